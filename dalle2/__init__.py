@@ -1,0 +1,200 @@
+"""A typed client for the DALL·E 2 image API: never pay twice, never lose an image.
+
+>>> import dalle2
+>>> with dalle2.Client() as client:  # doctest: +SKIP
+...     client.generate("a corgi astronaut")[0].save("corgi.png")
+
+Names only; each is loaded when it is first used, so that `import dalle2` costs nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import catalog as catalog
+    from . import compat as compat
+    from . import errors as errors
+    from . import events as events
+    from . import providers as providers
+    from ._async_client import AsyncClient as AsyncClient
+    from ._async_image_result import AsyncImageResult as AsyncImageResult
+    from ._async_image_result import AsyncImages as AsyncImages
+    from ._client import Client as Client
+    from ._image_result import ImageResult as ImageResult
+    from ._image_result import Images as Images
+    from ._inputs import InputImage as InputImage
+    from ._inputs import read_input as read_input
+    from ._money import Budget as Budget
+    from ._money import PriceTable as PriceTable
+    from ._money import Usage as Usage
+    from ._prepare import mask_from_box as mask_from_box
+    from ._prepare import prepare_image as prepare_image
+    from ._requests import EditRequest as EditRequest
+    from ._requests import GenerateRequest as GenerateRequest
+    from ._requests import VariationRequest as VariationRequest
+    from ._stream import FinalImage as FinalImage
+    from ._stream import PartialImage as PartialImage
+    from ._successor import Adaptation as Adaptation
+    from ._successor import Adapted as Adapted
+    from ._successor import adapt as adapt
+    from ._types import DEFAULT as DEFAULT
+    from ._values import ModelInfo as ModelInfo
+    from ._values import Moderation as Moderation
+    from ._version import __version__ as __version__
+    from .errors import APIConnectionError as APIConnectionError
+    from .errors import APIError as APIError
+    from .errors import APIStatusError as APIStatusError
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import BadRequestError as BadRequestError
+    from .errors import BudgetExceededError as BudgetExceededError
+    from .errors import ConfigurationError as ConfigurationError
+    from .errors import ConflictError as ConflictError
+    from .errors import ConnectTimeoutError as ConnectTimeoutError
+    from .errors import ContentPolicyError as ContentPolicyError
+    from .errors import Dalle2Error as Dalle2Error
+    from .errors import DecodeError as DecodeError
+    from .errors import DownloadError as DownloadError
+    from .errors import ImageExpiredError as ImageExpiredError
+    from .errors import InternalServerError as InternalServerError
+    from .errors import InvalidRequestError as InvalidRequestError
+    from .errors import ModelRetiredError as ModelRetiredError
+    from .errors import ModelRetirementWarning as ModelRetirementWarning
+    from .errors import NotFoundError as NotFoundError
+    from .errors import OutcomeUnknownError as OutcomeUnknownError
+    from .errors import PermissionDeniedError as PermissionDeniedError
+    from .errors import QuotaExceededError as QuotaExceededError
+    from .errors import RateLimitError as RateLimitError
+    from .errors import UnprocessableEntityError as UnprocessableEntityError
+    from .providers import Provider as Provider
+    from .retry import RetryPolicy as RetryPolicy
+else:
+    _HOMES = {
+        "APIConnectionError": "errors",
+        "APIError": "errors",
+        "APIStatusError": "errors",
+        "Adaptation": "_successor",
+        "Adapted": "_successor",
+        "AsyncClient": "_async_client",
+        "AsyncImageResult": "_async_image_result",
+        "AsyncImages": "_async_image_result",
+        "AuthenticationError": "errors",
+        "BadRequestError": "errors",
+        "Budget": "_money",
+        "BudgetExceededError": "errors",
+        "Client": "_client",
+        "ConfigurationError": "errors",
+        "ConflictError": "errors",
+        "ConnectTimeoutError": "errors",
+        "ContentPolicyError": "errors",
+        "DEFAULT": "_types",
+        "Dalle2Error": "errors",
+        "DecodeError": "errors",
+        "DownloadError": "errors",
+        "EditRequest": "_requests",
+        "FinalImage": "_stream",
+        "GenerateRequest": "_requests",
+        "ImageExpiredError": "errors",
+        "ImageResult": "_image_result",
+        "Images": "_image_result",
+        "InputImage": "_inputs",
+        "InternalServerError": "errors",
+        "InvalidRequestError": "errors",
+        "ModelInfo": "_values",
+        "ModelRetiredError": "errors",
+        "ModelRetirementWarning": "errors",
+        "Moderation": "_values",
+        "NotFoundError": "errors",
+        "OutcomeUnknownError": "errors",
+        "PartialImage": "_stream",
+        "PermissionDeniedError": "errors",
+        "PriceTable": "_money",
+        "Provider": "providers",
+        "QuotaExceededError": "errors",
+        "RateLimitError": "errors",
+        "RetryPolicy": "retry",
+        "UnprocessableEntityError": "errors",
+        "Usage": "_money",
+        "VariationRequest": "_requests",
+        "__version__": "_version",
+        "adapt": "_successor",
+        "catalog": "catalog",
+        "compat": "compat",
+        "errors": "errors",
+        "events": "events",
+        "mask_from_box": "_prepare",
+        "prepare_image": "_prepare",
+        "providers": "providers",
+        "read_input": "_inputs",
+    }
+
+    def __getattr__(name):
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        module = importlib.import_module(f"{__name__}.{home}")
+        value = module if home == name else getattr(module, name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
+
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "Adaptation",
+    "Adapted",
+    "AsyncClient",
+    "AsyncImageResult",
+    "AsyncImages",
+    "AuthenticationError",
+    "BadRequestError",
+    "Budget",
+    "BudgetExceededError",
+    "Client",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectTimeoutError",
+    "ContentPolicyError",
+    "DEFAULT",
+    "Dalle2Error",
+    "DecodeError",
+    "DownloadError",
+    "EditRequest",
+    "FinalImage",
+    "GenerateRequest",
+    "ImageExpiredError",
+    "ImageResult",
+    "Images",
+    "InputImage",
+    "InternalServerError",
+    "InvalidRequestError",
+    "ModelInfo",
+    "ModelRetiredError",
+    "ModelRetirementWarning",
+    "Moderation",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "PartialImage",
+    "PermissionDeniedError",
+    "PriceTable",
+    "Provider",
+    "QuotaExceededError",
+    "RateLimitError",
+    "RetryPolicy",
+    "UnprocessableEntityError",
+    "Usage",
+    "VariationRequest",
+    "__version__",
+    "adapt",
+    "catalog",
+    "compat",
+    "errors",
+    "events",
+    "mask_from_box",
+    "prepare_image",
+    "providers",
+    "read_input",
+]

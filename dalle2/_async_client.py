@@ -1,0 +1,352 @@
+"""The awaited client: `_client` with `await`. What each method does is described there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
+
+from . import _types as t
+from ._async_image_result import AsyncImageResult, AsyncImages, in_thread
+from ._core import Options
+from ._fetch import AsyncFetcher
+from ._http import HttpResponse
+from ._images import ImageData, ImagesData
+from ._inputs import ImageSource, read_input, read_inputs
+from ._outcome import Pending
+from ._perform import open_stream_async, perform_async, sleep, stream_async
+from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
+from ._run import Run, Shared
+from ._session import Changes, Session, keeping
+from ._stream import FinalImage, PartialImage, StreamReader
+from ._transport import AsyncHttpClient, AsyncTransport
+from ._types import DEFAULT
+from ._values import ModelInfo, Moderation
+from ._wire._body import JsonBody
+from .events import Listener, Reporter
+from .retry import RetryPolicy
+from .settings import TimeoutArgument, resolve
+
+if TYPE_CHECKING:
+    from ._money import Budget, PriceTable
+    from .providers import Provider
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """`Client`, awaited, on asyncio and trio; `http_client` is an `httpx.AsyncClient` (or `httpx2.AsyncClient`).
+
+    >>> async with dalle2.AsyncClient() as client:
+    ...     images = await client.generate("a corgi astronaut, studio photo", size="512x512")
+    ...     await images[0].save("corgi.png")
+
+    Safe to share between tasks. Raises `ConfigurationError` for a client that cannot work.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        provider: str | Provider | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        retry: RetryPolicy | None = None,
+        http_client: AsyncHttpClient | None = None,
+        headers: Mapping[str, str] | None = None,
+        moderate: Literal["before"] | None = None,
+        download: Literal["eager"] | None = None,
+        successor: str | None = None,
+        split_n: bool = False,
+        on_event: Listener | None = None,
+        budget: Budget | None = None,
+        prices: PriceTable | None = None,
+    ) -> None:
+        settings = resolve(
+            os.environ,
+            api_key=api_key,
+            provider=provider,
+            base_url=base_url,
+            model=model,
+            organization=organization,
+            project=project,
+            timeout=timeout,
+            retry=retry,
+            headers=headers,
+            moderate=moderate,
+            download=download,
+            successor=successor,
+            split_n=split_n,
+            prices=prices,
+        )
+        self._setup(
+            Session.started(settings, Shared(report=Reporter(on_event)), budget),
+            AsyncTransport(http_client),
+            True,
+        )
+
+    def _setup(self, session: Session, transport: AsyncTransport, owner: bool) -> None:
+        self._session = session
+        self._transport = transport
+        self._owner = owner
+        self._fetcher = AsyncFetcher(transport, session.fetching())
+
+    def with_options(self, **changes: Unpack[Changes]) -> Self:
+        """`Client.with_options`."""
+        copy = object.__new__(type(self))
+        copy._setup(self._session.changed(**changes), self._transport, False)
+        return copy
+
+    async def generate(
+        self,
+        prompt: str,
+        *,
+        n: int | None = None,
+        size: t.Size | None = None,
+        response_format: t.ResponseFormat | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        quality: t.Quality | None = None,
+        style: t.Style | None = None,
+        background: t.Background | None = None,
+        moderation: t.ModerationLevel | None = None,
+        output_format: t.OutputFormat | None = None,
+        output_compression: int | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> AsyncImages:
+        """`Client.generate`, awaited."""
+        request = GenerateRequest(
+            prompt=prompt,
+            n=n,
+            size=size,
+            response_format=response_format,
+            model=model,
+            user=user,
+            quality=quality,
+            style=style,
+            background=background,
+            moderation=moderation,
+            output_format=output_format,
+            output_compression=output_compression,
+            extra_body=extra_body,
+        )
+        return await self.send(
+            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
+        )
+
+    async def edit(
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        prompt: str,
+        *,
+        mask: ImageSource | None = None,
+        n: int | None = None,
+        size: t.Size | None = None,
+        response_format: t.ResponseFormat | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        quality: t.Quality | None = None,
+        background: t.Background | None = None,
+        moderation: t.ModerationLevel | None = None,
+        output_format: t.OutputFormat | None = None,
+        output_compression: int | None = None,
+        input_fidelity: t.InputFidelity | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> AsyncImages:
+        """`Client.edit`, awaited."""
+        request = EditRequest(
+            image=read_inputs(image),
+            prompt=prompt,
+            mask=None if mask is None else read_input(mask, "mask"),
+            n=n,
+            size=size,
+            response_format=response_format,
+            model=model,
+            user=user,
+            quality=quality,
+            background=background,
+            moderation=moderation,
+            output_format=output_format,
+            output_compression=output_compression,
+            input_fidelity=input_fidelity,
+            extra_body=extra_body,
+        )
+        return await self.send(
+            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
+        )
+
+    async def vary(
+        self,
+        image: ImageSource,
+        *,
+        n: int | None = None,
+        size: t.Size | None = None,
+        response_format: t.ResponseFormat | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> AsyncImages:
+        """`Client.vary`, awaited."""
+        request = VariationRequest(
+            image=read_inputs(image),
+            n=n,
+            size=size,
+            response_format=response_format,
+            model=model,
+            user=user,
+            extra_body=extra_body,
+        )
+        return await self.send(
+            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
+        )
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> AsyncImages:
+        """`Client.send`, awaited."""
+        session = self._session
+        plan = session.plan(request, Options(extra_headers, idempotency_key))
+        prompt = session.moderated_prompt(request)
+        if prompt is not None:
+            session.refuse_flagged(await self.moderate(prompt))
+        done: list[AsyncImages] = []
+        for part, options in plan.parts:
+            with keeping(done):
+                done.append(await self._one(part, options, timeout))
+        images = AsyncImages.joined(done, plan.adapted, session.settings.prices)
+        await in_thread(images.fit)
+        if session.settings.download == "eager":
+            for image in images:
+                with session.warning_of_loss():
+                    await image.read()
+        return images
+
+    async def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> AsyncImages:
+        """One paid call, and the questions after its task if the host makes the images in the background."""
+        result = await self._perform(self._session.images(request, self._images, options), timeout)
+        asked = 0
+        while isinstance(result, Pending):
+            asked += 1
+            wait, run = self._session.again(result, asked)
+            await sleep(wait)
+            result = await self._perform(run, timeout)
+        return result
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        partial_images: int | None = None,
+        n: int | None = None,
+        size: t.Size | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        quality: t.Quality | None = None,
+        background: t.Background | None = None,
+        moderation: t.ModerationLevel | None = None,
+        output_format: t.OutputFormat | None = None,
+        output_compression: int | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> AsyncIterator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult]]:
+        """`Client.stream`, awaited: `async for event in client.stream(...)`."""
+        request = GenerateRequest(
+            prompt=prompt,
+            partial_images=partial_images,
+            n=n,
+            size=size,
+            model=model,
+            user=user,
+            quality=quality,
+            background=background,
+            moderation=moderation,
+            output_format=output_format,
+            output_compression=output_compression,
+            extra_body=extra_body,
+        )
+        run, reader = self._session.streamed(request, Options(extra_headers, idempotency_key))
+        return self._events(request, run, reader, timeout)
+
+    async def _events(
+        self,
+        request: Request,
+        run: Run[object],
+        reader: Callable[
+            [HttpResponse, Callable[[ImageData], AsyncImageResult]], StreamReader[AsyncImageResult]
+        ],
+        timeout: TimeoutArgument,
+    ) -> AsyncIterator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult]]:
+        prompt = self._session.moderated_prompt(request)
+        if prompt is not None:
+            self._session.refuse_flagged(await self.moderate(prompt))
+        limits = self._session.timeouts(timeout, self._transport.default_timeouts())
+        answer = await open_stream_async(run, self._transport, limits)
+        response = HttpResponse(answer.status, answer.headers, JsonBody(), datetime.now(UTC))
+        events = stream_async(
+            run, answer, reader(response, lambda data: AsyncImageResult(data, self._fetcher))
+        )
+        async for event in events:
+            yield event
+
+    def image(self, url: str, *, created: datetime | None = None) -> AsyncImageResult:
+        """`Client.image`."""
+        return AsyncImageResult(self._session.kept(url, created), self._fetcher)
+
+    async def moderate(self, prompt: str) -> Moderation:
+        """`Client.moderate`, awaited."""
+        return await self._perform(self._session.moderation(prompt), DEFAULT)
+
+    async def list_models(self) -> list[ModelInfo]:
+        """`Client.list_models`, awaited."""
+        rows = await self._perform(self._session.models(), DEFAULT)
+        return list(rows)
+
+    def _images(self, data: ImagesData) -> AsyncImages:
+        return AsyncImages.of(data, self._fetcher)
+
+    async def _perform(self, run: Run[T], timeout: TimeoutArgument) -> T:
+        limits = self._session.timeouts(timeout, self._transport.default_timeouts())
+        return await perform_async(run, self._transport, limits)
+
+    async def aclose(self) -> None:
+        """`Client.close`, awaited."""
+        if self._owner:
+            await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __getstate__(self) -> dict[str, object]:
+        return self._session.portable()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return self._session.shown(type(self).__name__)

@@ -1,0 +1,25 @@
+"""The shell: `dalle2 generate`, `dalle2 serve` and the others.
+
+The rule: exit status 0 is done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C; what was asked for goes to
+stdout, all else to stderr; an error is one line and never a traceback. This file imports nothing of the extra
+`cli`, so that a plain installation can say which extra is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line (`sys.argv` unless given) and return the exit status."""
+    if find_spec("typer") is None:
+        print("dalle2: the command line needs an extra: pip install 'dalle2-sdk[cli]'", file=sys.stderr)
+        return 1
+    from ._app import run
+
+    return run(sys.argv[1:] if argv is None else argv)

@@ -1,0 +1,398 @@
+"""The blocking client: sends, sleeps, and asks `Session` and `Run` for everything else."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
+
+from . import _types as t
+from ._core import Options
+from ._fetch import Fetcher
+from ._http import HttpResponse
+from ._image_result import ImageResult, Images
+from ._images import ImageData, ImagesData
+from ._inputs import ImageSource, read_input, read_inputs
+from ._outcome import Pending
+from ._perform import open_stream, perform, stream
+from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
+from ._run import Run, Shared
+from ._session import Changes, Session, keeping
+from ._stream import FinalImage, PartialImage, StreamReader
+from ._transport import HttpClient, Transport
+from ._types import DEFAULT
+from ._values import ModelInfo, Moderation
+from ._wire._body import JsonBody
+from .events import Listener, Reporter
+from .retry import RetryPolicy
+from .settings import TimeoutArgument, resolve
+
+if TYPE_CHECKING:
+    from ._money import Budget, PriceTable
+    from .providers import Provider
+
+T = TypeVar("T")
+
+
+class Client:
+    """A client for the DALL·E 2 image API on any host that speaks it.
+
+    >>> with dalle2.Client() as client:
+    ...     images = client.generate("a corgi astronaut, studio photo", size="512x512")
+    ...     images[0].save("corgi.png")
+
+    - `api_key`, `provider`, `base_url`: who is called; left out, the environment decides (`OPENAI_API_KEY`, `COMETAPI_KEY`,
+      `DALLE2_PROVIDER`, ...).
+    - `model`: `dall-e-2` unless said.
+    - `timeout`: seconds for each phase (connect, write, read, pool), an `httpx.Timeout`, or `None` for no limit. The limit
+      on a whole call is `RetryPolicy.deadline`.
+    - `retry`: a paid call is repeated only if it certainly was not carried out, see `RetryPolicy`.
+    - `http_client`: your own `httpx.Client` (or `httpx2.Client`); it is never closed here.
+    - `headers`: sent with each API request, never to an image host.
+    - `moderate="before"`: check each prompt with the free moderation endpoint first.
+    - `download="eager"`: fetch each image as soon as it is made, so that no URL can expire.
+    - `successor`: a living model (or `"auto"`) that takes the calls meant for a retired one; see `images.adaptations`.
+    - `split_n`: send `n` images as `n` calls of one where host or model makes one a call.
+    - `on_event`: called with a typed event (`dalle2.events`) for each attempt, wait, success, loss and download.
+    - `budget`: a `Budget` that refuses the call that would pass it.
+    - `prices`: your own `PriceTable` in place of OpenAI's list prices.
+
+    Safe to share between threads. Raises `ConfigurationError` for a client that cannot work.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        provider: str | Provider | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        retry: RetryPolicy | None = None,
+        http_client: HttpClient | None = None,
+        headers: Mapping[str, str] | None = None,
+        moderate: Literal["before"] | None = None,
+        download: Literal["eager"] | None = None,
+        successor: str | None = None,
+        split_n: bool = False,
+        on_event: Listener | None = None,
+        budget: Budget | None = None,
+        prices: PriceTable | None = None,
+    ) -> None:
+        settings = resolve(
+            os.environ,
+            api_key=api_key,
+            provider=provider,
+            base_url=base_url,
+            model=model,
+            organization=organization,
+            project=project,
+            timeout=timeout,
+            retry=retry,
+            headers=headers,
+            moderate=moderate,
+            download=download,
+            successor=successor,
+            split_n=split_n,
+            prices=prices,
+        )
+        self._setup(
+            Session.started(settings, Shared(report=Reporter(on_event)), budget), Transport(http_client), True
+        )
+
+    def _setup(self, session: Session, transport: Transport, owner: bool) -> None:
+        self._session = session
+        self._transport = transport
+        self._owner = owner
+        self._fetcher = Fetcher(transport, session.fetching())
+
+    def with_options(self, **changes: Unpack[Changes]) -> Self:
+        """A copy on the same connections with other settings; closing it leaves them open.
+
+        Takes `model`, `timeout`, `retry`, `headers`, `moderate`, `download`, `successor`.
+        """
+        copy = object.__new__(type(self))
+        copy._setup(self._session.changed(**changes), self._transport, False)
+        return copy
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        n: int | None = None,
+        size: t.Size | None = None,
+        response_format: t.ResponseFormat | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        quality: t.Quality | None = None,
+        style: t.Style | None = None,
+        background: t.Background | None = None,
+        moderation: t.ModerationLevel | None = None,
+        output_format: t.OutputFormat | None = None,
+        output_compression: int | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> Images:
+        """Make images from a prompt: `POST /images/generations`.
+
+        `model` is always sent; of the other parameters only what is given. For dall-e-2: a prompt of at most 1000 characters,
+        `n` from 1 to 10, `size` one of 256x256, 512x512 and 1024x1024, `response_format` `"url"` or `"b64_json"`. What a known model does
+        not take is refused before sending; an unknown model is not checked. `extra_body` is sent as it is and wins.
+        Source: https://developers.openai.com/api/reference/resources/images/methods/generate.md
+
+        Raises `InvalidRequestError` before anything is sent; then `OutcomeUnknownError` if the call may have been carried out and
+        no answer came, `DecodeError` for an answer without (all) images, and the `APIStatusError` family for an answer that says no.
+        `error.maybe_billed` tells on each whether it could have cost money.
+        """
+        request = GenerateRequest(
+            prompt=prompt,
+            n=n,
+            size=size,
+            response_format=response_format,
+            model=model,
+            user=user,
+            quality=quality,
+            style=style,
+            background=background,
+            moderation=moderation,
+            output_format=output_format,
+            output_compression=output_compression,
+            extra_body=extra_body,
+        )
+        return self.send(
+            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
+        )
+
+    def edit(
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        prompt: str,
+        *,
+        mask: ImageSource | None = None,
+        n: int | None = None,
+        size: t.Size | None = None,
+        response_format: t.ResponseFormat | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        quality: t.Quality | None = None,
+        background: t.Background | None = None,
+        moderation: t.ModerationLevel | None = None,
+        output_format: t.OutputFormat | None = None,
+        output_compression: int | None = None,
+        input_fidelity: t.InputFidelity | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> Images:
+        """Repaint a part of an image: `POST /images/edits`.
+
+        `image` is a path, bytes, a binary file, a result or a Pillow image (several in a list for models that take them); it is read
+        once. Fully transparent pixels of `mask`, else of the image itself, mark what to repaint. For dall-e-2: one square PNG under 4 MB,
+        a mask of the same size; `dalle2.prepare_image` makes such an image.
+        Source: https://developers.openai.com/api/reference/resources/images/methods/edit.md
+
+        Raises like `generate`, and the built-in `OSError`s for a file that cannot be read.
+        """
+        request = EditRequest(
+            image=read_inputs(image),
+            prompt=prompt,
+            mask=None if mask is None else read_input(mask, "mask"),
+            n=n,
+            size=size,
+            response_format=response_format,
+            model=model,
+            user=user,
+            quality=quality,
+            background=background,
+            moderation=moderation,
+            output_format=output_format,
+            output_compression=output_compression,
+            input_fidelity=input_fidelity,
+            extra_body=extra_body,
+        )
+        return self.send(
+            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
+        )
+
+    def vary(
+        self,
+        image: ImageSource,
+        *,
+        n: int | None = None,
+        size: t.Size | None = None,
+        response_format: t.ResponseFormat | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> Images:
+        """Make variations of an image: `POST /images/variations`, which only dall-e-2 ever served.
+
+        `image` as in `edit`: one square PNG under 4 MB. Raises like `edit`.
+        """
+        request = VariationRequest(
+            image=read_inputs(image),
+            n=n,
+            size=size,
+            response_format=response_format,
+            model=model,
+            user=user,
+            extra_body=extra_body,
+        )
+        return self.send(
+            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
+        )
+
+    def send(
+        self,
+        request: Request,
+        *,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> Images:
+        """Send a request that is at hand as a value.
+
+        After an `OutcomeUnknownError`: `client.send(e.request, idempotency_key=e.idempotency_key)`. Raises like `generate`.
+        """
+        session = self._session
+        plan = session.plan(request, Options(extra_headers, idempotency_key))
+        prompt = session.moderated_prompt(request)
+        if prompt is not None:
+            session.refuse_flagged(self.moderate(prompt))
+        done: list[Images] = []
+        for part, options in plan.parts:
+            with keeping(done):
+                done.append(self._one(part, options, timeout))
+        images = Images.joined(done, plan.adapted, session.settings.prices)
+        images.fit()
+        if session.settings.download == "eager":
+            for image in images:
+                with session.warning_of_loss():
+                    image.read()
+        return images
+
+    def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> Images:
+        """One paid call, and the questions after its task if the host makes the images in the background."""
+        result = self._perform(self._session.images(request, self._images, options), timeout)
+        asked = 0
+        while isinstance(result, Pending):
+            asked += 1
+            wait, run = self._session.again(result, asked)
+            time.sleep(wait)
+            result = self._perform(run, timeout)
+        return result
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        partial_images: int | None = None,
+        n: int | None = None,
+        size: t.Size | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        quality: t.Quality | None = None,
+        background: t.Background | None = None,
+        moderation: t.ModerationLevel | None = None,
+        output_format: t.OutputFormat | None = None,
+        output_compression: int | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: TimeoutArgument = DEFAULT,
+        idempotency_key: str | None = None,
+    ) -> Iterator[PartialImage[ImageResult] | FinalImage[ImageResult]]:
+        """Make an image and watch it come: `POST /images/generations` with `stream`, for models that stream.
+
+        Gives `PartialImage` events (`partial_images`, 0 to 3, is how many are asked for; fewer can come) and then a `FinalImage`, each
+        with an `image` that can be shown and saved. A host that answers without streaming still gives the final one.
+        Bad input raises at once, as in `generate`. A stream that breaks off before the final image raises `OutcomeUnknownError`
+        with the partial images in `error.images`; it is never repeated.
+        """
+        request = GenerateRequest(
+            prompt=prompt,
+            partial_images=partial_images,
+            n=n,
+            size=size,
+            model=model,
+            user=user,
+            quality=quality,
+            background=background,
+            moderation=moderation,
+            output_format=output_format,
+            output_compression=output_compression,
+            extra_body=extra_body,
+        )
+        run, reader = self._session.streamed(request, Options(extra_headers, idempotency_key))
+        return self._events(request, run, reader, timeout)
+
+    def _events(
+        self,
+        request: Request,
+        run: Run[object],
+        reader: Callable[[HttpResponse, Callable[[ImageData], ImageResult]], StreamReader[ImageResult]],
+        timeout: TimeoutArgument,
+    ) -> Iterator[PartialImage[ImageResult] | FinalImage[ImageResult]]:
+        prompt = self._session.moderated_prompt(request)
+        if prompt is not None:
+            self._session.refuse_flagged(self.moderate(prompt))
+        limits = self._session.timeouts(timeout, self._transport.default_timeouts())
+        answer = open_stream(run, self._transport, limits)
+        response = HttpResponse(answer.status, answer.headers, JsonBody(), datetime.now(UTC))
+        events = stream(run, answer, reader(response, lambda data: ImageResult(data, self._fetcher)))
+        yield from events
+
+    def image(self, url: str, *, created: datetime | None = None) -> ImageResult:
+        """A result for a URL that was kept elsewhere: the same safe download. Nothing is sent.
+
+        `created` is when the image was made, if the URL itself does not tell when it dies.
+        """
+        return ImageResult(self._session.kept(url, created), self._fetcher)
+
+    def moderate(self, prompt: str) -> Moderation:
+        """Ask the free moderation endpoint about a prompt: `POST /moderations`. Raises like `generate`, never billed."""
+        return self._perform(self._session.moderation(prompt), DEFAULT)
+
+    def list_models(self) -> list[ModelInfo]:
+        """The host's live list of models: `GET /models`. Its shutdown dates win over the catalogue's from then on."""
+        rows = self._perform(self._session.models(), DEFAULT)
+        return list(rows)
+
+    def _images(self, data: ImagesData) -> Images:
+        return Images.of(data, self._fetcher)
+
+    def _perform(self, run: Run[T], timeout: TimeoutArgument) -> T:
+        limits = self._session.timeouts(timeout, self._transport.default_timeouts())
+        return perform(run, self._transport, limits)
+
+    def close(self) -> None:
+        """Close the client's own connections. Results stay usable."""
+        if self._owner:
+            self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, object]:
+        return self._session.portable()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return self._session.shown(type(self).__name__)

@@ -1,0 +1,248 @@
+"""Settings and a request become a `Call`: what is sent, and what each answer to it means. No I/O.
+
+The rule: everything about a request is checked before the `Call` exists, so whoever holds one may send it. The API key is put on each
+API request here, and never on an HTTP client, so that a request to another host cannot carry it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from . import catalog
+from . import errors as e
+from ._http import Call, Failure, Form, HttpRequest, HttpResponse, Secret
+from ._images import ImagesData
+from ._inputs import check_inputs
+from ._outcome import Knowledge, Pending, accept, asked_of, finish, lost_error
+from ._redact import one_line
+from ._requests import GenerateRequest, Request, inputs_of, parameters, prompt_of
+from ._version import __version__
+from ._wire._errors import Asked, Problem, problem_error
+from ._wire._forms import encode_form
+from ._wire._images import Reading, encode_json, read_images
+from ._wire._responses import Task, reduce_answer
+from .settings import Settings, checked_headers
+
+if TYPE_CHECKING:
+    from .errors import SavableImage
+
+S = TypeVar("S", bound="Sequence[SavableImage]")
+
+USER_AGENT = f"dalle2/{__version__} (python {sys.version_info.major}.{sys.version_info.minor})"
+
+
+@attrs.frozen
+class Options:
+    """What a caller may say about one call besides the request itself."""
+
+    extra_headers: Mapping[str, str] | None = None
+    idempotency_key: str | None = None
+
+
+def with_model(request: Request, settings: Settings) -> Request:
+    """The request with its model filled in, so that it means the same when it is sent again."""
+    return request if request.model is not None else attrs.evolve(request, model=settings.model)
+
+
+def check_request(request: Request, model: str, *, stream: bool = False) -> None:
+    """What is known of the model against what is asked of it. Raises `InvalidRequestError`."""
+    values = parameters(request) | ({"stream": True} if stream else {})
+    values.pop("model", None)
+    catalog.check(request.operation, model, values)
+    known = catalog.find(model)
+    if known is not None:
+        images, mask = inputs_of(request)
+        check_inputs(known, images, mask)
+
+
+def new_key() -> str:
+    """A new idempotency key: one a logical call, the same on each of its attempts."""
+    return f"dalle2-{secrets.token_hex(16)}"
+
+
+def images_call(
+    settings: Settings,
+    request: Request,
+    options: Options,
+    make: Callable[[ImagesData], S],
+    *,
+    today: date,
+    known: Knowledge,
+    stream: bool = False,
+) -> Call[S | Pending[S]]:
+    """The paid call for a request. `make` turns the images of its answer into what the caller gets.
+
+    Raises `InvalidRequestError`; the call's errors hold what `make` made of the readable images.
+    """
+    request = with_model(request, settings)
+    model = request.model or settings.model
+    check_request(request, model, stream=stream)
+    key = checked_key(options.idempotency_key) if options.idempotency_key is not None else new_key()
+    asked, reading = context_of(settings, request, key, today=today, known=known)
+    values = {"model": model} | parameters(request) | ({"stream": True} if stream else {})
+    values |= dict(request.extra_body or {})
+    route: Literal["responses", "generate"] = "generate"
+    if settings.provider.wire == "responses":
+        route = "responses"
+        body: bytes | Form = json_body(responses_values(request, values))
+    elif isinstance(request, GenerateRequest):
+        body = json_body(values)
+    else:
+        images, mask = inputs_of(request)
+        body = encode_form(values, images, mask)
+
+    def decode(response: HttpResponse) -> S | Pending[S]:
+        document = reduce_answer(accept(response, asked), route)
+        if isinstance(document, Problem):
+            raise problem_error(document, response, asked, None)
+        if isinstance(document, Task):
+            return Pending(document.id, poll_call(settings, call, document, asked))
+        data, problem = read_images(document, response, reading)
+        return finish(data, problem, asked, make)
+
+    call = Call(
+        request=api_request(
+            settings,
+            "responses" if route == "responses" else request.operation,
+            body,
+            key=key,
+            extra=options.extra_headers,
+            accept="text/event-stream" if stream else "application/json",
+        ),
+        decode=decode,
+        lost=lambda failure: lost_error(failure, asked),
+        paid=True,
+        lane=f"{settings.base_url} {model}",
+        idempotency_key=key,
+        operation=request.operation,
+        model=model,
+        host=settings.host,
+        images=request.n or 1,
+        usd=request.estimate(prices=settings.prices),
+    )
+    return call
+
+
+def context_of(
+    settings: Settings, request: Request, key: str | None, *, today: date, known: Knowledge
+) -> tuple[Asked, Reading]:
+    """What must be known to tell the errors of a call, and to read its answer."""
+    model, prompt = request.model or settings.model, prompt_of(request)
+    reading = Reading(
+        base_url=settings.base_url,
+        openai_like=settings.provider.openai_like,
+        model=model,
+        prompt=prompt,
+        request=request,
+    )
+    return asked_of(settings, model, prompt, request, key, today=today, known=known), reading
+
+
+def json_body(values: Mapping[str, object]) -> bytes:
+    """The JSON of a request. Raises `InvalidRequestError` for what JSON cannot hold; only `extra_body` can bring that."""
+    try:
+        return encode_json(values)
+    except (TypeError, ValueError) as problem:
+        raise e.InvalidRequestError(
+            f"extra_body holds something that JSON cannot: {one_line(str(problem), 80)}", field="extra_body"
+        ) from None
+
+
+def responses_values(request: Request, values: Mapping[str, object]) -> dict[str, object]:
+    """The body of `POST /responses`: model and prompt are all that this wire is known to carry.
+
+    Raises `InvalidRequestError` naming the first option that would be lost.
+    """
+    if not isinstance(request, GenerateRequest):
+        raise e.InvalidRequestError(
+            f"{request.operation} does not exist on the /responses wire: use provider='cometapi'",
+            field="provider",
+        )
+    extra = request.extra_body or {}
+    for name in parameters(request):
+        if name not in ("model", "prompt") and name not in extra and (name, request.n) != ("n", 1):
+            way = " or Client(split_n=True) to send several calls" if name == "n" else ""
+            raise e.InvalidRequestError(
+                f"{name} cannot be carried by the /responses wire: leave it out, use provider='cometapi'{way}",
+                field=name,
+            )
+    return {"model": values["model"], "input": request.prompt} | dict(extra)
+
+
+def poll_call(
+    settings: Settings, first: Call[S | Pending[S]], task: Task, asked: Asked
+) -> Call[S | Pending[S]]:
+    """The free question after a paid task. Its errors stay those of the paid call: the task may have been billed."""
+
+    def paid(error: e.Dalle2Error) -> e.Dalle2Error:
+        error.maybe_billed = True
+        error.args = (f"Task {one_line(task.id, 60)} was started and may have been billed. {error.message}",)
+        return error
+
+    def decode(response: HttpResponse) -> S | Pending[S]:
+        try:
+            return first.decode(response)
+        except e.Dalle2Error as error:
+            raise paid(error) from None
+
+    def lost(failure: Failure) -> e.Dalle2Error:
+        return paid(lost_error(attrs.evolve(failure, sent=True), asked))
+
+    request = api_request(settings, task.route, None, method="GET", tail="/" + quote(task.id, safe=""))
+    return attrs.evolve(first, request=request, decode=decode, lost=lost, paid=False)
+
+
+def checked_key(key: str) -> str:
+    """A caller's idempotency key. Raises `InvalidRequestError` for one that cannot be a header."""
+    if not isinstance(key, str) or not 0 < len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise e.InvalidRequestError(
+            "idempotency_key must be 1 to 255 printable ASCII characters", field="idempotency_key"
+        )
+    return key
+
+
+def api_request(
+    settings: Settings,
+    route: str,
+    body: bytes | Form | None,
+    *,
+    key: str | None = None,
+    extra: Mapping[str, str] | None = None,
+    method: str = "POST",
+    tail: str = "",
+    accept: str = "application/json",
+) -> HttpRequest:
+    """One request to the API with all its headers; of two headers of one name the more special wins."""
+    provider = settings.provider
+    url = settings.base_url + provider.paths[route] + tail
+    if provider.query:
+        url += "?" + urlencode(provider.query)
+    headers: dict[str, tuple[str, str | Secret]] = {}
+
+    def put(name: str, value: str | Secret) -> None:
+        headers[name.lower()] = name, value
+
+    put(provider.auth_header, Secret(f"{provider.auth_scheme} {settings.key.reveal()}".strip()))
+    put("Accept", accept)
+    put("User-Agent", USER_AGENT)
+    if isinstance(body, bytes):
+        put("Content-Type", "application/json")
+    if settings.organization:
+        put("OpenAI-Organization", settings.organization)
+    if settings.project:
+        put("OpenAI-Project", settings.project)
+    if key is not None and provider.idempotency_header:
+        put(provider.idempotency_header, key)
+    for name, value in {**provider.headers, **settings.headers}.items():
+        put(name, Secret(value))
+    for name, value in checked_headers(extra).items():
+        put(name, Secret(value))
+    content, form = (body, None) if isinstance(body, bytes) else (None, body)
+    return HttpRequest(method, url, tuple(headers.values()), content, form)

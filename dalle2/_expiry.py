@@ -1,0 +1,291 @@
+"""Decides when an image URL dies, how long a host asks to wait, and what the server's clock says.
+
+The rule: only facts. A time comes from a signature's own fields, from a published lifetime, or it is `None`;
+a lone `Expires` without the key that marks its scheme proves nothing. What hosts send is read without ever
+raising, and the clock is an argument.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+DALLE_LIFETIME = timedelta(seconds=3600)
+"""How long OpenAI keeps a DALL·E image after `created`: documented, and so measured on public answers."""
+
+MAX_WAIT = 10 * 366 * 86_400.0
+"""Seconds (ten years). What asks for more is no wait: some hosts send a Unix time where seconds belong."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+    r"|[0-9]{8}T[0-9]{6}Z",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"[0-9]{1,18}")
+
+# (key that marks the scheme, start, seconds of life): S3 and its kin, Google V4, Volcengine TOS.
+_START_AND_SECONDS = (
+    ("x-amz-signature", "x-amz-date", "x-amz-expires"),
+    ("x-goog-signature", "x-goog-date", "x-goog-expires"),
+    ("x-tos-signature", "x-tos-date", "x-tos-expires"),
+)
+# Beside `signature`, each of these makes `expires` a Unix time: S3 V2, Google V2, Aliyun OSS V1, CloudFront.
+_SIGNED_EXPIRES = ("awsaccesskeyid", "googleaccessid", "ossaccesskeyid", "key-pair-id")
+
+
+@attrs.frozen
+class Expiry:
+    """When a URL dies (`at`, aware, UTC) and how that is known; both `None` if it is not known."""
+
+    at: datetime | None = None
+    source: Literal["signature", "created"] | None = None
+
+
+def expiry_of(url: str | None, *, created: datetime | None, model: str | None, openai_like: bool) -> Expiry:
+    """When this image URL dies: by its signature, else by OpenAI's hour for DALL·E images, else unknown.
+
+    `openai_like` says that the host serves images as OpenAI does; elsewhere `created` tells nothing.
+    """
+    if url is None or _is_data(url):
+        return Expiry()
+    at = signed_expiry(url)
+    if at is not None:
+        return Expiry(at, "signature")
+    if openai_like and created is not None and model in ("dall-e-2", "dall-e-3"):
+        try:
+            return Expiry(created.astimezone(UTC) + DALLE_LIFETIME, "created")
+        except OverflowError:
+            return Expiry()
+    return Expiry()
+
+
+def signed_expiry(url: str) -> datetime | None:
+    """The expiry (aware, UTC) that a signed URL carries, or `None`. Of several, the earliest; never raises.
+
+    Knows Azure SAS, S3 (V4, V2) and its kin, CloudFront, Google Cloud Storage (V4, V2), Aliyun OSS (V1, V2,
+    V4), Tencent COS and Volcengine TOS. Keys are matched without regard to case.
+    """
+    if _is_data(url):
+        return None
+    query = _Query(url)
+    found: list[datetime | None] = []
+    if query.has("sig"):
+        found += map(_iso, query.values("se"))
+    for mark, start, seconds in _START_AND_SECONDS:
+        if query.has(mark):
+            found.append(_start_and_seconds(query.values(start), query.values(seconds)))
+    if query.has("signature"):
+        if any(query.has(mark) for mark in _SIGNED_EXPIRES):
+            found += map(_unix, query.values("expires"))
+        if query.has("key-pair-id"):
+            found += map(_policy, query.values("policy"))
+    if query.has("q-signature"):
+        for window in (*query.values("q-sign-time"), *query.values("q-key-time")):
+            found.append(_unix(window.partition(";")[2]))
+    # Aliyun gives one key two meanings: seconds of life in its V4, a Unix time in its V2.
+    versions = {version.upper() for version in query.values("x-oss-signature-version")}
+    if "OSS4-HMAC-SHA256" in versions:
+        found.append(_start_and_seconds(query.values("x-oss-date"), query.values("x-oss-expires")))
+    elif "OSS2" in versions and not query.has("x-oss-date"):
+        found += map(_unix, query.values("x-oss-expires"))
+    return min((at for at in found if at is not None), default=None)
+
+
+class _Query:
+    """The query of a URL with lower-case keys; every value of a repeated key is kept, blank ones are not."""
+
+    def __init__(self, url: str) -> None:
+        self._fields: dict[str, list[str]] = {}
+        for pair in url.partition("#")[0].partition("?")[2].split("&"):
+            key, _, value = pair.partition("=")
+            # `unquote`, not `unquote_plus`: a bare plus sign in a time zone is a plus sign.
+            if value := unquote(value).strip():
+                self._fields.setdefault(unquote(key).strip().lower(), []).append(value)
+
+    def has(self, key: str) -> bool:
+        return key in self._fields
+
+    def values(self, key: str) -> list[str]:
+        return self._fields.get(key, [])
+
+
+def _is_data(url: str) -> bool:
+    return url.lstrip()[:5].lower() == "data:"
+
+
+def _iso(text: str) -> datetime | None:
+    if not _ISO.fullmatch(text):
+        return None
+    try:
+        at = datetime.fromisoformat(text.upper())
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _unix(text: str) -> datetime | None:
+    return _after(_EPOCH, int(text)) if _COUNT.fullmatch(text) else None
+
+
+def _after(start: datetime, seconds: int) -> datetime | None:
+    try:
+        return start + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def _start_and_seconds(starts: Iterable[str], seconds: Iterable[str]) -> datetime | None:
+    times = [at for at in map(_iso, starts) if at is not None]
+    spans = [int(text) for text in seconds if _COUNT.fullmatch(text)]
+    return _after(min(times), min(spans)) if times and spans else None
+
+
+def _policy(text: str) -> datetime | None:
+    """The `DateLessThan` of a CloudFront policy: base64 JSON with `+=/` written as `-_~`."""
+    import base64
+    import json
+
+    try:
+        raw = base64.b64decode(text[:8192].translate(str.maketrans("-_~", "+=/")))
+        policy = json.loads(raw)
+        statements = policy["Statement"]
+        statement = statements[0] if isinstance(statements, list) else statements
+        epoch = statement["Condition"]["DateLessThan"]["AWS:EpochTime"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return _unix(str(epoch)) if type(epoch) is int else None
+
+
+def parse_http_date(value: str | None) -> datetime | None:
+    """An HTTP date (RFC 1123 or an older form) as an aware UTC datetime, or `None`. Never raises."""
+    if not value or len(value) > 100:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        at = parsedate_to_datetime(value)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+
+
+def parse_retry_after(headers: Mapping[str, str], now: datetime, body: object = None) -> float | None:
+    """Seconds that an answer asks to wait, or `None`. Header names in lower case; never raises.
+
+    Tried in this order: `retry-after-ms`, `retry-after` in seconds, `retry-after` as a date (measured from
+    the answer's own `date`, else from `now`; 0.0 if it is past), `retry_after` of Cloudflare's JSON `body`.
+    """
+    milliseconds = _wait(headers.get("retry-after-ms"), 0.001)
+    if milliseconds is not None:
+        return milliseconds
+    text = headers.get("retry-after")
+    seconds = _wait(text, 1.0)
+    if seconds is not None:
+        return seconds
+    until = parse_http_date(text)
+    if until is not None:
+        start = parse_http_date(headers.get("date")) or now
+        seconds = _wait(max(0.0, (until - start).total_seconds()), 1.0)
+        if seconds is not None:
+            return seconds
+    return _wait(body.get("retry_after"), 1.0) if isinstance(body, dict) else None
+
+
+def _wait(value: object, unit: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        wait = float(value) * unit
+    except (ValueError, OverflowError):
+        return None
+    # A minus zero would compare as fine and print as nonsense: adding 0.0 takes its sign away.
+    return wait + 0.0 if math.isfinite(wait) and 0.0 <= wait <= MAX_WAIT else None
+
+
+@attrs.define
+class ServerClock:
+    """The local clock, corrected by the `Date` of the last answer.
+
+    Threads share it without a lock, since learning is one assignment.
+    """
+
+    offset: timedelta = timedelta(0)
+
+    def observe(self, date_header: str | None, local_now: datetime) -> None:
+        """Learn from an answer's `Date`: whole seconds that travelled, so a skew under 2 s counts as none."""
+        served = parse_http_date(date_header)
+        if served is not None:
+            skew = served - local_now
+            self.offset = timedelta(0) if abs(skew) < timedelta(seconds=2) else skew
+
+    def now(self, local_now: datetime | None = None) -> datetime:
+        """The server's time now (aware, UTC), for the given local time or that of the machine."""
+        local = datetime.now(UTC) if local_now is None else local_now
+        try:
+            return local + self.offset
+        except OverflowError:  # a Date from the end of the calendar: not worth a failure
+            return local
+
+
+@attrs.frozen
+class StoreVerdict:
+    """What a blob store says about a URL that it refused; `at` is the expiry (aware, UTC) if it names one."""
+
+    kind: Literal["expired", "altered", "missing", "unknown"]
+    at: datetime | None = None
+
+
+_CODE = re.compile(r'<Code>([^<]{0,100})<|"Code"\s*:\s*"([^"]{0,100})"')
+_EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredRequest", "RequestExpired"})
+_MISSING_CODES = frozenset(
+    {"BlobNotFound", "ResourceNotFound", "ContainerNotFound", "NoSuchKey", "NoSuchBucket", "NotFound"}
+)
+_AZURE_WINDOW = re.compile(
+    r"not valid in the specified time frame"
+    r"(?::? ?Start ?\[([^\]<]{0,60})\])?(?: ?- ?Expiry ?\[([^\]<]{0,60})\])?"
+    r"(?: ?- ?Current ?\[([^\]<]{0,60})\])?",
+    re.IGNORECASE,
+)
+_SAYS_EXPIRED = re.compile(r"\b(?:request|token|signature|url|link) (?:has |is )?expired\b", re.IGNORECASE)
+_SAYS_ALTERED = re.compile(
+    r"signature did not match|signature (?:fields )?(?:is )?not well formed", re.IGNORECASE
+)
+_EXPIRES_AT = re.compile(
+    r'<Expires>([^<]{0,40})<|"Expires"\s*:\s*"([^"]{0,40})"|expired(?: at)?: ?([0-9TZ:.+-]{8,40})'
+)
+
+
+def store_verdict(status: int, body: str) -> StoreVerdict:
+    """What a refusal by a blob store means, read from its XML (or JSON) error document. Never raises.
+
+    `"expired"` and `"altered"` (the URL was changed on its way) are the store's own words, `"missing"` is an
+    object that is gone. Pages of proxies, and whatever else carries no store's error code, are `"unknown"`.
+    Only the first 16 KiB are looked at, as text: an XML parser could be made to work without end.
+    """
+    text = body[:16_384]
+    code_found = _CODE.search(text) if status in (400, 401, 403, 404, 410) else None
+    if code_found is None:
+        return StoreVerdict("unknown")
+    code = (code_found[1] or code_found[2] or "").strip()
+    window = _AZURE_WINDOW.search(text)
+    if window is not None:
+        start, expiry, current = map(parse_http_date, window.groups())
+        # The same sentence stands for a URL that is not valid yet.
+        early = start is not None and current is not None and current < start
+        return StoreVerdict("unknown") if early else StoreVerdict("expired", expiry)
+    if code == "SignatureDoesNotMatch" or _SAYS_ALTERED.search(text):
+        return StoreVerdict("altered")
+    if code in _EXPIRED_CODES or _SAYS_EXPIRED.search(text):
+        named = _EXPIRES_AT.search(text)
+        at = next((part.strip() for part in named.groups() if part), "") if named else ""
+        return StoreVerdict("expired", _iso(at) or _unix(at))
+    return StoreVerdict("missing" if code in _MISSING_CODES else "unknown")

@@ -1,0 +1,232 @@
+"""Fetching an image, blocking and awaited: the two loops around `Download`, which decides everything.
+
+A `Fetcher` is what a result keeps of its client: how to reach images, and nothing that could make a paid call. When its
+client is closed, or was never there, it fetches over a connection of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import attrs
+
+from ._download import Download, Rules, Setback, check_expired
+from ._hosts import Site
+from ._http import Secret, Timeouts, TransportError
+from ._images import ImageData
+from ._run import Shared
+from ._transport import AsyncTransport, Transport
+from .errors import DownloadError
+from .events import ImageFetched, ImageLost
+from .retry import RetryPolicy
+
+FETCH_TIMEOUTS = Timeouts(connect=10.0, read=60.0, write=60.0, pool=60.0)
+"""Seconds; images come from stores that answer at once."""
+
+_REFUSAL = 16_384
+
+
+class Sink(Protocol):
+    """Where the bytes go."""
+
+    def write(self, data: bytes) -> object:
+        """Append."""
+
+    def restart(self) -> None:
+        """Forget what was written."""
+
+
+class AsyncSink(Protocol):
+    """Where the bytes go, awaited."""
+
+    async def write(self, data: bytes) -> object:
+        """Append."""
+
+    async def restart(self) -> object:
+        """Forget what was written."""
+
+
+class Memory:
+    """A sink that keeps the bytes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        self.data += data
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        self.data.clear()
+
+
+class AsyncMemory(Memory):
+    """The same, awaited."""
+
+    async def write(self, data: bytes) -> None:  # type: ignore[override]
+        """Append."""
+        self.data += data
+
+    async def restart(self) -> None:  # type: ignore[override]
+        """Forget what was written."""
+        self.data.clear()
+
+
+@attrs.frozen
+class Fetching:
+    """How images are fetched: all of it plain values, so that both fetchers share it."""
+
+    shared: Shared = attrs.Factory(Shared)
+    policy: RetryPolicy = RetryPolicy()
+    site: Site = Site()
+    key: tuple[str, Secret] | None = attrs.field(default=None, repr=False)
+    timeouts: Timeouts | None = None
+    user_agent: str = "dalle2"
+
+    def begin(self, image: ImageData, peer: str | None, started: float) -> Download:
+        """A download of this image. Raises `ImageExpiredError` or `DownloadError` before anything is sent."""
+        check_expired(image, self.shared.clock.now(self.shared.now()))
+        rules = Rules(self.policy, self.site.with_peer(peer), self.user_agent, self.key)
+        return Download(image, rules, started=started)
+
+    def limits(self, theirs: Timeouts | None, download: Download) -> Timeouts:
+        """The timeouts of one request."""
+        return (self.timeouts or theirs or FETCH_TIMEOUTS).within(download.deadline - self.shared.monotonic())
+
+    def fetched(self, download: Download) -> str:
+        """Report a success; gives the media type."""
+        event = ImageFetched(
+            host=download.host, size=download.size, attempts=download.attempt + 1, at=self.shared.now()
+        )
+        self.shared.report(event)
+        return download.media_type
+
+    def lost(self, download: Download, error: DownloadError) -> None:
+        """Report a failure."""
+        self.shared.report(ImageLost(host=download.host, error=error, at=self.shared.now()))
+
+
+class Fetcher:
+    """Fetches images, blocking."""
+
+    def __init__(self, transport: Transport | None = None, how: Fetching | None = None) -> None:
+        self._transport = transport
+        self.how = Fetching() if how is None else how
+
+    def fetch(self, image: ImageData, sink: Sink) -> str:
+        """Write the whole image into `sink`; gives its media type. Raises `DownloadError`; the sink may hold a part then."""
+        transport, own = self._transport, None
+        if transport is None or not transport.usable():
+            transport = own = Transport()
+        peer = None if self._transport is None else self._transport.peer
+        download = self.how.begin(image, peer, self.how.shared.monotonic())
+        try:
+            while True:
+                setback = self._attempt(transport, download, sink)
+                if setback is None:
+                    break
+                if setback.reason != "redirect":
+                    time.sleep(download.after(setback, now=self.how.shared.monotonic()))
+        except DownloadError as error:
+            self.how.lost(download, error)
+            raise
+        finally:
+            if own is not None:
+                own.close()
+        return self.how.fetched(download)
+
+    def _attempt(self, transport: Transport, download: Download, sink: Sink) -> Setback | None:
+        """One request; `None` when the image is whole."""
+        how = self.how
+        limits = how.limits(transport.default_timeouts(), download)
+        try:
+            with transport.open(
+                download.request(), limits, api=False, guard=download.refuse_address
+            ) as answer:
+                step = download.begin(answer.status, answer.headers)
+                if step == "redirect":
+                    return Setback("redirect", "")
+                if step == "refused":
+                    body = b""
+                    for chunk in answer:
+                        body += chunk
+                        if len(body) > _REFUSAL:
+                            break
+                    text = body.decode("utf-8", "replace")
+                    now = how.shared.clock.now(how.shared.now())
+                    return download.refused(answer.status, answer.headers, text, now=now)
+                if step == "restart":
+                    sink.restart()
+                for chunk in answer:
+                    download.feed(chunk)
+                    sink.write(chunk)
+                    download.late(how.shared.monotonic())
+            return download.finish()
+        except TransportError as error:
+            return Setback.of(error.failure, download.size)
+
+
+class AsyncFetcher:
+    """`Fetcher`, awaited. The sink is called in the event loop's thread, whole batches at a time by `write`."""
+
+    def __init__(self, transport: AsyncTransport | None = None, how: Fetching | None = None) -> None:
+        self._transport = transport
+        self.how = Fetching() if how is None else how
+
+    async def fetch(self, image: ImageData, sink: AsyncSink) -> str:
+        """`Fetcher.fetch`, awaited."""
+        import anyio
+
+        transport, own = self._transport, None
+        if transport is None or not transport.usable():
+            transport = own = AsyncTransport()
+        peer = None if self._transport is None else self._transport.peer
+        download = self.how.begin(image, peer, self.how.shared.monotonic())
+        try:
+            while True:
+                setback = await self._attempt(transport, download, sink)
+                if setback is None:
+                    break
+                if setback.reason != "redirect":
+                    await anyio.sleep(download.after(setback, now=self.how.shared.monotonic()))
+        except DownloadError as error:
+            self.how.lost(download, error)
+            raise
+        finally:
+            if own is not None:
+                with anyio.CancelScope(shield=True):
+                    await own.aclose()
+        return self.how.fetched(download)
+
+    async def _attempt(
+        self, transport: AsyncTransport, download: Download, sink: AsyncSink
+    ) -> Setback | None:
+        how = self.how
+        limits = how.limits(transport.default_timeouts(), download)
+        try:
+            async with await transport.open(
+                download.request(), limits, api=False, guard=download.refuse_address
+            ) as answer:
+                step = download.begin(answer.status, answer.headers)
+                if step == "redirect":
+                    return Setback("redirect", "")
+                if step == "refused":
+                    body = b""
+                    async for chunk in answer:
+                        body += chunk
+                        if len(body) > _REFUSAL:
+                            break
+                    text = body.decode("utf-8", "replace")
+                    now = how.shared.clock.now(how.shared.now())
+                    return download.refused(answer.status, answer.headers, text, now=now)
+                if step == "restart":
+                    await sink.restart()
+                async for chunk in answer:
+                    download.feed(chunk)
+                    await sink.write(chunk)
+                    download.late(how.shared.monotonic())
+            return download.finish()
+        except TransportError as error:
+            return Setback.of(error.failure, download.size)

@@ -1,0 +1,157 @@
+"""HTTP as plain values: what is to be sent, what came back, what went wrong on the way.
+
+The rule: nothing here (or below) knows an HTTP library, and nothing here does I/O. `_transport` turns these values into
+traffic; `_core` turns questions into these values. A secret is a `Secret` until the moment it is put on the wire, so
+that no `repr`, traceback with locals, log line or pickle can show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Generic, Literal, NoReturn, Protocol, TypeVar
+
+import attrs
+
+from .errors import Dalle2Error
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Secret:
+    """A text that never shows itself; `reveal()` is called in one place, where the request is put on the wire."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is never pickled")
+
+
+@attrs.frozen
+class FilePart:
+    """One file of a multipart form. Its bytes are held, so that a repeated attempt sends the same ones."""
+
+    name: str
+    filename: str
+    content_type: str
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+
+
+@attrs.frozen
+class Form:
+    """A multipart form: text fields in order, then files in order."""
+
+    fields: tuple[tuple[str, str], ...]
+    files: tuple[FilePart, ...]
+
+
+@attrs.frozen
+class HttpRequest:
+    """One request, whole. `content` is a JSON body, `form` a multipart one; never both."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str | Secret], ...] = ()
+    content: bytes | None = attrs.field(default=None, repr=lambda c: f"<{len(c or b'')} bytes>")
+    form: Form | None = attrs.field(default=None, repr=False)
+
+
+class Body(Protocol):
+    """A body that has been read: a JSON document, or at least its beginning as text."""
+
+    def document(self) -> object:
+        """The JSON document; `ValueError` if the body is not exactly one complete document."""
+
+    def text(self) -> str:
+        """The beginning of the body as text, for messages."""
+
+
+@attrs.frozen
+class HttpResponse:
+    """One answer, whole. Header names are lower-case; `at` is the local time (aware, UTC) at which it had come."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Body = attrs.field(repr=False)
+    at: datetime
+
+
+@attrs.frozen
+class Timeouts:
+    """Seconds for each phase, `None` for no limit; the same meaning as in httpx."""
+
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
+
+    def within(self, remaining: float | None) -> Timeouts:
+        """The same limits, none of them longer than what is left of a deadline."""
+        if remaining is None:
+            return self
+        left = max(remaining, 0.001)
+        return Timeouts(*(left if limit is None else min(limit, left) for limit in attrs.astuple(self)))
+
+
+FailureKind = Literal[
+    "connect", "connect_timeout", "timeout", "disconnected", "unreadable", "refused_address"
+]
+
+
+@attrs.frozen
+class Failure:
+    """An exchange that ended without an answer.
+
+    `sent` is `False` only when the request certainly did not leave whole, so that no server can have carried it out.
+    """
+
+    kind: FailureKind
+    sent: bool
+    detail: str
+
+
+class TransportError(Exception):
+    """Carries a `Failure` from the transport to the core; it never reaches a caller."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+@attrs.frozen
+class Call(Generic[T]):
+    """One logical call: its request, how to read its answer, and what a failure on the way means.
+
+    `decode` and `lost` are pure; `decode` raises the error of an answer that says no, `lost` returns the error of an
+    answer that never came. `paid` says whether carrying it out costs money, which decides what may be repeated. `lane` names
+    the host, key and model whose rate limit the call shares with others.
+    """
+
+    request: HttpRequest
+    decode: Callable[[HttpResponse], T]
+    lost: Callable[[Failure], Dalle2Error]
+    paid: bool
+    lane: str
+    idempotency_key: str | None = None
+    operation: str = ""
+    model: str = ""
+    host: str = ""
+    images: int = 0
+    usd: float | None = None

@@ -1,0 +1,136 @@
+"""Image values: what an answer held, without any way to fetch it.
+
+`ImageData` is one image, `ImagesData` one answer. They are pure and frozen; the results that users hold (`_results`) are
+these values plus a client to download with.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import attrs
+
+from ._expiry import Expiry, expiry_of
+from ._media import sniff
+
+
+def _size(data: bytes | None) -> str:
+    return "None" if data is None else f"<{len(data)} bytes>"
+
+
+@attrs.frozen
+class ImageData:
+    """One image of an answer: a URL, or its bytes, or both.
+
+    `prompt` names saved files, `extra` holds the keys that this package does not know.
+    """
+
+    created: datetime
+    url: str | None = attrs.field(default=None, repr=False)
+    content: bytes | None = attrs.field(default=None, repr=_size)
+    revised_prompt: str | None = attrs.field(default=None, repr=False)
+    prompt: str | None = attrs.field(default=None, repr=False)
+    model: str | None = None
+    declared_type: str | None = None
+    expiry: Expiry = Expiry(None, None)
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+
+    @property
+    def media_type(self) -> str | None:
+        """Of the bytes, where they are held; else what the answer or the URL says."""
+        return (sniff(self.content[:64]) if self.content else None) or self.declared_type
+
+    def holding(self, content: bytes) -> ImageData:
+        """The same image with its bytes."""
+        return attrs.evolve(self, content=content)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values that `from_dict` turns back into the same image."""
+        return {
+            "created": self.created.timestamp(),
+            "url": self.url,
+            "b64_json": None if self.content is None else base64.b64encode(self.content).decode("ascii"),
+            "revised_prompt": self.revised_prompt,
+            "prompt": self.prompt,
+            "model": self.model,
+            "media_type": self.media_type,
+            "expires_at": None if self.expiry.at is None else self.expiry.at.isoformat(),
+            "expiry_source": self.expiry.source,
+            "extra": dict(self.extra),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> ImageData:
+        """The image that `to_dict` described. Raises `ValueError` naming the key that is wrong."""
+        created = data.get("created")
+        if isinstance(created, bool) or not isinstance(created, (int, float)):
+            raise ValueError("'created' must be a number of Unix seconds")
+        texts: dict[str, str | None] = {}
+        for name in ("url", "b64_json", "revised_prompt", "prompt", "model", "media_type", "expires_at"):
+            value = data.get(name)
+            if value is not None and not isinstance(value, str):
+                raise ValueError(f"{name!r} must be a text or null")
+            texts[name] = value
+        if texts["url"] is None and texts["b64_json"] is None:
+            raise ValueError("'url' or 'b64_json' must be there")
+        encoded, expires, extra = texts["b64_json"], texts["expires_at"], data.get("extra")
+        at = None if expires is None else datetime.fromisoformat(expires).astimezone(UTC)
+        source = data.get("expiry_source")
+        return cls(
+            created=datetime.fromtimestamp(created, UTC),
+            url=texts["url"],
+            content=None if encoded is None else base64.b64decode(encoded, validate=True),
+            revised_prompt=texts["revised_prompt"],
+            prompt=texts["prompt"],
+            model=texts["model"],
+            declared_type=texts["media_type"],
+            expiry=Expiry(at, "created" if source == "created" else "signature" if at else None),
+            extra=dict(extra) if isinstance(extra, Mapping) else {},
+        )
+
+    @classmethod
+    def of_url(cls, url: str, *, created: datetime, model: str | None = None) -> ImageData:
+        """An image known only by its URL."""
+        expiry = expiry_of(url, created=created, model=model, openai_like=model is not None)
+        return cls(created=created, url=url, model=model, declared_type=declared_type(url), expiry=expiry)
+
+
+def declared_type(url: str) -> str | None:
+    """What a URL says of its media type: the forced type of a signed URL, else the suffix of its path."""
+    path, _, query = url.partition("?")
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name.lower() == "rsct" and value.lower().replace("%2f", "/").startswith("image/"):
+            return value.lower().replace("%2f", "/")
+    suffix = path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""
+    return _TYPES.get(suffix)
+
+
+_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "svg": "image/svg+xml",
+}
+
+
+def type_of_format(name: object) -> str | None:
+    """The media type of an `output_format` such as `"png"`."""
+    return _TYPES.get(name.lower()) if isinstance(name, str) else None
+
+
+@attrs.frozen
+class ImagesData:
+    """One answer: its images and what was said about all of them."""
+
+    images: tuple[ImageData, ...]
+    created: datetime
+    model: str
+    request_id: str | None
+    usage: object
+    request: object
+    extra: Mapping[str, object]

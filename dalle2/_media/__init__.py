@@ -1,0 +1,154 @@
+"""Decides whether bytes are one whole image, and what kind.
+
+The rule: the first bytes prove the type and the image's own structure proves the end, while the bytes stream
+past and none are kept. What follows the end is tolerated, as every viewer does. Nothing is decoded. What is not an
+image is called by its name: an error page in place of a picture says most when it is called one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ._formats import WALKERS, ImageError, NotAnImage, Seen, Truncated
+
+if TYPE_CHECKING:
+    from ._formats import Walk
+
+__all__ = [
+    "ImageCheck",
+    "ImageError",
+    "ImageFacts",
+    "NotAnImage",
+    "Truncated",
+    "facts",
+    "sniff",
+    "suffix_for",
+]
+
+_HEAD = 512
+_SUFFIXES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/svg+xml": ".svg",
+}
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+_STARTS = (*(signature for signature, _ in _SIGNATURES), b"RIFF")
+_SVG = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s{0,64}(?:<\?xml[^>]{0,120}\?>\s{0,64})?"
+    rb"(?:<!(?:--|DOCTYPE svg)[^>]{0,200}>\s{0,64}){0,3}<svg[\s>]"
+)
+
+
+@attrs.frozen
+class ImageFacts:
+    """What an image's own header says. Width and height are in pixels; `has_alpha`: it can be transparent."""
+
+    media_type: str
+    width: int
+    height: int
+    has_alpha: bool
+
+
+def sniff(head: bytes) -> str | None:
+    """The media type that the first bytes prove (12 are enough, except for SVG), or `None`."""
+    for signature, media_type in _SIGNATURES:
+        if head.startswith(signature):
+            return media_type
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return "image/svg+xml" if _SVG.match(head) else None
+
+
+def suffix_for(media_type: str) -> str:
+    """The file suffix for a media type, such as `.png` for `image/png`; `.img` for one not known here."""
+    return _SUFFIXES.get(media_type.partition(";")[0].strip().lower(), ".img")
+
+
+def facts(data: bytes) -> ImageFacts:
+    """Check a whole image and read its header. Raises `NotAnImage` or `Truncated`."""
+    check = ImageCheck()
+    check.feed(data)
+    check.finish()
+    return check.facts()
+
+
+class ImageCheck:
+    """Watches an image stream past: `feed` every chunk, then `finish`. Its memory does not grow."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        """Bytes seen so far."""
+        self._head = b""
+        self._media_type: str | None = None
+        self._walker: Walk | None = None
+        self._seen = Seen()
+
+    @property
+    def media_type(self) -> str | None:
+        """The type that the first bytes prove; `None` until enough of them came."""
+        return self._media_type
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at the next bytes. Raises `NotAnImage` once that is certain, so that a download can stop."""
+        self.size += len(chunk)
+        if self._media_type is None:
+            missing = _HEAD - len(self._head)
+            head, self._head = self._head, self._head + chunk[:missing]
+            self._media_type = sniff(self._head)
+            if self._media_type is None:
+                if len(self._head) >= _HEAD:
+                    raise NotAnImage(*_describe(self._head))
+                return
+            chunk = head + chunk
+            self._walker = WALKERS[self._media_type](self._seen)
+            next(self._walker)
+        if self._walker is not None and chunk:
+            walker, self._walker = self._walker, None  # a walker that raised must not be asked again
+            try:
+                walker.send(chunk)
+            except StopIteration:
+                self._seen.whole = True
+            else:
+                self._walker = walker
+
+    def finish(self) -> str:
+        """The media type of a whole image. Raises `NotAnImage` or `Truncated`."""
+        if self._media_type is None:
+            if self._head and (self._head[:4] == b"RIFF" or any(s.startswith(self._head) for s in _STARTS)):
+                raise Truncated("truncated", f"an image cut off after {self.size} bytes")
+            raise NotAnImage(*_describe(self._head))
+        if not (self._seen.whole or self._seen.tail.rstrip().endswith(b"</svg>")):
+            kind = self._media_type.partition("/")[2].upper()
+            raise Truncated("truncated", f"a {kind} image without its end, cut off after {self.size} bytes")
+        return self._media_type
+
+    def facts(self) -> ImageFacts:
+        """What the header said, after `finish`. Raises `NotAnImage` if it gave no size in pixels."""
+        if self._media_type is None or not (self._seen.width and self._seen.height):
+            raise NotAnImage("damaged", "an image without a size in pixels")
+        return ImageFacts(self._media_type, self._seen.width, self._seen.height, self._seen.has_alpha)
+
+
+def _describe(head: bytes) -> tuple[str, str]:
+    if not head:
+        return "empty", "an empty body"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<head", b"<body", b"<title")) or b"<html" in text:
+        return "html", "an HTML page"
+    if text.startswith(b"<"):
+        return "xml", "an XML document"
+    if text.startswith((b"{", b"[")):
+        return "json", "a JSON document"
+    if not re.search(rb"[\x00-\x08\x0e-\x1f\x7f-\xff]", text):
+        return "text", "plain text"
+    return "unknown", "data of an unknown kind"

@@ -1,0 +1,209 @@
+"""One logical call over a transport, blocking and awaited: the only two retry loops of this package.
+
+The first attempt is bare; tenacity is entered only after a failure. What is repeated, how long is waited and what is raised
+in the end is decided by `Run`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from ._http import Failure, HttpResponse, Timeouts, TransportError
+from ._run import Run
+from ._stream import FinalImage, PartialImage, StreamReader
+from ._transport import Answer, AsyncAnswer, AsyncTransport, Transport
+from ._wire._body import JsonBody
+from .errors import Dalle2Error
+from .retry import async_attempts, attempts
+
+T = TypeVar("T")
+V = TypeVar("V")
+R = TypeVar("R")
+
+
+def perform(run: Run[T], transport: Transport, timeouts: Timeouts) -> T:
+    """The value of a call. Raises the error that is true of all its attempts."""
+    return repeated(run, lambda: _attempt(run, transport, timeouts))
+
+
+def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
+    """What `attempt_once` gives, repeated as the run decides."""
+    try:
+        try:
+            return attempt_once()
+        except Dalle2Error as error:
+            if not run.repeats(error):
+                raise
+            run.begin_again(error)
+        for attempt in attempts(run, time.sleep):
+            with attempt:
+                run.replay()
+                return attempt_once()
+    except Dalle2Error as error:
+        raise run.final(error) from None
+    raise AssertionError("tenacity either returns or raises")
+
+
+def begin(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
+    """Send the request once the lane is free; gives the answer with its body still to come."""
+    while pause := run.pause():
+        time.sleep(pause)
+    try:
+        return transport.open(run.call.request, run.start(timeouts), api=True)
+    except TransportError as error:
+        failure = error.failure
+    raise run.lost(failure)
+
+
+def _attempt(run: Run[T], transport: Transport, timeouts: Timeouts) -> T:
+    with begin(run, transport, timeouts) as answer:
+        return run.read(collect(run, answer))
+
+
+def collect(run: Run[T], answer: Answer) -> HttpResponse:
+    """The whole answer."""
+    body = JsonBody()
+    try:
+        for chunk in answer:
+            body.feed(chunk)
+            run.tick(body.size)
+    except TransportError as error:
+        failure = error.failure
+    else:
+        return HttpResponse(answer.status, answer.headers, body, datetime.now(UTC))
+    raise run.lost(failure)
+
+
+def open_stream(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
+    """The beginning of a streamed answer. Raises the error of one that says no."""
+
+    def once() -> Answer:
+        answer = begin(run, transport, timeouts)
+        if answer.status != 200:
+            with answer:
+                run.read(collect(run, answer))
+        return answer
+
+    return repeated(run, once)
+
+
+def stream(run: Run[T], answer: Answer, reader: StreamReader[R]) -> Iterator[PartialImage[R] | FinalImage[R]]:
+    """The events of a streamed answer. Closing the iterator ends the connection."""
+    failure: Failure | None = None
+    with answer:
+        try:
+            for chunk in answer:
+                run.tick(0)
+                yield from reader.feed(chunk)
+        except TransportError as error:
+            failure = error.failure
+        except Dalle2Error as error:
+            raise run.broken(error) from None
+        if failure is not None and not reader.finals:
+            raise run.broken(reader.lost(failure))
+        try:
+            yield from reader.finish()
+        except Dalle2Error as error:
+            raise run.broken(error) from None
+        run.streamed(reader.finals, answer.headers)
+
+
+async def sleep(seconds: float) -> None:
+    """Sleep on whichever event loop runs."""
+    import anyio
+
+    await anyio.sleep(seconds)
+
+
+async def perform_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
+    """`perform`, awaited."""
+    return await repeated_async(run, lambda: _attempt_async(run, transport, timeouts))
+
+
+async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) -> V:
+    """`repeated`, awaited."""
+    try:
+        try:
+            return await attempt_once()
+        except Dalle2Error as error:
+            if not run.repeats(error):
+                raise
+            run.begin_again(error)
+        async for attempt in async_attempts(run, sleep):
+            with attempt:
+                run.replay()
+                return await attempt_once()
+    except Dalle2Error as error:
+        raise run.final(error) from None
+    raise AssertionError("tenacity either returns or raises")
+
+
+async def begin_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
+    """`begin`, awaited."""
+    while pause := run.pause():
+        await sleep(pause)
+    try:
+        return await transport.open(run.call.request, run.start(timeouts), api=True)
+    except TransportError as error:
+        failure = error.failure
+    raise run.lost(failure)
+
+
+async def _attempt_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
+    async with await begin_async(run, transport, timeouts) as answer:
+        return run.read(await collect_async(run, answer))
+
+
+async def collect_async(run: Run[T], answer: AsyncAnswer) -> HttpResponse:
+    """`collect`, awaited."""
+    body = JsonBody()
+    try:
+        async for chunk in answer:
+            body.feed(chunk)
+            run.tick(body.size)
+    except TransportError as error:
+        failure = error.failure
+    else:
+        return HttpResponse(answer.status, answer.headers, body, datetime.now(UTC))
+    raise run.lost(failure)
+
+
+async def open_stream_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
+    """`open_stream`, awaited."""
+
+    async def once() -> AsyncAnswer:
+        answer = await begin_async(run, transport, timeouts)
+        if answer.status != 200:
+            async with answer:
+                run.read(await collect_async(run, answer))
+        return answer
+
+    return await repeated_async(run, once)
+
+
+async def stream_async(
+    run: Run[T], answer: AsyncAnswer, reader: StreamReader[R]
+) -> AsyncIterator[PartialImage[R] | FinalImage[R]]:
+    """`stream`, awaited."""
+    failure: Failure | None = None
+    async with answer:
+        try:
+            async for chunk in answer:
+                run.tick(0)
+                for event in reader.feed(chunk):
+                    yield event
+        except TransportError as error:
+            failure = error.failure
+        except Dalle2Error as error:
+            raise run.broken(error) from None
+        if failure is not None and not reader.finals:
+            raise run.broken(reader.lost(failure))
+        try:
+            for event in reader.finish():
+                yield event
+        except Dalle2Error as error:
+            raise run.broken(error) from None
+        run.streamed(reader.finals, answer.headers)

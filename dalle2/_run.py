@@ -1,0 +1,243 @@
+"""One logical call from its first attempt to its end: what is waited for, what is reported, what is raised.
+
+A `Run` makes every decision between the attempts of one call; the clients only send, sleep and ask it. Its rules: one deadline covers
+attempts and waits; a rate limit that one call meets holds the others of its lane back too; and once an attempt may
+have been carried out, the call never ends in an error that says it was not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sized
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+import attrs
+
+from . import errors as e
+from ._expiry import ServerClock
+from ._http import Call, Failure, HttpResponse, Timeouts, TransportError
+from ._money import Budget
+from ._wire._errors import request_id
+from .events import (
+    AttemptFailed,
+    AttemptStarted,
+    CallSucceeded,
+    Event,
+    OutcomeUnknown,
+    Reporter,
+    Waiting,
+)
+from .retry import RetryPolicy
+
+T = TypeVar("T")
+
+LARGEST_ANSWER = 1 << 30
+"""Bytes of one API answer (ten large images in base64 are a tenth of it)."""
+
+
+def utc_now() -> datetime:
+    """The local time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+@attrs.define
+class Lanes:
+    """Rate limits met so far: until when (monotonic seconds) the calls of a lane wait, and why."""
+
+    _until: dict[str, tuple[float, e.APIStatusError]] = attrs.field(factory=dict)
+
+    def hold(self, lane: str, until: float, why: e.APIStatusError) -> None:
+        """Hold the lane back until then, unless it is held back longer already."""
+        if self._until.get(lane, (0.0,))[0] < until:
+            self._until[lane] = until, why
+
+    def held(self, lane: str, now: float) -> tuple[float, e.APIStatusError] | None:
+        """Seconds that the lane is still held back, and the answer that caused it; `None` if it is free."""
+        held = self._until.get(lane)
+        if held is None:
+            return None
+        if held[0] <= now:
+            self._until.pop(lane, None)
+            return None
+        return held[0] - now, held[1]
+
+
+@attrs.define
+class Shared:
+    """What the calls of one client share: its clock, its lanes, its reporter."""
+
+    clock: ServerClock = attrs.field(factory=ServerClock)
+    lanes: Lanes = attrs.field(factory=Lanes)
+    report: Reporter = attrs.field(factory=Reporter)
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = utc_now
+
+
+class Run(Generic[T]):
+    """One logical call. Satisfies `retry.Repeating`."""
+
+    __slots__ = (
+        "_budget", "_first", "_held", "_judged", "_shared", "_unknown",
+        "attempt", "call", "deadline", "delay", "policy", "sent_at",
+    )  # fmt: skip
+
+    def __init__(
+        self, call: Call[T], policy: RetryPolicy, shared: Shared, budget: Budget | None = None
+    ) -> None:
+        self.call = call
+        self._budget = budget
+        self._held = None if budget is None else budget.reserve(call.images, call.usd)
+        self.policy = policy
+        self._shared = shared
+        self.attempt = 0
+        self.delay = 0.0
+        self.sent_at: datetime | None = None
+        self.deadline = None if policy.deadline is None else shared.monotonic() + policy.deadline
+        self._unknown: e.OutcomeUnknownError | None = None
+        self._judged: tuple[BaseException, bool] | None = None
+        self._first: Exception | None = None
+
+    def remaining(self) -> float | None:
+        """Seconds left of the deadline, or `None` without one."""
+        return None if self.deadline is None else self.deadline - self._shared.monotonic()
+
+    def pause(self) -> float:
+        """Seconds to wait before sending, because another call of the lane met a rate limit; 0 when free.
+
+        Raises that rate limit if it ends after this call's deadline.
+        """
+        held = self._shared.lanes.held(self.call.lane, self._shared.monotonic())
+        if held is None:
+            return 0.0
+        seconds, why = held
+        remaining = self.remaining()
+        if remaining is not None and seconds >= remaining:
+            raise self._copy(why, seconds)
+        self._tell(Waiting, seconds=seconds, shared=True)
+        return seconds
+
+    def _copy(self, why: e.APIStatusError, seconds: float) -> e.APIStatusError:
+        return type(why)(
+            "Not sent: an earlier answer asked to wait longer than this call's deadline. " + why.message,
+            status_code=why.status_code,
+            code=why.code,
+            type=why.type,
+            retry_after=seconds,
+            idempotency_key=self.call.idempotency_key,
+        )
+
+    def start(self, timeouts: Timeouts) -> Timeouts:
+        """An attempt begins; the timeouts it may use."""
+        self.attempt += 1
+        self.sent_at = self._shared.now()
+        self._tell(AttemptStarted)
+        return timeouts.within(self.remaining())
+
+    def tick(self, size: int) -> None:
+        """Called for each chunk of the answer. Raises `TransportError` past the deadline or the largest size."""
+        if self.deadline is not None and self._shared.monotonic() > self.deadline:
+            raise TransportError(
+                Failure("timeout", True, "the deadline passed while the answer was arriving")
+            )
+        if size > LARGEST_ANSWER:
+            raise TransportError(
+                Failure("unreadable", True, f"the answer is larger than {LARGEST_ANSWER} bytes")
+            )
+
+    def read(self, response: HttpResponse) -> T:
+        """The value of an answer. Raises the error that it stands for."""
+        self._shared.clock.observe(response.headers.get("date"), response.at)
+        value = self.call.decode(response)
+        self._settled()
+        self._tell(
+            CallSucceeded,
+            images=len(value) if isinstance(value, Sized) else 0,
+            usd=self.call.usd,
+            request_id=request_id(response.headers),
+        )
+        return value
+
+    def streamed(self, images: int, headers: Mapping[str, str]) -> None:
+        """A streamed answer came to its end."""
+        self._settled()
+        self._tell(CallSucceeded, images=images, usd=self.call.usd, request_id=request_id(headers))
+
+    def broken(self, error: e.Dalle2Error) -> e.Dalle2Error:
+        """The error of a streamed answer that broke off: it was sent and begun, so it is never repeated."""
+        if isinstance(error, e.OutcomeUnknownError):
+            error.sent_at = error.sent_at or self.sent_at
+        self._tell(OutcomeUnknown if error.maybe_billed else AttemptFailed, error=error)
+        return self.final(error)
+
+    def _settled(self) -> None:
+        if self._budget is not None and self._held is not None and self._unknown is None:
+            self._budget.settle(self._held, self.call.images, self.call.usd)
+
+    def lost(self, failure: Failure) -> e.Dalle2Error:
+        """The error for an answer that never came."""
+        error = self.call.lost(failure)
+        if isinstance(error, e.OutcomeUnknownError):
+            error.sent_at = self.sent_at
+        return error
+
+    def repeats(self, error: BaseException) -> bool:
+        """Judge a failed attempt (once): whether another follows, after `delay` seconds."""
+        if self._judged is not None and self._judged[0] is error:
+            return self._judged[1]
+        if not isinstance(error, e.Dalle2Error):
+            return False
+        unknown = isinstance(error, e.OutcomeUnknownError)
+        if isinstance(error, e.OutcomeUnknownError):
+            error.sent_at = error.sent_at or self.sent_at
+            if self.call.paid:
+                self._unknown = error
+        kind = OutcomeUnknown if unknown and self.call.paid else AttemptFailed
+        self._tell(kind, error=error)
+        delay = self.policy.wait(error, self.attempt, paid=self.call.paid, remaining=self.remaining())
+        if delay is not None:
+            self.delay = delay
+            self._tell(Waiting, seconds=delay)
+            if isinstance(error, e.RateLimitError):
+                self._shared.lanes.hold(self.call.lane, self._shared.monotonic() + delay, error)
+        self._judged = error, delay is not None
+        return delay is not None
+
+    def begin_again(self, error: Exception) -> None:
+        """Keep the first failure, with which the repeated attempts begin (see `replay`)."""
+        self._first = error
+
+    def replay(self) -> None:
+        """Raises the kept failure once: tenacity then waits and repeats as if it had seen it happen."""
+        first, self._first = self._first, None
+        if first is not None:
+            raise first
+
+    def final(self, error: e.Dalle2Error) -> e.Dalle2Error:
+        """The error that the caller gets: one that is true of all attempts together."""
+        if isinstance(error, e.APIError):
+            error.attempts = self.attempt
+        if self._budget is not None and self._held is not None and self._unknown is None:
+            if not error.maybe_billed:
+                self._budget.release(self._held)
+        if self._unknown is None or error is self._unknown:
+            return error
+        if isinstance(error, (e.APIStatusError, e.DecodeError)):
+            error.maybe_billed = True
+            return error
+        self._unknown.attempts = self.attempt
+        return self._unknown
+
+    def _tell(self, kind: Callable[..., Event], **more: object) -> None:
+        self._shared.report(
+            kind(
+                operation=self.call.operation,
+                model=self.call.model,
+                host=self.call.host,
+                idempotency_key=self.call.idempotency_key,
+                paid=self.call.paid,
+                attempt=self.attempt,
+                at=self._shared.now(),
+                **more,
+            )
+        )

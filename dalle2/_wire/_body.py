@@ -1,0 +1,213 @@
+"""Reading a JSON answer as it arrives, without ever building its long strings.
+
+An image answer is a small document around a few base64 strings of megabytes. The rule: strings are told apart by their
+length alone, never by their key (a prompt can contain anything). A string over `LONG` bytes goes straight to a `LongText`,
+which decodes base64 as it arrives and can give the very text back; all the rest, the skeleton, goes through
+`json.loads`, so that there is one meaning of a document and not two.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import secrets
+
+LONG = 4096
+"""Strings above this many bytes are not built (bytes of the encoded document)."""
+
+_HEAD = 8192
+_MARK = "\\u0000" + secrets.token_hex(8) + ":"
+_MARK_TEXT = "\0" + _MARK[6:]
+_SPACES = str.maketrans("", "", " \t\r\n")
+_URLSAFE = str.maketrans("-_", "+/")
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes of a base64 text: padding may be missing, white space and the URL alphabet are accepted.
+
+    Raises `ValueError` for anything else.
+    """
+    compact = text.translate(_SPACES).rstrip("=").translate(_URLSAFE)
+    if not compact:
+        raise ValueError("no base64 text")
+    return binascii.a2b_base64((compact + "=" * (-len(compact) % 4)).encode("ascii"), strict_mode=True)
+
+
+class LongText:
+    """A long JSON string, held as the bytes that its base64 stands for where it is base64, else as it came.
+
+    `prefix` is what stands before the base64 (`data:image/png;base64,`), usually empty.
+    """
+
+    __slots__ = ("_decoded", "_pending", "_raw", "prefix")
+
+    def __init__(self) -> None:
+        self.prefix = ""
+        self._decoded = bytearray()
+        self._pending = b""
+        self._raw: bytearray | None = None
+
+    def begin(self, start: bytes) -> None:
+        """Take the first `LONG` bytes or more, which tell whether a data URI comes."""
+        if start.startswith(b"data:"):
+            header, comma, start = start.partition(b",")
+            if not comma or not header.isascii() or b"\\" in header:
+                self._raw = bytearray(header + comma)
+            else:
+                self.prefix = (header + comma).decode("ascii")
+        self.feed(start)
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes of the string, escapes and all."""
+        if self._raw is not None:
+            self._raw += piece
+            return
+        if b"\\" in piece and piece.count(b"\\") == piece.count(b"\\/"):
+            piece = piece.replace(b"\\/", b"/")  # some gateways escape it; the text stays the same
+        pending = self._pending + piece if self._pending else piece
+        # The last group stays undecoded: only it may carry padding, and its text is given back as it came.
+        whole = max(len(pending) - 4, 0) & ~3
+        if not whole:
+            self._pending = pending
+            return
+        try:
+            self._decoded += binascii.a2b_base64(memoryview(pending)[:whole], strict_mode=True)
+            self._pending = bytes(pending[whole:])
+        except ValueError:
+            self._raw = bytearray(self._as_text().encode() + pending)
+            self._decoded = bytearray()
+
+    def check(self) -> None:
+        """`ValueError` if this is no legal JSON string."""
+        json_string(self._pending if self._raw is None else bytes(self._raw))
+
+    def _as_text(self) -> str:
+        return self.prefix + binascii.b2a_base64(self._decoded, newline=False).decode()
+
+    def data(self) -> bytes:
+        """The bytes behind the base64; `ValueError` if the string is not base64."""
+        if self._raw is None:
+            try:
+                last = binascii.a2b_base64(self._pending, strict_mode=True)
+                return bytes(self._decoded) + last if last else bytes(self._decoded)
+            except ValueError:
+                pass
+        text = self.text()
+        return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
+
+    def text(self) -> str:
+        """The string itself, as an ordinary JSON parser would give it."""
+        if self._raw is None:
+            return json_string(self._as_text().encode() + self._pending)
+        return json_string(bytes(self._raw))
+
+
+def json_string(raw: bytes) -> str:
+    """The text between the quotes of a JSON string."""
+    text = json.loads('"' + raw.decode() + '"')
+    assert isinstance(text, str)
+    return text
+
+
+class JsonBody:
+    """Takes a body chunk by chunk; gives its document, or the beginning of its text."""
+
+    __slots__ = ("_head", "_in_string", "_long", "_skeleton", "_slashes", "_string", "_texts", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._head = b""
+        self._skeleton = bytearray()
+        self._texts: list[LongText] = []
+        self._in_string = False
+        self._string = bytearray()
+        self._long: LongText | None = None
+        self._slashes = 0  # backslashes at the end of what was read of the string so far
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        self.size += len(chunk)
+        if len(self._head) < _HEAD:
+            self._head += chunk[: _HEAD - len(self._head)]
+        at = 0
+        while at < len(chunk):
+            quote = chunk.find(b'"', at)
+            end = len(chunk) if quote < 0 else quote
+            if not self._in_string:
+                self._skeleton += chunk[at : end + 1]
+                self._in_string = quote >= 0
+                self._slashes = 0
+            else:
+                self._take(chunk[at:end])
+                if quote >= 0:
+                    if self._slashes % 2:
+                        self._take(b'"')
+                    else:
+                        self._close()
+            at = end + 1
+
+    def _take(self, piece: bytes) -> None:
+        """More of the string that is open."""
+        if not piece:
+            return
+        kept = len(piece.rstrip(b"\\"))
+        self._slashes = len(piece) - kept + (0 if kept else self._slashes)
+        if self._long is not None:
+            self._feed_long(piece)
+            return
+        self._string += piece
+        if len(self._string) > LONG:
+            self._long = LongText()
+            start, self._string = bytes(self._string), bytearray()
+            held = self._slashes % 2
+            self._long.begin(start[: len(start) - held])
+            self._string += start[len(start) - held :]
+
+    def _feed_long(self, piece: bytes) -> None:
+        """A long string never sees half an escape: a backslash at the end waits for what it escapes."""
+        assert self._long is not None
+        if self._string:
+            piece = bytes(self._string) + piece
+        held = self._slashes % 2
+        self._string = bytearray(piece[len(piece) - held :])
+        self._long.feed(piece[: len(piece) - held])
+
+    def _close(self) -> None:
+        if self._long is not None:
+            self._skeleton += (_MARK + str(len(self._texts))).encode()
+            self._texts.append(self._long)
+            self._long = None
+        else:
+            self._skeleton += self._string
+        self._string = bytearray()
+        self._skeleton += b'"'
+        self._in_string = False
+
+    def document(self) -> object:
+        """The document; strings over `LONG` bytes are `LongText`. Raises `ValueError` if it is not one whole document."""
+        if self._in_string:
+            raise ValueError("the document ends inside a string")
+        try:
+            document = json.loads(self._skeleton.decode("utf-8-sig"))
+            for text in self._texts:
+                text.check()
+            return self._restore(document) if self._texts else document
+        except RecursionError:
+            raise ValueError("the document is nested too deeply") from None
+
+    def _restore(self, value: object) -> object:
+        if isinstance(value, str) and value.startswith(_MARK_TEXT):
+            return self._texts[int(value[len(_MARK_TEXT) :])]
+        if isinstance(value, list):
+            return [self._restore(item) for item in value]
+        if isinstance(value, dict):
+            return {self._restore_key(key): self._restore(item) for key, item in value.items()}
+        return value
+
+    def _restore_key(self, key: str) -> str:
+        restored = self._restore(key)
+        return restored.text() if isinstance(restored, LongText) else key
+
+    def text(self) -> str:
+        """The first 8 KiB as text."""
+        return self._head.decode("utf-8", "replace")

@@ -1,0 +1,316 @@
+"""What an answer that says no means: one error of the tree, by `code` first, by message second, by status last.
+
+Two questions decide: could it have been billed, and would the same request be answered otherwise a moment later? Vendors and
+gateways wrap the same meaning in many envelopes (`{"error": {...}}`, a plain string, FastAPI's `detail`, Cloudflare's
+problem document, HTML); they are flattened into a `Problem` before anything is decided.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from .. import errors as e
+from .._expiry import parse_retry_after
+from .._http import HttpResponse
+from .._redact import one_line, redact, redact_tree
+
+QUOTA_CODES = frozenset(
+    "insufficient_quota billing_hard_limit_reached credit_balance_exhausted organization_spend_limit_exceeded "
+    "project_spend_limit_exceeded organization_usage_limit_exceeded insufficient_user_quota "
+    "pre_consume_token_quota_failed billing_not_active budget_exceeded".split()
+)
+POLICY_CODES = frozenset(
+    "content_policy_violation moderation_blocked image_content_policy_violation content_filter contentfilter "
+    "responsibleaipolicyviolation invalid_prompt bio_policy".split()
+)
+_SAFETY = re.compile(r"safety system|content[ _]policy|content_filter", re.IGNORECASE)
+_NO_MODEL = re.compile(
+    r"\bmodel\b[^.]{0,120}?\b(?:does not exist|not found|is not available|has been (?:deprecated|retired|shut down))"
+    r"|no available channel",
+    re.IGNORECASE,
+)
+_ZERO_LIMIT = re.compile(r"\blimit:\s*0(?:\.0+)?\s*(?:/|,|\.\s|$)", re.IGNORECASE)
+_CATEGORIES = re.compile(r"safety_violations=\[([^\]]*)\]")
+_ID_IN_MESSAGE = re.compile(r"request[ _]id:?\s*‹?([\w-]{8,})", re.IGNORECASE)
+_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-ms-request-id",
+    "x-oneapi-request-id",
+    "x-litellm-call-id",
+    "cf-ray",
+)
+_GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
+
+
+@attrs.frozen
+class Asked:
+    """What the error of a call needs to know about the call: for redaction and for the way on."""
+
+    key: str | None = attrs.field(repr=False)
+    prompt: str | None = attrs.field(repr=False)
+    model: str
+    host: str
+    key_names: tuple[str, ...] = ()
+    request: object = None
+    idempotency_key: str | None = None
+    retired: bool = False
+    successor: str | None = None
+    paid: bool = True
+
+
+@attrs.frozen
+class Problem:
+    """An error body, whatever its envelope, flattened. `enveloped` tells that the API itself wrote it."""
+
+    message: str
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    details: Mapping[str, object] = attrs.Factory(dict)
+    enveloped: bool = False
+
+
+def _word(value: object) -> str | None:
+    """A code, type or param: gateways write numbers, `""` and `"None"` there."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    text = str(value).strip()
+    return None if text in ("", "None", "null", "<nil>") else text
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def read_problem(document: object, text: str) -> Problem:
+    """The problem that an error body reports; `document` is `None` where the body is no JSON."""
+    if isinstance(document, Mapping):
+        error = document.get("error")
+        if isinstance(error, Mapping):
+            details = error.get("moderation_details") or error.get("innererror") or {}
+            return Problem(
+                message=_text(error.get("message")) or _text(error.get("msg")) or _text(error.get("error")),
+                code=_word(error.get("code")),
+                type=_word(error.get("type")),
+                param=_word(error.get("param")),
+                details=details if isinstance(details, Mapping) else {},
+                enveloped=True,
+            )
+        if isinstance(error, str) and error:
+            return Problem(message=error, code=_word(document.get("code")), enveloped=True)
+        if document.get("cloudflare_error"):
+            return Problem(message=_text(document.get("title")) or _text(document.get("detail")))
+        detail = document.get("detail")
+        if isinstance(detail, list):
+            first = detail[0] if detail and isinstance(detail[0], Mapping) else {}
+            place = first.get("loc")
+            field = ".".join(map(str, place)) if isinstance(place, list) else None
+            return Problem(message=_text(first.get("msg")), param=field, enveloped=True)
+        message = _text(detail) or _text(document.get("message")) or _text(document.get("msg"))
+        return Problem(message=message, code=_word(document.get("code")), enveloped=bool(message))
+    if "<" in text[:200]:
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        return Problem(message="an HTML page" + (f": {title[1].strip()}" if title else ""))
+    return Problem(message=text.strip())
+
+
+def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
+    """The host's own name for the request: from the header, whatever its name, else from the message."""
+    for name in _ID_HEADERS:
+        if headers.get(name):
+            return headers[name]
+    found = _ID_IN_MESSAGE.search(message)
+    return found[1] if found else None
+
+
+def reports_failure(document: object) -> bool:
+    """Whether a document of a 2xx answer says that the call failed after all."""
+    return isinstance(document, Mapping) and bool(document.get("error")) and not document.get("data")
+
+
+def error_of(response: HttpResponse, asked: Asked) -> e.APIError:
+    """The error that an answer stands for. Pure: the answer's own time is the clock."""
+    try:
+        document: object = response.body.document()
+    except ValueError:
+        document = None
+    problem = read_problem(document, response.body.text())
+    return problem_error(problem, response, asked, document)
+
+
+def problem_error(problem: Problem, response: HttpResponse, asked: Asked, document: object) -> e.APIError:
+    """The error for a flattened problem that came with `response`."""
+    status = response.status
+    said = one_line(redact(problem.message, key=asked.key, prompt=asked.prompt))
+    identity = request_id(response.headers, problem.message)
+    kind, hint = _classify(problem, response, asked)
+    quoted = f" The host said: {said}" if said else " The host gave no reason."
+    facts = ", ".join(
+        [f"HTTP {status}"]
+        + [f"{name} {one_line(redact(v, key=asked.key), 80)}" for name, v in (("code", problem.code),) if v]
+        + ([f"request id {one_line(identity, 80)}"] if identity else [])
+    )
+    message = f"{hint} ({facts}).{quoted}"
+    if kind is e.OutcomeUnknownError:
+        return e.OutcomeUnknownError(
+            message,
+            reason="gateway",
+            request=asked.request,
+            idempotency_key=asked.idempotency_key,
+            request_id=identity,
+            status_code=status,
+            maybe_billed=asked.paid,
+        )
+    assert issubclass(kind, e.APIStatusError)
+    stage = _text(problem.details.get("moderation_stage")) or None
+    error = kind(
+        message,
+        status_code=status,
+        code=problem.code,
+        type=problem.type,
+        param=problem.param,
+        request_id=identity,
+        retry_after=parse_retry_after(response.headers, response.at, document),
+        headers={
+            name: redact(value, key=asked.key)
+            for name, value in response.headers.items()
+            if name != "set-cookie"
+        },
+        body=redact_tree(document if document is not None else response.body.text(), key=asked.key),
+        repeatable=_repeatable(kind, problem, status, response.headers),
+        maybe_billed=asked.paid and (_maybe_billed(kind, problem, status) or stage == "output"),
+        idempotency_key=asked.idempotency_key,
+    )
+    if isinstance(error, e.ContentPolicyError):
+        error.categories = _categories(problem)
+        error.stage = stage
+    if isinstance(error, e.ModelRetiredError):
+        error.model = asked.model
+        error.replacement = asked.successor
+    return error
+
+
+def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[type[e.APIError], str]:
+    """The class of an answer, and the sentence that says what to do next."""
+    status = response.status
+    code, kind = (problem.code or "").lower(), (problem.type or "").lower()
+    if 300 <= status < 400:
+        target = one_line(redact(response.headers.get("location", "nowhere"), key=asked.key), 120)
+        return e.APIStatusError, (
+            f"{asked.host} redirects the call to {target}; a call that costs money is never redirected: "
+            "check base_url"
+        )
+    if code in QUOTA_CODES or kind == "insufficient_quota" or _no_allowance(problem, status):
+        return e.QuotaExceededError, (
+            "No quota or credit is left for this key: waiting does not help, check plan, billing and limits of the account"
+        )
+    if code in POLICY_CODES or (status in (200, 400, 403) and _SAFETY.search(problem.message)):
+        return e.ContentPolicyError, "Refused for its content: change the prompt or the image"
+    if code in ("model_not_found", "deploymentnotfound") or _NO_MODEL.search(problem.message):
+        return _no_model(code, status, asked)
+    if code in ("invalid_api_key", "invalid_token"):
+        return e.AuthenticationError, _key_hint(asked)
+    if code == "invalid_request" and status >= 500:
+        return e.BadRequestError, "The host refused the request (under a status of its own making)"
+    if code == "rate_limit_exceeded" and status in (200, 429):
+        return e.RateLimitError, "Too many requests: wait, or send fewer at once"
+    return _by_status(problem, status, asked)
+
+
+def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
+    if status in _GATEWAY or (status == 503 and not problem.enveloped):
+        return e.OutcomeUnknownError, (
+            "A gateway answered in place of the API: the call may have been carried out and billed; repeat it with "
+            "client.send(e.request, idempotency_key=e.idempotency_key) if a second bill is acceptable"
+            if asked.paid
+            else "A gateway answered in place of the API: try again later"
+        )
+    if status >= 500:
+        return e.InternalServerError, "The host failed: try again later"
+    if status < 300:
+        return e.InternalServerError, "The host answered that the call failed; it may have been billed"
+    known: dict[int, tuple[type[e.APIStatusError], str]] = {
+        400: (
+            e.BadRequestError,
+            "The host refused the request: correct it, the same one will be refused again",
+        ),
+        401: (e.AuthenticationError, _key_hint(asked)),
+        403: (e.PermissionDeniedError, "The key may not do this: check its project, organisation and region"),
+        404: (e.NotFoundError, f"{asked.host} has no such model or route: check model and base_url"),
+        408: (e.APIStatusError, "The host gave up waiting for the request: try again"),
+        409: (e.ConflictError, "The request conflicts with another one: try again"),
+        413: (e.BadRequestError, "The request is too large for the host: send a smaller image"),
+        422: (e.UnprocessableEntityError, "The host could not process the request: correct it"),
+        429: (e.RateLimitError, "Too many requests: wait, or send fewer at once"),
+    }
+    return known.get(status, (e.APIStatusError, "The host refused the call"))
+
+
+def _key_hint(asked: Asked) -> str:
+    names = " or ".join(asked.key_names)
+    return "The API key was not accepted: check api_key" + (f" or {names}" if names else "")
+
+
+def _no_model(code: str, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
+    if asked.retired:
+        successor = asked.successor
+        return e.ModelRetiredError, (
+            f"The model {asked.model!r} is retired and {asked.host} no longer serves it: "
+            + (
+                f"use model={successor!r}, or run this code unchanged with Client(successor={successor!r}); "
+                if successor
+                else ""
+            )
+            + "hosts that may still serve it: CometAPI (provider='cometapi') or your own gateway (base_url=...)"
+        )
+    if code or status in (404, 503):
+        return (
+            e.NotFoundError,
+            f"{asked.host} has no model {one_line(asked.model, 60)!r} for this key: check model=",
+        )
+    return (
+        e.BadRequestError,
+        f"{asked.host} does not know the model {one_line(asked.model, 60)!r}: check model=",
+    )
+
+
+def _no_allowance(problem: Problem, status: int) -> bool:
+    return status == 429 and bool(_ZERO_LIMIT.search(problem.message))
+
+
+def _repeatable(kind: type[e.APIError], problem: Problem, status: int, headers: Mapping[str, str]) -> bool:
+    """Whether the host certainly did not carry it out, and may do so a moment later."""
+    if status < 400 or issubclass(
+        kind, (e.QuotaExceededError, e.BadRequestError, e.AuthenticationError, e.NotFoundError)
+    ):
+        return False
+    if headers.get("x-should-retry", "").lower() in ("true", "false"):
+        return headers["x-should-retry"].lower() == "true"
+    if status == 500:
+        return "server_error" in (problem.type, problem.code)
+    return status in (408, 409, 429, 503)
+
+
+def _maybe_billed(kind: type[e.APIError], problem: Problem, status: int) -> bool:
+    if status < 300:
+        return True
+    if issubclass(kind, (e.BadRequestError, e.RateLimitError, e.AuthenticationError, e.NotFoundError)):
+        return False
+    return (
+        status >= 500
+        and status != 503
+        and not (status == 500 and "server_error" in (problem.type, problem.code))
+    )
+
+
+def _categories(problem: Problem) -> tuple[str, ...]:
+    listed = problem.details.get("categories")
+    if isinstance(listed, list):
+        return tuple(str(name) for name in listed)
+    found = _CATEGORIES.search(problem.message)
+    return tuple(name.strip(" '\"") for name in found[1].split(",") if name.strip()) if found else ()

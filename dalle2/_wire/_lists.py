@@ -1,0 +1,79 @@
+"""The two wires that cost nothing: moderations and the list of models.
+
+Source of the shapes: OpenAI's specification, `CreateModerationRequest` and `Model` (with `shutdown_date`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+from .._http import HttpResponse
+from .._values import ModelInfo, Moderation
+from ._errors import request_id
+from ._images import Unreadable, plain
+
+
+def read_moderation(document: object, response: HttpResponse) -> Moderation:
+    """The moderation of one input. Raises `Unreadable`."""
+    results = document.get("results") if isinstance(document, Mapping) else None
+    if not isinstance(results, list) or not results or not isinstance(results[0], Mapping):
+        raise Unreadable("results", "there is no moderation result")
+    first = results[0]
+    if not isinstance(first.get("flagged"), bool):
+        raise Unreadable("results[0].flagged", "it is not true or false")
+    categories, scores = first.get("categories"), first.get("category_scores")
+    model = document.get("model") if isinstance(document, Mapping) else None
+    return Moderation(
+        flagged=first["flagged"],
+        categories={str(name): value is True for name, value in _items(categories)},
+        scores={
+            str(name): float(value)
+            for name, value in _items(scores)
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+        },
+        model=model if isinstance(model, str) else None,
+        request_id=request_id(response.headers),
+    )
+
+
+def _items(value: object) -> list[tuple[object, object]]:
+    return list(value.items()) if isinstance(value, Mapping) else []
+
+
+def read_models(document: object) -> tuple[ModelInfo, ...]:
+    """The rows of a model list; rows without an id are passed over. Raises `Unreadable`."""
+    rows = document.get("data") if isinstance(document, Mapping) else document
+    if not isinstance(rows, list):
+        raise Unreadable("data", "there is no list of models")
+    return tuple(_model(row) for row in rows if isinstance(row, Mapping) and isinstance(row.get("id"), str))
+
+
+def _model(row: Mapping[str, object]) -> ModelInfo:
+    created, owner, ends = row.get("created"), row.get("owned_by"), row.get("shutdown_date")
+    return ModelInfo(
+        id=str(row["id"]),
+        created=_moment(created),
+        owned_by=owner if isinstance(owner, str) else None,
+        shutdown_date=_day(ends),
+        dated="shutdown_date" in row,
+        extra={
+            str(name): plain(value)
+            for name, value in row.items()
+            if name not in ("id", "object", "created", "owned_by", "shutdown_date")
+        },
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value > 0 else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None

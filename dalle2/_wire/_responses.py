@@ -1,0 +1,130 @@
+"""Answers that are not plainly a list of images: `POST /responses`, tasks that go on in the background, refusals.
+
+What an image model answers on `/responses` is documented nowhere and was seen in several shapes, so reading is tolerant, in this
+order: an `image_generation_call`, a message with a data URI, a Markdown image or a URL, an Images body from the wrong
+route, a task. Whatever it was becomes an Images document, a `Task` or a `Problem`; there is one decoder of images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import attrs
+
+from ._body import LongText
+from ._errors import Problem
+from ._images import plain
+
+_DATA = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+")
+_MARKDOWN = re.compile(r"!\[[^\]]*\]\(\s*<?([^\s)>]+)")
+_URL = re.compile(r"https?://[^\s<>\"'`\])]+")
+_DONE = frozenset({"success", "succeeded", "completed", "complete", "finished", "done"})
+_FAILED = frozenset({"failure", "failed", "error", "cancelled", "canceled", "expired", "incomplete"})
+
+
+@attrs.frozen
+class Task:
+    """An image that is still being made; `route` is where to ask for it."""
+
+    id: str
+    route: Literal["responses", "generate"]
+
+
+def reduce_answer(document: object, route: Literal["responses", "generate"]) -> object | Task | Problem:
+    """An Images document, a task to wait for, or a failure; anything else comes back as it is."""
+    if not isinstance(document, Mapping):
+        return document
+    items = [*_output_items(document.get("output"))]
+    if items:
+        fields = {name: value for name, value in document.items() if name not in ("output", "error")}
+        return {**fields, "created": document.get("created_at"), "data": items}
+    data = document.get("data")
+    if isinstance(data, list):
+        return document
+    if isinstance(data, Mapping) and isinstance(data.get("data"), (Mapping, list)):
+        inner = data["data"]
+        return inner if isinstance(inner, Mapping) else {"data": inner}
+    for level in (data, document):
+        if isinstance(level, Mapping):
+            found = _unfinished(level, route)
+            if found is not None:
+                return found
+    refusal = _refusal(document.get("output"))
+    if refusal is not None:
+        return Problem(message=refusal, code="content_policy_violation", enveloped=True)
+    return document
+
+
+def _unfinished(
+    level: Mapping[str, object], route: Literal["responses", "generate"]
+) -> Task | Problem | None:
+    status = str(level.get("status") or "").lower()
+    if status in _FAILED:
+        return _failure(level, status)
+    name = level.get("task_id") or (level.get("id") if status and status not in _DONE else None)
+    return Task(str(name), route) if isinstance(name, (str, int)) and name and status not in _DONE else None
+
+
+def _failure(level: Mapping[str, object], status: str) -> Problem:
+    error, details = level.get("error"), level.get("incomplete_details")
+    if isinstance(error, Mapping):
+        code, said = error.get("code"), error.get("message")
+    else:
+        code, said = None, error or level.get("fail_reason") or level.get("message")
+    if isinstance(details, Mapping):
+        code = code or details.get("reason")
+        said = said or f"the answer is incomplete: {plain(details.get('reason'))}"
+    text = plain(said)
+    return Problem(
+        message=text if isinstance(text, str) and text else f"the status is {status}",
+        code=str(plain(code)) if code else None,
+        enveloped=True,
+    )
+
+
+def _output_items(output: object) -> Iterator[Mapping[str, object]]:
+    """The images of an `output`, as items of an Images document."""
+    if isinstance(output, Mapping):
+        address = output.get("url") or output.get("image_url")
+        if address:
+            yield {"url": address}
+    for item in output if isinstance(output, list) else ():
+        if not isinstance(item, Mapping):
+            continue
+        if item.get("type") == "image_generation_call" and item.get("result"):
+            kept = {
+                name: value for name, value in item.items() if name not in ("type", "result", "status", "id")
+            }
+            result = item["result"]
+            yield {**kept, "b64_json": result[0] if isinstance(result, list) and result else result}
+        for part in _parts(item):
+            text = part.get("text")
+            if isinstance(text, LongText) and text.prefix:
+                yield {"url": text}
+            elif isinstance(text, (str, LongText)):
+                yield from ({"url": address} for address in addresses(str(plain(text))))
+
+
+def _parts(item: Mapping[str, object]) -> list[Mapping[str, object]]:
+    content = item.get("content") if item.get("type") == "message" else None
+    if isinstance(content, str):
+        return [{"text": content}]
+    return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+
+
+def addresses(text: str) -> list[str]:
+    """The images that a text names: data URIs, else Markdown images, else bare URLs."""
+    found = (
+        _DATA.findall(text) or _MARKDOWN.findall(text) or [url.rstrip(".,;:!?") for url in _URL.findall(text)]
+    )
+    return list(dict.fromkeys(found))
+
+
+def _refusal(output: object) -> str | None:
+    for item in output if isinstance(output, list) else ():
+        for part in _parts(item) if isinstance(item, Mapping) else ():
+            if part.get("type") == "refusal":
+                return str(plain(part.get("refusal")) or "the model refused")
+    return None

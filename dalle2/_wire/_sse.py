@@ -1,0 +1,82 @@
+"""Server-sent events: lines become events, chunk by chunk, however the chunks fall.
+
+Only what image streams use of the format (https://html.spec.whatwg.org/multipage/server-sent-events.html): `event:` and `data:`
+lines, comments, an empty line to end an event, any of the three line ends. A `data` line of megabytes goes straight into a `JsonBody`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import attrs
+
+from ._body import JsonBody
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+@attrs.define
+class Event:
+    """One event: its name (may be empty) and its data, unread."""
+
+    name: str = ""
+    data: JsonBody = attrs.Factory(JsonBody)
+
+
+class EventParser:
+    """Feed it chunks; it gives the events that they complete."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+        self._field: str | None = None  # the field of the line that is open, once its name is known
+        self._line = bytearray()
+        self._after_cr = False
+        self._has_data = False
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that end in this chunk."""
+        at = 0
+        if self._after_cr and chunk[:1] == b"\n":
+            at = 1
+        self._after_cr = chunk[-1:] == b"\r"
+        while at < len(chunk):
+            end = _LINE_END.search(chunk, at)
+            self._take(chunk[at : end.start()] if end else chunk[at:])
+            if end is None:
+                return
+            at = end.end()
+            if self._end_line():
+                event, self._event = self._event, Event()
+                yield event
+
+    def _take(self, piece: bytes) -> None:
+        """More of the line that is open. The value of a `data` line is never gathered, it is read as it comes."""
+        if self._field == "data":
+            self._event.data.feed(piece)
+            return
+        self._line += piece
+        if self._field is None and b":" in self._line:
+            name, _, rest = bytes(self._line).partition(b":")
+            if name == b"data" and not rest:
+                return  # the space that may follow is not here yet
+            self._field = name.decode("utf-8", "replace")
+            self._line = bytearray(rest.removeprefix(b" "))
+            if self._field == "data":
+                if self._has_data:
+                    self._event.data.feed(b"\n")
+                self._has_data = True
+                self._event.data.feed(bytes(self._line))
+
+    def _end_line(self) -> bool:
+        """The line is whole; whether it ends an event that has data."""
+        empty = self._field is None and not self._line
+        if self._field == "event":
+            self._event.name = self._line.decode("utf-8", "replace").strip()
+        self._field, self._line = None, bytearray()
+        if not empty:
+            return False
+        had, self._has_data = self._has_data, False
+        if not had:
+            self._event = Event()
+        return had

@@ -1,0 +1,130 @@
+"""Who is called: each host as a value.
+
+How a host authenticates, which variables hold its key, what its paths are, where its images live: all of it is a field, so that
+a new host is a new `Provider` and no new code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from .errors import ConfigurationError
+
+DEFAULT_PATHS: Mapping[str, str] = {
+    "generate": "/images/generations",
+    "edit": "/images/edits",
+    "vary": "/images/variations",
+    "moderate": "/moderations",
+    "models": "/models",
+    "responses": "/responses",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Provider:
+    """One host of the API, or one way to speak to it.
+
+    - `base_url`: where the paths start, usually ending in `/v1`; `None` only for the embedded emulator.
+    - `key_variables`, `url_variables`: the environment variables read for it, first one wins.
+    - `wire`: `"images"` (the Images API) or `"responses"` (`POST /responses`, one image a call).
+    - `auth_header`, `auth_scheme`: `Authorization: Bearer <key>` unless said; an empty scheme sends the bare key.
+    - `query`, `headers`: sent with each API request, such as Azure's `api-version`.
+    - `openai_like`: whether unsigned image URLs of DALL·E models live one hour, as OpenAI's do.
+    - `images_need_key`: whether image URLs on the API's own origin want the key (LocalAI). No other origin ever gets it.
+    - `image_hosts`: hosts (`"10.0.0.7"`, `"images.lan"`) from which images may come although they are private.
+    - `idempotency_header`: the header that carries the key of a logical call, or `None` to send none.
+    - `official`: whether the catalogue's retirement dates hold here (OpenAI's own host).
+    """
+
+    name: str
+    base_url: str | None
+    key_variables: tuple[str, ...] = ("OPENAI_API_KEY",)
+    url_variables: tuple[str, ...] = ()
+    wire: Literal["images", "responses"] = "images"
+    paths: Mapping[str, str] = attrs.field(factory=lambda: DEFAULT_PATHS, repr=False)
+    auth_header: str = "Authorization"
+    auth_scheme: str = "Bearer"
+    query: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    default_key: str | None = attrs.field(default=None, repr=False)
+    openai_like: bool = False
+    images_need_key: bool = False
+    image_hosts: tuple[str, ...] = ()
+    idempotency_header: str | None = "Idempotency-Key"
+    official: bool = False
+
+    @classmethod
+    def custom(cls, base_url: str, *, name: str = "custom") -> Provider:
+        """Any OpenAI-compatible host; its key is read from `OPENAI_API_KEY`."""
+        return cls(name=name, base_url=base_url)
+
+    @classmethod
+    def litellm(cls, base_url: str) -> Provider:
+        """A LiteLLM proxy, which often serves `dall-e-2` as an alias; its virtual key from `LITELLM_API_KEY`."""
+        return cls(name="litellm", base_url=base_url, key_variables=("LITELLM_API_KEY", "OPENAI_API_KEY"))
+
+    @classmethod
+    def localai(cls, base_url: str) -> Provider:
+        """A LocalAI server: its image URLs are on its own origin and want the key too.
+
+        Source: https://github.com/nextcloud/integration_openai/issues/138
+        """
+        return cls(
+            name="localai",
+            base_url=base_url,
+            key_variables=("LOCALAI_API_KEY", "OPENAI_API_KEY"),
+            images_need_key=True,
+        )
+
+    @classmethod
+    def azure(
+        cls, resource_url: str, *, deployment: str | None = None, api_version: str | None = None
+    ) -> Provider:
+        """Azure OpenAI. `resource_url` is `https://<resource>.openai.azure.com`; the key is sent as `api-key`.
+
+        With `deployment`, the classic path with `api-version` (required then); without, the v1 path, where `model` is the
+        deployment's name. Raises `ConfigurationError` for a deployment without a version.
+        """
+        root = resource_url.strip().rstrip("/")
+        if deployment is not None and not api_version:
+            raise ConfigurationError("Azure's deployment path needs api_version, such as '2024-02-01'")
+        tail = f"/openai/deployments/{deployment}" if deployment else "/openai/v1"
+        return cls(
+            name="azure",
+            base_url=root + tail,
+            key_variables=("AZURE_OPENAI_API_KEY",),
+            auth_header="api-key",
+            auth_scheme="",
+            query={"api-version": api_version} if api_version else {},
+        )
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "openai": Provider(
+        name="openai",
+        base_url="https://api.openai.com/v1",
+        url_variables=("OPENAI_BASE_URL",),
+        openai_like=True,
+        official=True,
+    ),
+    # Base URL and variable names: https://apidoc.cometapi.com/ and the host's own SDK.
+    "cometapi": Provider(
+        name="cometapi",
+        base_url="https://api.cometapi.com/v1",
+        key_variables=("COMETAPI_KEY", "COMETAPI_API_KEY"),
+        url_variables=("COMETAPI_BASE_URL",),
+    ),
+    "cometapi-responses": Provider(
+        name="cometapi-responses",
+        base_url="https://api.cometapi.com/v1",
+        key_variables=("COMETAPI_KEY", "COMETAPI_API_KEY"),
+        url_variables=("COMETAPI_BASE_URL",),
+        wire="responses",
+    ),
+    "emulator": Provider(
+        name="emulator", base_url=None, key_variables=(), default_key="sk-test", openai_like=True
+    ),
+}

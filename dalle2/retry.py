@@ -1,0 +1,141 @@
+"""When a failed call is made again, and after how long: a pure decision, and its one adapter to tenacity.
+
+The rule: a paid call is repeated only when it certainly was not carried out. Everything that may have been carried out is
+raised, unless the caller says `ambiguous="retry"`. Calls that cost nothing (moderation, model list) may always be repeated.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import attrs
+
+from . import errors as e
+
+if TYPE_CHECKING:
+    import tenacity
+
+
+def _positive(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    optional = attribute.name in ("deadline",)
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise e.ConfigurationError(
+            f"RetryPolicy: {attribute.name} must be a number of seconds from 0 up"
+            f"{', or None' if optional else ''}; it is {value!r:.40}"
+        )
+
+
+def _attempts(instance: object, attribute: attrs.Attribute[int], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise e.ConfigurationError(
+            f"RetryPolicy: max_attempts must be an integer from 1 up; it is {value!r:.40}"
+        )
+
+
+def _ambiguous(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if value not in ("raise", "retry"):
+        raise e.ConfigurationError(f'RetryPolicy: ambiguous must be "raise" or "retry"; it is {value!r:.40}')
+
+
+@attrs.frozen
+class RetryPolicy:
+    """How often and how patiently a call is repeated. All times are seconds.
+
+    `max_attempts` counts the first one. Without a word from the host the waits grow from `initial`, doubling up to
+    `max_delay`, each shortened by up to a quarter at random. A `Retry-After` up to `max_retry_after` is kept as it is; a
+    longer one raises at once, with the wait in the error's `retry_after`. `deadline` bounds the whole call, attempts and
+    waits together. `ambiguous="retry"` also repeats calls that may have been carried out, and so may pay twice.
+
+    Raises `ConfigurationError` for a value out of range.
+    """
+
+    max_attempts: int = attrs.field(default=3, validator=_attempts)
+    initial: float = attrs.field(default=0.5, validator=_positive)
+    max_delay: float = attrs.field(default=8.0, validator=_positive)
+    max_retry_after: float = attrs.field(default=120.0, validator=_positive)
+    deadline: float | None = attrs.field(default=None, validator=_positive)
+    ambiguous: Literal["raise", "retry"] = attrs.field(default="raise", validator=_ambiguous)
+
+    @classmethod
+    def none(cls) -> RetryPolicy:
+        """One attempt and no more."""
+        return cls(max_attempts=1)
+
+    def wait(
+        self,
+        error: Exception,
+        attempt: int,
+        *,
+        paid: bool = True,
+        remaining: float | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> float | None:
+        """Seconds to wait before the next attempt, or `None` to raise `error`.
+
+        `attempt` counts from 1, `remaining` is what is left of the deadline, `chance` gives numbers in [0, 1).
+        """
+        if attempt >= self.max_attempts or not self.repeats(error, paid=paid):
+            return None
+        asked = error.retry_after if isinstance(error, e.APIStatusError) else None
+        if asked is not None and asked > self.max_retry_after:
+            return None
+        delay = asked if asked else self.backoff(attempt, chance)
+        return None if remaining is not None and delay >= remaining else delay
+
+    def backoff(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
+        """The wait after attempt number `attempt` when the host asked for none."""
+        grown = self.initial * 2.0 ** min(attempt - 1, 60)
+        return min(grown, self.max_delay) * (1 - 0.25 * chance())
+
+    def repeats(self, error: Exception, *, paid: bool) -> bool:
+        """Whether this kind of failure may be followed by another attempt."""
+        if isinstance(error, e.APIConnectionError):
+            return True
+        if isinstance(error, e.OutcomeUnknownError):
+            return not paid or self.ambiguous == "retry"
+        if isinstance(error, e.APIStatusError):
+            return error.repeatable or (not paid and type(error) is e.InternalServerError)
+        return False
+
+
+class Repeating(Protocol):
+    """What the adapter asks of one logical call."""
+
+    delay: float
+
+    def repeats(self, error: BaseException) -> bool:
+        """Judge a failure; if it is to be repeated, `delay` says after how long."""
+
+
+def attempts(run: Repeating, sleep: Callable[[float], None]) -> Iterator[tenacity.AttemptManager]:
+    """The attempts of a call whose first one has failed, with tenacity's waits between them."""
+    import tenacity
+
+    return iter(
+        tenacity.Retrying(
+            retry=tenacity.retry_if_exception(run.repeats),
+            wait=lambda state: run.delay,
+            sleep=sleep,
+            reraise=True,
+        )
+    )
+
+
+def async_attempts(
+    run: Repeating, sleep: Callable[[float], Awaitable[None]]
+) -> AsyncIterator[tenacity.AttemptManager]:
+    """`attempts`, awaited."""
+    import tenacity
+
+    return aiter(
+        tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(run.repeats),
+            wait=lambda state: run.delay,
+            sleep=sleep,
+            reraise=True,
+        )
+    )

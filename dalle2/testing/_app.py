@@ -1,0 +1,299 @@
+"""The emulator itself: takes a request, gives an answer, and keeps account of both.
+
+The rule: `Emulator.handle` does no I/O and never sleeps, so that the in-process clients and the real server
+are the same emulator. State is guarded by locks; pictures are painted outside of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import threading
+import time
+from datetime import date
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from . import _delivery, _faults, _moderation, _pictures, _responses
+from . import _refusals as refuse
+from ._clock import Clock
+from ._exchange import BilledRequest, Cause, EmulatedRequest, EmulatedResponse, Loss, json_response
+from ._faults import Failure, Faults, StreamFailure, Target
+from ._forms import Form, is_json, read_form, read_json
+from ._ledger import Ledger
+from ._models import MODELS, Operation
+from ._order import Order, check_order, find_model
+from ._personas import PERSONAS, PersonaName, lost_way, refusal_response, standing_headers
+from ._routes import Route, check_key, find_route
+from ._store import Store, is_image_path
+from ._uploads import check_uploads
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ._server import Serving
+
+
+class Emulator:
+    """The DALL·E 2 API without network and without cost.
+
+    `persona` is the host to imitate. `today` turns retirements on: a model whose shutdown date is reached
+    by then is gone; `None` serves every model whatever the date, and has nothing to do with `clock`.
+    `responses_shape` chooses how CometAPI's `/v1/responses` answers, `task_polls` how many polls a task
+    stays pending. `images_per_minute` enforces that limit with real 429 answers. `keep` bounds how many
+    requests, bills and images are remembered (`None`: all).
+
+    A prompt that holds one of the words of `dalle2.testing.TRIGGERS` is refused as unsafe. The emulator
+    never treats two requests with one idempotency key as one: the key is recorded, and both are billed.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str = "sk-test",
+        persona: PersonaName = "openai",
+        today: date | None = None,
+        responses_shape: _responses.ResponsesShape = "call",
+        task_polls: int = 1,
+        images_per_minute: int | None = None,
+        keep: int | None = None,
+    ) -> None:
+        if persona not in PERSONAS:
+            raise ValueError(f"persona={persona!r}: expected one of {sorted(PERSONAS)}")
+        if responses_shape not in _responses.SHAPES:
+            raise ValueError(
+                f"responses_shape={responses_shape!r}: expected one of {list(_responses.SHAPES)}"
+            )
+        self.api_key = api_key
+        self.persona = persona
+        self.today = today
+        self.responses_shape = responses_shape
+        self.clock = Clock()
+        self._host = PERSONAS[persona]
+        self._store = Store(self.clock, keep=keep)
+        self._faults = Faults()
+        self._tasks = _responses.Tasks(task_polls, keep=keep)
+        self._keep = keep
+        self._requests: list[EmulatedRequest] = []
+        self._ledger = Ledger(images_per_minute=images_per_minute, keep=keep)
+        self._lock = threading.Lock()
+
+    @property
+    def billed(self) -> list[BilledRequest]:
+        """What was carried out and paid for, in order."""
+        return self._ledger.billed
+
+    @property
+    def requests(self) -> list[EmulatedRequest]:
+        """Every request seen, in order, downloads included."""
+        return self._requests
+
+    @property
+    def leaks(self) -> list[EmulatedRequest]:
+        """Requests that carried an API key to the image store, where it must never go."""
+        return self._store.leaks
+
+    def fail_next(
+        self,
+        status: int,
+        *,
+        retry_after: float | str | None = None,
+        code: str | None = None,
+        times: int = 1,
+        headers: dict[str, str] | None = None,
+        body: _faults.Body | None = None,
+        on: Target = "paid",
+    ) -> None:
+        """Answer the next `times` paid POSTs with `status`, unbilled; then normal again.
+
+        The body is the one that the real host sends for `code`, else for `status`, unless `body` (an object
+        sent as JSON, or text or bytes sent as they are) says otherwise. `retry_after` is in seconds, or a
+        text sent as it is. `on="image"` does it to the next image downloads instead.
+        """
+        self._faults.add(Failure(status, retry_after, code, headers or {}, body), times, on)
+
+    def lose_next(
+        self,
+        times: int = 1,
+        *,
+        after_bytes: int | None = None,
+        cause: Cause = "disconnect",
+        on: Target = "paid",
+    ) -> None:
+        """Carry out and bill the next `times` paid POSTs, and lose their answers; then normal again.
+
+        `after_bytes` sends the head and so many bytes of the body before the connection breaks. With
+        `cause="timeout"` nothing more comes, and the connection stays open. `on="image"` does it to the
+        next image downloads instead.
+        """
+        self._faults.add(Loss(after_bytes, cause), times, on)
+
+    def fail_stream_next(self, *, after_events: int = 1, code: str = "server_error", times: int = 1) -> None:
+        """Break off the next event stream with an `error` event after so many events; it is billed."""
+        self._faults.add(StreamFailure(after_events, code), times, "paid")
+
+    def delete_images(self) -> None:
+        """Delete every image from the store: their URLs answer 404 from now on."""
+        self._store.clear()
+
+    def client(self) -> httpx.Client:
+        """An HTTP client whose every request, to any host, is answered here."""
+        from ._clients import make_client
+
+        return make_client(self)
+
+    def async_client(self) -> httpx.AsyncClient:
+        """As `client()`, for asyncio and trio."""
+        from ._clients import make_async_client
+
+        return make_async_client(self)
+
+    def serve(self, host: str = "127.0.0.1", port: int = 0) -> Serving:
+        """A context manager that runs a real HTTP server; `port` 0 takes a free one."""
+        from ._server import Serving
+
+        return Serving(self, host, port)
+
+    def handle(self, request: EmulatedRequest) -> EmulatedResponse:
+        """Answer one request."""
+        with self._lock:
+            self._requests.append(request)
+            if self._keep is not None:
+                del self._requests[: -self._keep]
+        response = self._download(request) if is_image_path(request.path) else self._call(request)
+        date_header = {"Date": format_datetime(self.clock.now(), usegmt=True)}
+        return attrs.evolve(response, headers=date_header | response.headers)
+
+    def _download(self, request: EmulatedRequest) -> EmulatedResponse:
+        failure = self._faults.failure("image")
+        if failure is not None:
+            return _faults.failure_response(failure, self.persona, self.clock.now(), request.path)
+        response = self._store.answer(request, api_key=self.api_key)
+        mishap = self._faults.mishap("image") if response.status < 300 else None
+        return attrs.evolve(response, loss=mishap) if isinstance(mishap, Loss) else response
+
+    def _call(self, request: EmulatedRequest) -> EmulatedResponse:
+        started = time.perf_counter()
+        request_id = f"req_{secrets.token_hex(16)}"
+        try:
+            response = self._route(request, request_id)
+        except refuse.Refusal as refusal:
+            if refusal.status == 404 and self.persona == "cometapi" and "Invalid URL" in refusal.message:
+                response = lost_way(request.method, request.path)
+            else:
+                response = refusal_response(self.persona, refusal, self.clock.now())
+        elapsed = round((time.perf_counter() - started) * 1000)
+        headers = standing_headers(self.persona, request_id, elapsed)
+        if self.persona == "openai" and "/images/" in request.path:
+            headers |= self._ledger.headers(self.clock.timestamp())
+        return attrs.evolve(response, headers=headers | response.headers)
+
+    def _route(self, request: EmulatedRequest, request_id: str) -> EmulatedResponse:
+        route = find_route(request, self.persona)
+        if route.paid:
+            failure = self._faults.failure("paid")
+            if failure is not None:
+                return _faults.failure_response(failure, self.persona, self.clock.now(), request.path)
+        check_key(request, self.persona, self.api_key)
+        if route.kind == "models":
+            rows = [model.row() for model in MODELS.values() if not model.is_retired(self.today)]
+            return json_response({"object": "list", "data": rows})
+        if route.kind == "model":
+            if route.argument not in MODELS or MODELS[route.argument].is_retired(self.today):
+                raise refuse.model_not_found(route.argument)
+            return json_response(MODELS[route.argument].row())
+        if route.kind == "moderate":
+            return json_response(_moderation.moderate(read_json(request)))
+        if route.kind == "poll_response":
+            return json_response(_responses.polled_response(route.argument, self._tasks))
+        if route.kind == "poll_images":
+            put = functools.partial(self._put, request, int(self.clock.timestamp()))
+            return json_response(_responses.polled_images(route.argument, put, self._tasks))
+        if route.kind == "respond":
+            return self._respond(request, request_id)
+        return self._paint(request, request_id, route, route.kind)
+
+    def _paint(
+        self, request: EmulatedRequest, request_id: str, route: Route, operation: Operation
+    ) -> EmulatedResponse:
+        form = read_json(request) if operation == "generate" or is_json(request) else read_form(request)
+        if route.deployment is not None:
+            form.values["model"] = route.deployment
+        if self.persona == "cometapi" and operation == "generate" and form.text("model") is None:
+            raise refuse.missing_parameter("model")
+        in_background = form.values.pop("async", None) is True if self.persona == "cometapi" else False
+        order = self._check(form, operation)
+        created = int(self.clock.timestamp())
+        mishap = self._bill(request, order, request_id, operation)
+        put = functools.partial(self._put, request, created)
+        if order.stream:
+            failure = mishap if isinstance(mishap, StreamFailure) else None
+            chunks = _delivery.events(order, created, failure)
+            headers = {"Content-Type": "text/event-stream; charset=utf-8"}
+            response = EmulatedResponse(200, headers, chunks=chunks)
+        elif in_background:
+            response = json_response(_responses.started(order, created, self._tasks))
+        elif isinstance(mishap, Loss) and mishap.after_bytes is None:
+            response = json_response({})  # Nobody will see it, so nothing is painted.
+        else:
+            response = json_response(_delivery.images_body(order, created, put, self.persona))
+        return attrs.evolve(response, loss=mishap) if isinstance(mishap, Loss) else response
+
+    def _check(self, form: Form, operation: Operation) -> Order:
+        model = find_model(form, operation, self.today)
+        if operation != "generate" and form.is_json and model.family != "gpt-image":
+            raise refuse.wrong_content_type("application/json")
+        order = check_order(form, operation, model)
+        if operation != "generate":
+            order = check_uploads(form, order)
+        _pictures.check_format(order)
+        return order
+
+    def _respond(self, request: EmulatedRequest, request_id: str) -> EmulatedResponse:
+        form = read_json(request)
+        if form.text("model") is None:
+            raise refuse.missing_parameter("model")
+        model = find_model(form, "generate", self.today)
+        if self.persona != "cometapi":
+            raise refuse.Refusal(
+                f"The requested model '{model.id}' cannot be used with the Responses API.",
+                code="unsupported_model",
+                param="model",
+            )
+        asked: dict[str, object] = {"model": model.id, "prompt": _responses.read_prompt(form)}
+        order = check_order(Form(asked, {}, is_json=True), "generate", model)
+        mishap = self._bill(request, order, request_id, "respond")
+        created = int(self.clock.timestamp())
+        put = functools.partial(self._put, request, created)
+        body = _responses.response_body(order, created, put, self.responses_shape, self._tasks)
+        response = json_response(body)
+        return attrs.evolve(response, loss=mishap) if isinstance(mishap, Loss) else response
+
+    def _bill(
+        self, request: EmulatedRequest, order: Order, request_id: str, operation: str
+    ) -> Loss | StreamFailure | None:
+        entry = BilledRequest(
+            prompt=order.prompt,
+            n=order.n,
+            model=order.model.id,
+            idempotency_key=request.headers.get("idempotency-key"),
+            operation=operation,
+            size=order.size,
+            request_id=request_id,
+            at=self.clock.now(),
+        )
+        self._ledger.bill(entry)
+        return self._faults.mishap("paid", streamed=order.stream)
+
+    def _put(self, request: EmulatedRequest, created: int, order: Order, index: int) -> str:
+        origin = self._host.image_origin
+        return self._store.put(
+            functools.partial(_pictures.picture, order, index),
+            media_type=_pictures.media_type(order),
+            created=created,
+            origin=request.origin if origin is None or request.served else origin,
+            lane=self._host.lane,
+            lifetime=self._host.lifetime,
+        )

@@ -1,0 +1,83 @@
+"""The values that go in and out of the emulator, and the records that it keeps.
+
+The rule: these are plain data. How they travel (a real socket, an httpx transport) is decided in
+`_server.py` and `_clients.py`; what they mean is decided in `_app.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+import attrs
+
+Cause = Literal["disconnect", "timeout"]
+
+
+@attrs.frozen
+class EmulatedRequest:
+    """One HTTP request as the emulator sees it; also the record kept in `Emulator.requests`."""
+
+    method: str
+    origin: str
+    """Scheme, host and port that were called, such as `https://api.openai.com`."""
+    path: str
+    query: str = ""
+    headers: dict[str, str] = attrs.field(factory=dict)
+    """Names in lower case."""
+    body: bytes = attrs.field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
+    served: bool = False
+    """Whether it came over a real socket; then images live on the server's own origin."""
+
+    def json(self) -> dict[str, object]:
+        """The body as a JSON object, for assertions; `ValueError` if it is none."""
+        value = json.loads(self.body)
+        if not isinstance(value, dict):
+            raise ValueError(f"the body is JSON, but a {type(value).__name__} and no object")
+        return value
+
+
+@attrs.frozen
+class Loss:
+    """How an answer gets lost: the connection breaks, or nothing more comes."""
+
+    after_bytes: int | None = None
+    """`None` sends nothing at all; a number sends the head and so many bytes of the body first."""
+    cause: Cause = "disconnect"
+
+
+@attrs.frozen
+class EmulatedResponse:
+    """One answer: `chunks` instead of `body` is sent piece by piece."""
+
+    status: int
+    headers: dict[str, str] = attrs.field(factory=dict)
+    body: bytes = attrs.field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
+    chunks: Iterator[bytes] | None = None
+    loss: Loss | None = None
+
+
+@attrs.frozen
+class BilledRequest:
+    """One request that the emulator carried out, whether or not its answer arrived."""
+
+    prompt: str
+    """Empty for a variation."""
+    n: int
+    model: str
+    idempotency_key: str | None
+    operation: str
+    """`"generate"`, `"edit"`, `"vary"` or `"respond"`."""
+    size: str
+    request_id: str
+    at: datetime
+
+
+def json_response(
+    value: object, *, status: int = 200, headers: dict[str, str] | None = None
+) -> EmulatedResponse:
+    """An answer with a JSON body, laid out as the vendor does: indented, and `&` escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False).replace("&", "\\u0026") + "\n"
+    return EmulatedResponse(status, {"Content-Type": "application/json", **(headers or {})}, text.encode())

@@ -1,0 +1,86 @@
+"""Which path means what, on which persona, and whether the key is right.
+
+The rule: a path that the real host does not have is not found here either, so that a wrong base URL shows
+in a test.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from urllib.parse import parse_qs, unquote
+
+import attrs
+
+from . import _refusals as refuse
+from ._exchange import EmulatedRequest
+from ._personas import PersonaName
+
+Kind = Literal[
+    "generate", "edit", "vary", "models", "model", "moderate", "respond", "poll_response", "poll_images"
+]
+
+_ROUTES: tuple[tuple[str, str, Kind], ...] = (
+    ("POST", r"images/generations", "generate"),
+    ("POST", r"images/edits", "edit"),
+    ("POST", r"images/variations", "vary"),
+    ("GET", r"models", "models"),
+    ("GET", r"models/(.+)", "model"),
+    ("POST", r"moderations", "moderate"),
+    ("POST", r"responses", "respond"),
+    ("GET", r"responses/([^/]+)", "poll_response"),
+    ("GET", r"images/generations/([^/]+)", "poll_images"),
+)
+_PREFIXES = {"azure": r"/openai/(?:v1|deployments/(?P<deployment>[^/]+))/", "litellm": r"/(?:v1/)?"}
+_COMET_ONLY = ("poll_response", "poll_images")
+_AZURE = ("generate", "edit", "models", "model")
+
+
+@attrs.frozen
+class Route:
+    """What is asked for."""
+
+    kind: Kind
+    argument: str = ""
+    deployment: str | None = None
+
+    @property
+    def paid(self) -> bool:
+        """Whether answering it costs money."""
+        return self.kind in ("generate", "edit", "vary", "respond")
+
+
+def find_route(request: EmulatedRequest, persona: PersonaName) -> Route:
+    """The route of a request; a refusal with 404 or 405 if the host has none."""
+    prefix = re.match(_PREFIXES.get(persona, r"/v1/"), request.path)
+    rest = request.path[prefix.end() :] if prefix is not None else ""
+    deployment = prefix.groupdict().get("deployment") if prefix is not None else None
+    methods = []
+    for method, pattern, kind in _ROUTES:
+        found = re.fullmatch(pattern, rest)
+        if found is None or (kind in _COMET_ONLY and persona != "cometapi"):
+            continue
+        if persona == "azure" and (
+            kind not in _AZURE or (deployment and "api-version" not in parse_qs(request.query))
+        ):
+            continue
+        if method == request.method:
+            argument = unquote(found[1]) if found.groups() else ""
+            return Route(kind, argument, None if deployment is None else unquote(deployment))
+        methods.append(method)
+    if methods:
+        raise refuse.method_not_allowed(request.method, request.path)
+    raise refuse.unknown_url(request.method, request.path)
+
+
+def check_key(request: EmulatedRequest, persona: PersonaName, api_key: str) -> None:
+    """Refuse a request whose key is missing or wrong."""
+    given = request.headers.get("authorization", "")
+    scheme, _, token = given.partition(" ")
+    key = token.strip() if scheme.lower() == "bearer" else ""
+    if persona == "azure":
+        key = request.headers.get("api-key", key)
+    if not key:
+        raise refuse.missing_key()
+    if key != api_key:
+        raise refuse.wrong_key(key)

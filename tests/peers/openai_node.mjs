@@ -1,0 +1,35 @@
+// The official npm client, unchanged. Reads one scenario from argv, prints one JSON document about what happened.
+import OpenAI from "openai";
+
+const [scenario, baseURL] = process.argv.slice(2);
+const client = new OpenAI({
+  apiKey: scenario === "wrong-key" ? "sk-wrong" : "sk-test",
+  baseURL,
+  maxRetries: scenario === "retry" ? 1 : 0,
+});
+const base = { model: "dall-e-2", prompt: "a corgi astronaut", size: "256x256" };
+
+const scenarios = {
+  url: async () => {
+    const answer = await client.images.generate({ ...base, n: 2 });
+    const pictures = await Promise.all(answer.data.map(async (image) => (await fetch(image.url)).arrayBuffer()));
+    return { created: answer.created, heads: pictures.map((picture) => Buffer.from(picture).toString("hex", 0, 24)) };
+  },
+  b64_json: async () => {
+    const answer = await client.images.generate({ ...base, response_format: "b64_json" });
+    return { created: answer.created, heads: answer.data.map((i) => Buffer.from(i.b64_json, "base64").toString("hex", 0, 24)) };
+  },
+  "bad-request": () => client.images.generate({ ...base, size: "1536x1024" }),
+  "wrong-key": () => client.images.generate(base),
+  "not-found": () => client.files.list(),
+  "rate-limit": () => client.images.generate(base),
+  retry: async () => ({ images: (await client.images.generate(base)).data.length }),
+};
+
+try {
+  console.log(JSON.stringify(await scenarios[scenario]()));
+} catch (error) {
+  if (!(error instanceof OpenAI.APIError)) throw error;
+  const { status, code, type, param, requestID } = error;
+  console.log(JSON.stringify({ error: error.constructor.name, status, code, type, param, requestID }));
+}

@@ -1,0 +1,99 @@
+"""The official `openai` Python client, unchanged, against the emulator."""
+
+from __future__ import annotations
+
+import base64
+from urllib.request import ProxyHandler, build_opener
+
+import openai
+import pytest
+
+from dalle2.testing import Emulator
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def official(base_url: str, key: str = "sk-test", **options: int) -> openai.OpenAI:
+    """The client as its own documentation makes it, without repeats unless asked for."""
+    return openai.OpenAI(api_key=key, base_url=base_url, **{"max_retries": 0, **options})
+
+
+def fetch(url: str) -> bytes:
+    """A plain GET, by nobody's client."""
+    with build_opener(ProxyHandler({})).open(url, timeout=20) as answer:
+        body: bytes = answer.read()
+    return body
+
+
+def test_generate_gives_urls_that_download(served: str) -> None:
+    """Two images of the size asked for, as URLs."""
+    with official(served) as client:
+        answer = client.images.generate(model="dall-e-2", prompt="a corgi astronaut", n=2, size="256x256")
+    assert answer.created > 0
+    assert answer.data is not None
+    assert len(answer.data) == 2
+    for image in answer.data:
+        assert image.url is not None
+        assert image.b64_json is None
+        picture = fetch(image.url)
+        assert picture.startswith(PNG)
+        assert int.from_bytes(picture[16:20]) == int.from_bytes(picture[20:24]) == 256
+
+
+def test_generate_gives_base64(served: str) -> None:
+    """The picture itself, when it is asked for."""
+    with official(served) as client:
+        answer = client.images.generate(
+            model="dall-e-2", prompt="a corgi", size="256x256", response_format="b64_json"
+        )
+    assert answer.data is not None
+    assert answer.data[0].url is None
+    assert base64.b64decode(answer.data[0].b64_json or "", validate=True).startswith(PNG)
+
+
+def test_a_bad_request_is_typed(served: str) -> None:
+    """A size that the model does not take is a 400 that names the parameter."""
+    with official(served) as client, pytest.raises(openai.BadRequestError) as raised:
+        client.images.generate(model="dall-e-2", prompt="a corgi", size="1536x1024")
+    assert raised.value.status_code == 400
+    assert raised.value.type == "invalid_request_error"
+    assert raised.value.request_id
+
+
+def test_a_wrong_key_is_typed(served: str) -> None:
+    """Another key than the emulator's is a 401."""
+    with official(served, key="sk-wrong") as client, pytest.raises(openai.AuthenticationError) as raised:
+        client.images.generate(model="dall-e-2", prompt="a corgi")
+    assert raised.value.status_code == 401
+    assert raised.value.code == "invalid_api_key"
+
+
+def test_an_unknown_route_is_typed(served: str) -> None:
+    """A route that the emulator does not have is a 404."""
+    with official(served) as client, pytest.raises(openai.NotFoundError) as raised:
+        client.files.list()
+    assert raised.value.status_code == 404
+
+
+def test_a_rate_limit_is_waited_out(emulator: Emulator, base_url: str) -> None:
+    """After one 429 the client's own retry succeeds, and one call was billed."""
+    emulator.fail_next(429, retry_after=1)
+    with official(base_url, max_retries=1) as client:
+        answer = client.images.generate(model="dall-e-2", prompt="a corgi", size="256x256")
+    assert answer.data
+    assert len(emulator.billed) == 1
+
+
+def test_a_rate_limit_is_typed(emulator: Emulator, base_url: str) -> None:
+    """Without retries the 429 arrives, with its wait."""
+    emulator.fail_next(429, retry_after=7)
+    with official(base_url) as client, pytest.raises(openai.RateLimitError) as raised:
+        client.images.generate(model="dall-e-2", prompt="a corgi")
+    assert raised.value.response.headers["retry-after"] == "7"
+    assert not emulator.billed
+
+
+def test_models_are_listed(served: str) -> None:
+    """The list of models has the one that this is all about."""
+    with official(served) as client:
+        assert "dall-e-2" in [model.id for model in client.models.list()]
