@@ -15,23 +15,27 @@ from ._fetch import Fetcher
 from ._http import HttpResponse
 from ._image_result import ImageResult, Images
 from ._images import ImageData, ImagesData
-from ._inputs import ImageSource, read_input, read_inputs
+from ._inputs import read_input, read_inputs
 from ._outcome import Pending
 from ._perform import open_stream, perform, stream
+from ._plan import keeping
+from ._report import Reporter
 from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
 from ._run import Run, Shared
-from ._session import Changes, Session, keeping
-from ._stream import FinalImage, PartialImage, StreamReader
+from ._session import Session
 from ._transport import HttpClient, Transport
 from ._types import DEFAULT
-from ._values import ModelInfo, Moderation
 from ._wire._body import JsonBody
-from .events import Listener, Reporter
 from .retry import RetryPolicy
 from .settings import TimeoutArgument, resolve
 
 if TYPE_CHECKING:
+    from ._inputs import ImageSource
     from ._money import Budget, PriceTable
+    from ._session import Changes
+    from ._stream import FinalImage, PartialImage, StreamReader
+    from ._values import ModelInfo, Moderation
+    from .events import Listener
     from .providers import Provider
 
 T = TypeVar("T")

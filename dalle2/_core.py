@@ -6,7 +6,7 @@ API request here, and never on an HTTP client, so that a request to another host
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -17,6 +17,7 @@ import attrs
 
 from . import catalog
 from . import errors as e
+from ._clean import checked_headers
 from ._http import Call, Failure, Form, HttpRequest, HttpResponse, Secret
 from ._images import ImagesData
 from ._inputs import check_inputs
@@ -28,7 +29,7 @@ from ._wire._errors import Asked, Problem, problem_error
 from ._wire._forms import encode_form
 from ._wire._images import Reading, encode_json, read_images
 from ._wire._responses import Task, reduce_answer
-from .settings import Settings, checked_headers
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .errors import SavableImage
@@ -64,7 +65,7 @@ def check_request(request: Request, model: str, *, stream: bool = False) -> None
 
 def new_key() -> str:
     """A new idempotency key: one a logical call, the same on each of its attempts."""
-    return f"dalle2-{secrets.token_hex(16)}"
+    return f"dalle2-{os.urandom(16).hex()}"
 
 
 def images_call(
@@ -76,6 +77,7 @@ def images_call(
     today: date,
     known: Knowledge,
     stream: bool = False,
+    priced: bool = False,
 ) -> Call[S | Pending[S]]:
     """The paid call for a request. `make` turns the images of its answer into what the caller gets.
 
@@ -125,7 +127,7 @@ def images_call(
         model=model,
         host=settings.host,
         images=request.n or 1,
-        usd=request.estimate(prices=settings.prices),
+        usd=request.estimate(prices=settings.prices) if priced else None,
     )
     return call
 

@@ -24,6 +24,7 @@ DALLE_LIFETIME = timedelta(seconds=3600)
 MAX_WAIT = 10 * 366 * 86_400.0
 """Seconds (ten years). What asks for more is no wait: some hosts send a Unix time where seconds belong."""
 
+_LONGEST_URL = 65_536  # characters; no host takes more, and reading a hostile one must not take seconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -74,7 +75,7 @@ def signed_expiry(url: str) -> datetime | None:
     Knows Azure SAS, S3 (V4, V2) and its kin, CloudFront, Google Cloud Storage (V4, V2), Aliyun OSS (V1, V2,
     V4), Tencent COS and Volcengine TOS. Keys are matched without regard to case.
     """
-    if _is_data(url):
+    if len(url) > _LONGEST_URL or _is_data(url):
         return None
     query = _Query(url)
     found: list[datetime | None] = []

@@ -18,7 +18,6 @@ from ._images import ImageData
 from ._run import Shared
 from ._transport import AsyncTransport, Transport
 from .errors import DownloadError
-from .events import ImageFetched, ImageLost
 from .retry import RetryPolicy
 
 FETCH_TIMEOUTS = Timeouts(connect=10.0, read=60.0, write=60.0, pool=60.0)
@@ -97,15 +96,18 @@ class Fetching:
 
     def fetched(self, download: Download) -> str:
         """Report a success; gives the media type."""
-        event = ImageFetched(
-            host=download.host, size=download.size, attempts=download.attempt + 1, at=self.shared.now()
+        self.shared.report(
+            "ImageFetched",
+            host=download.host,
+            size=download.size,
+            attempts=download.attempt + 1,
+            at=self.shared.now(),
         )
-        self.shared.report(event)
         return download.media_type
 
     def lost(self, download: Download, error: DownloadError) -> None:
         """Report a failure."""
-        self.shared.report(ImageLost(host=download.host, error=error, at=self.shared.now()))
+        self.shared.report("ImageLost", host=download.host, error=error, at=self.shared.now())
 
 
 class Fetcher:

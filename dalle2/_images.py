@@ -33,7 +33,7 @@ class ImageData:
     revised_prompt: str | None = attrs.field(default=None, repr=False)
     prompt: str | None = attrs.field(default=None, repr=False)
     model: str | None = None
-    declared_type: str | None = None
+    declared_type: str | None = attrs.field(default=None, eq=False)  # the bytes know better: see `media_type`
     expiry: Expiry = Expiry(None, None)
     extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 
@@ -76,17 +76,27 @@ class ImageData:
         if texts["url"] is None and texts["b64_json"] is None:
             raise ValueError("'url' or 'b64_json' must be there")
         encoded, expires, extra = texts["b64_json"], texts["expires_at"], data.get("extra")
-        at = None if expires is None else datetime.fromisoformat(expires).astimezone(UTC)
-        source = data.get("expiry_source")
+        try:
+            made = datetime.fromtimestamp(created, UTC)
+        except (ValueError, OverflowError, OSError):
+            raise ValueError("'created' is no moment in Unix seconds") from None
+        try:
+            at = None if expires is None else datetime.fromisoformat(expires).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValueError("'expires_at' is no date and time in ISO form") from None
+        try:
+            content = None if encoded is None else base64.b64decode(encoded, validate=True)
+        except ValueError:
+            raise ValueError("'b64_json' is no base64") from None
         return cls(
-            created=datetime.fromtimestamp(created, UTC),
+            created=made,
             url=texts["url"],
-            content=None if encoded is None else base64.b64decode(encoded, validate=True),
+            content=content,
             revised_prompt=texts["revised_prompt"],
             prompt=texts["prompt"],
             model=texts["model"],
             declared_type=texts["media_type"],
-            expiry=Expiry(at, "created" if source == "created" else "signature" if at else None),
+            expiry=_expiry(at, data.get("expiry_source")),
             extra=dict(extra) if isinstance(extra, Mapping) else {},
         )
 
@@ -97,9 +107,13 @@ class ImageData:
         return cls(created=created, url=url, model=model, declared_type=declared_type(url), expiry=expiry)
 
 
+def _expiry(at: datetime | None, source: object) -> Expiry:
+    return Expiry() if at is None else Expiry(at, "created" if source == "created" else "signature")
+
+
 def declared_type(url: str) -> str | None:
     """What a URL says of its media type: the forced type of a signed URL, else the suffix of its path."""
-    path, _, query = url.partition("?")
+    path, _, query = url.partition("#")[0].partition("?")
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name.lower() == "rsct" and value.lower().replace("%2f", "/").startswith("image/"):

@@ -1,15 +1,16 @@
 """Images that callers give: read once into bytes, named and typed by those bytes.
 
-The rule: a file is read at the edge, exactly once, and its handle is closed by whoever opened it; from then on there are only
-bytes, so a repeated attempt sends the same ones. Media type and file name follow the bytes, never the file's own name: hosts
-refuse `application/octet-stream`, and a JPEG named `.png` is refused here, with the way to mend it, before it costs anything.
+The rule: a file is read at the edge, exactly once, and its handle is closed by whoever opened it; from then on
+there are only bytes, so a repeated attempt sends the same ones. Media type and file name follow the bytes,
+never the file's own name: hosts refuse `application/octet-stream`, and a JPEG named `.png` is refused here,
+with the way to mend it, before it costs anything.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 import attrs
@@ -89,16 +90,12 @@ def read_input(source: ImageSource, field: str = "image") -> InputImage:
             f"{field} is a result whose bytes are not held: call read() on it first", field=field
         )
     if hasattr(source, "save") and hasattr(source, "getbands"):
-        buffer = io.BytesIO()
-        source.save(buffer, format="PNG")
-        return InputImage.of(buffer.getvalue(), field)
+        return InputImage.of(_png_of(source, field), field)
     if hasattr(source, "read"):
-        data = source.read(LARGEST + 1)
-        if isinstance(data, str):
-            raise InvalidRequestError(f"{field} is a text file: open it in binary mode ('rb')", field=field)
-        return InputImage.of(bytes(data), field)
+        return InputImage.of(_read_stream(source, field), field)
     raise InvalidRequestError(
-        f"{field} must be a path, bytes, a binary file, a result or a Pillow image; it is {type(source).__name__}",
+        f"{field} must be a path, bytes, a binary file, a result or a Pillow image; "
+        f"it is {type(source).__name__}",
         field=field,
     )
 
@@ -106,13 +103,52 @@ def read_input(source: ImageSource, field: str = "image") -> InputImage:
 def _read_file(path: str | os.PathLike[str], field: str) -> bytes:
     if os.path.isdir(path):
         raise InvalidRequestError(f"{field} is a directory: {os.fspath(path)!r:.100}", field=field)
-    with open(path, "rb") as file:
-        return file.read(LARGEST + 1)
+    try:
+        with open(path, "rb") as file:
+            return file.read(LARGEST + 1)
+    except ValueError as problem:  # a path with a null character: often the image itself, read as text
+        raise InvalidRequestError(f"{field} is no path: {problem}", field=field) from None
+
+
+def _read_stream(stream: BinaryIO, field: str) -> bytes:
+    """All that is left in an open file. One `read` may give less than was asked for: pipes do."""
+    data = bytearray()
+    while len(data) <= LARGEST:
+        try:
+            part: object = stream.read(LARGEST + 1 - len(data))
+        except ValueError as problem:
+            raise InvalidRequestError(f"{field} cannot be read: {problem}", field=field) from None
+        if isinstance(part, str):
+            raise InvalidRequestError(f"{field} is a text file: open it in binary mode ('rb')", field=field)
+        if not isinstance(part, (bytes, bytearray, memoryview)):
+            close = getattr(part, "close", None)  # an awaited file's coroutine would complain later
+            if close is not None:
+                close()
+            raise InvalidRequestError(
+                f"{field} is no plain binary file: its read() gave {type(part).__name__}", field=field
+            )
+        if not part:
+            break
+        data += part
+    return bytes(data)
+
+
+def _png_of(picture: PillowImage, field: str) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        picture.save(buffer, format="PNG")
+    except (OSError, ValueError) as problem:  # cut off, already closed, or of a mode that PNG has not
+        raise InvalidRequestError(
+            f"{field} cannot be written as PNG: {problem} (image.convert('RGBA') may help)", field=field
+        ) from None
+    return buffer.getvalue()
 
 
 def input_images(sources: InputImage | Sequence[InputImage]) -> tuple[InputImage, ...]:
     """One image or several, as a tuple. Raises `InvalidRequestError` for none."""
-    images = (sources,) if isinstance(sources, InputImage) else tuple(sources)
+    if isinstance(sources, InputImage):
+        return (sources,)
+    images = tuple(sources) if isinstance(sources, Sequence) else ()
     if not images or not all(isinstance(image, InputImage) for image in images):
         raise InvalidRequestError(
             "image: give at least one image (InputImage values, as read_input makes them)", field="image"
@@ -120,7 +156,7 @@ def input_images(sources: InputImage | Sequence[InputImage]) -> tuple[InputImage
     return images
 
 
-def read_inputs(sources: ImageSource | Iterable[ImageSource]) -> tuple[InputImage, ...]:
+def read_inputs(sources: ImageSource | Sequence[ImageSource]) -> tuple[InputImage, ...]:
     """One image or a list of them, read. Raises as `read_input` does."""
     if isinstance(sources, (list, tuple)):
         return input_images([read_input(source) for source in sources])
@@ -128,7 +164,7 @@ def read_inputs(sources: ImageSource | Iterable[ImageSource]) -> tuple[InputImag
 
 
 def check_inputs(model: Model, images: Sequence[InputImage], mask: InputImage | None) -> None:
-    """Check the images of a request against what `model` takes. Raises `InvalidRequestError` with the way to mend it."""
+    """Check the images of a request against what `model` takes. Raises `InvalidRequestError`."""
     limits = model.images
     if limits is not None:
         if len(images) > limits.most:
@@ -142,7 +178,8 @@ def check_inputs(model: Model, images: Sequence[InputImage], mask: InputImage | 
     first = images[0].facts
     if (mask.facts.width, mask.facts.height) != (first.width, first.height):
         raise InvalidRequestError(
-            f"mask is {mask.facts.width}x{mask.facts.height}, the image {first.width}x{first.height}: they must be the same size",
+            f"mask is {mask.facts.width}x{mask.facts.height}, the image {first.width}x{first.height}: "
+            "they must be the same size",
             field="mask",
         )
     if not mask.facts.has_alpha:
@@ -164,7 +201,8 @@ def _check_file(model: str, image: InputImage, limits: FileLimits) -> None:
         )
     if len(image.data) >= limits.below_bytes:
         raise InvalidRequestError(
-            f"{image.field} has {len(image.data)} bytes, {model} takes fewer than {limits.below_bytes}: {_FIX}",
+            f"{image.field} has {len(image.data)} bytes, {model} takes fewer than {limits.below_bytes}: "
+            f"{_FIX}",
             field=image.field,
         )
     if limits.square and facts.width != facts.height:

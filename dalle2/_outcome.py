@@ -17,7 +17,7 @@ from . import errors as e
 from ._http import Call, Failure, HttpResponse
 from ._images import ImagesData
 from ._redact import one_line, redact
-from ._wire._errors import Asked, error_of, problem_error, read_problem, reports_failure, request_id
+from ._wire._errors import Asked, error_of, problem_error, read_problem, reports_failure
 from ._wire._images import Unreadable
 from .settings import Settings
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ._http import Failure, HttpResponse, Timeouts, TransportError
 from ._run import Run
-from ._stream import FinalImage, PartialImage, StreamReader
 from ._transport import Answer, AsyncAnswer, AsyncTransport, Transport
 from ._wire._body import JsonBody
 from .errors import Dalle2Error
 from .retry import async_attempts, attempts
+
+if TYPE_CHECKING:
+    from ._stream import FinalImage, PartialImage, StreamReader
 
 T = TypeVar("T")
 V = TypeVar("V")

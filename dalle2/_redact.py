@@ -6,12 +6,16 @@ no signature of a signed URL, and no full prompt. It is short, on one line, and 
 
 from __future__ import annotations
 
+import html
 import json
 import re
+from urllib.parse import quote, quote_plus
 
-_KEYS = re.compile(r"\b(?:sk|pk|rk)-[\w\-*.…]{3,}|\bBearer\s+\S+|[\w\-]*\*{3,}[\w\-*]*", re.IGNORECASE)
+_KEYS = re.compile(r"\b(?:sk|pk|rk)-[\w\-*.…]{3,}|\bBearer\s+\S+|(?<![\w\-])[\w\-]*\*{3,}[\w\-*]*", re.IGNORECASE)
+_MASKED = re.compile(r"(?<![\w\-])([\w\-]*)(?:\.{2,}|…+|\*+)([\w\-]*)")
 _SIGNATURES = re.compile(
-    r"((?:^|[?&;\s])(?:sig|signature|x-(?:amz|goog|oss|tos)-signature|x-amz-security-token|q-signature)=)[^&\s\"']+",
+    r"((?<![a-z_-])(?:sig|signature|x-(?:amz|goog|oss|tos)-signature|x-(?:amz|oss)-security-token|q-signature)"
+    r"(?:=|%3d))[^&\s\"'<>\\]+",
     re.IGNORECASE,
 )
 _LIMIT = 300
@@ -23,11 +27,25 @@ def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> s
         text = text.replace(key, "***")
         for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
             text = text.replace(part, "***")
+        text = _MASKED.sub(lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
     if prompt:
-        for form in {prompt, prompt.strip(), json.dumps(prompt)[1:-1], repr(prompt)[1:-1]}:
-            if form:  # as words of their own: a prompt of one letter is in every message
-                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "‹prompt›", text)
+        for form in _forms(prompt):  # as words of their own: a prompt of one letter is in every message
+            text = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(form)}(?![a-zA-Z0-9])", "‹prompt›", text)
     return _SIGNATURES.sub(r"\1***", _KEYS.sub("***", text))
+
+
+def _ends_of(key: str, head: str, tail: str) -> bool:
+    return len(head + tail) > 3 and key.startswith(head) and key.endswith(tail)
+
+
+def _forms(prompt: str) -> list[str]:
+    """How a prompt may be written in an answer, the longest first: as it is, in JSON, Python, HTML and URLs."""
+    forms = {prompt, " ".join(prompt.split()), repr(prompt)[1:-1], html.escape(prompt)}
+    for ascii_only in (True, False):
+        encoded = json.dumps(prompt, ensure_ascii=ascii_only)[1:-1]
+        forms |= {encoded, json.dumps(encoded, ensure_ascii=ascii_only)[1:-1]}
+    forms |= {quote(prompt, safe="", errors="replace"), quote_plus(prompt, errors="replace")}
+    return sorted({form for text in forms for form in (text, text.strip()) if form}, key=len, reverse=True)
 
 
 def one_line(text: str, limit: int = _LIMIT) -> str:
@@ -44,10 +62,12 @@ def redact_tree(value: object, *, key: str | None) -> object:
     if isinstance(value, list):
         return [redact_tree(item, key=key) for item in value]
     if isinstance(value, dict):
-        return {str(name): redact_tree(item, key=key) for name, item in value.items()}
+        return {redact(str(name), key=key): redact_tree(item, key=key) for name, item in value.items()}
     return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 
 def shown_url(url: str, limit: int = 120) -> str:
-    """A URL for a message: without its query, in which the signature is."""
-    return one_line(url.partition("?")[0].partition("#")[0], limit)
+    """A URL for a message: without its query, in which the signature is, and without a name and password."""
+    scheme, mark, rest = url.partition("?")[0].partition("#")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return one_line(scheme + mark + host.rpartition("@")[2] + slash + path, limit)

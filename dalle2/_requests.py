@@ -1,7 +1,7 @@
 """What is asked for, as values: a request that exists can be sent.
 
-What no model accepts is refused here, on construction; what one model accepts and another does not is the catalogue's
-business, and is checked when the model is known. `None` means "not sent".
+What no model accepts is refused here, on construction; what one model accepts and another does not is the
+catalogue's business, and is checked when the model is known. `None` means "not sent".
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ def _prompt(instance: object, attribute: attrs.Attribute[str], value: object) ->
         raise InvalidRequestError(f"prompt must be a text; it is {type(value).__name__}", field="prompt")
     if not value.strip():
         raise InvalidRequestError("prompt is empty: describe the image you want", field="prompt")
-    if not value.isascii():
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise InvalidRequestError(
-                "prompt holds half of a surrogate pair, which no host can read: decode the text as UTF-16 or drop it",
-                field="prompt",
-            ) from None
+    _sendable(value, "prompt")
+
+
+def _sendable(text: str, field: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            f"{field} holds half of a surrogate pair, which no host can read: decode the text anew or drop it",
+            field=field,
+        ) from None
 
 
 def _whole(instance: object, attribute: attrs.Attribute[int | None], value: object) -> None:
@@ -64,11 +67,28 @@ def _word(instance: object, attribute: attrs.Attribute[str | None], value: objec
         raise InvalidRequestError(
             f"{attribute.name} is empty: leave it out to get the host's default", field=attribute.name
         )
+    _sendable(value, attribute.name)
 
 
-def _body(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if value is not None and not isinstance(value, Mapping):
-        raise InvalidRequestError(f"extra_body must be a mapping; it is {_shown(value)}", field="extra_body")
+def _body(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        raise InvalidRequestError(
+            f"extra_body must be a mapping; it is a {type(value).__name__}", field="extra_body"
+        )
+    for name in value:
+        if not isinstance(name, str):
+            raise InvalidRequestError(
+                f"extra_body: every name must be a text; one is {_shown(name)}", field="extra_body"
+            )
+
+
+def _mask(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, InputImage):
+        raise InvalidRequestError(
+            f"mask must be an InputImage, as read_input makes it; it is a {type(value).__name__}", field="mask"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +105,7 @@ class _Request:
     operation: ClassVar[Operation]
 
     def estimate(self, *, prices: PriceTable | None = None) -> float | None:
-        """What the call will cost in US dollars, by OpenAI's list prices or `prices`; `None` where that is not known.
+        """What the call will cost in US dollars, by OpenAI's list prices or `prices`; `None` if not known.
 
         A request without a model is taken as one for dall-e-2.
         """
@@ -133,7 +153,7 @@ class EditRequest(_Prompted):
 
     image: tuple[InputImage, ...] = attrs.field(converter=input_images)
     prompt: str = attrs.field(validator=_prompt, repr=_short)
-    mask: InputImage | None = None
+    mask: InputImage | None = attrs.field(default=None, validator=_mask)
     input_fidelity: t.InputFidelity | None = attrs.field(default=None, validator=_word)
 
     operation: ClassVar[Operation] = "edit"
@@ -154,7 +174,7 @@ _NOT_PARAMETERS = frozenset({"image", "mask", "extra_body"})
 
 
 def parameters(request: Request) -> dict[str, object]:
-    """The parameters that the caller set, under the names they travel under; images and `extra_body` are apart."""
+    """The parameters that the caller set, by the names they travel under; images and `extra_body` apart."""
     names = (field.name for field in attrs.fields(type(request)) if field.name not in _NOT_PARAMETERS)
     return {name: value for name in names if (value := getattr(request, name)) is not None}
 

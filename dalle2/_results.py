@@ -8,7 +8,6 @@ pure they share.
 from __future__ import annotations
 
 import base64
-import html
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -153,6 +152,8 @@ class BaseResult:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: the picture, else the live URL, else that it expired."""
+        import html
+
         bundle = {"text/plain": repr(self)}
         encoded, kind = self.b64_json, self.media_type or "image/png"
         if encoded is not None and kind in ("image/png", "image/jpeg", "image/gif"):
@@ -267,7 +268,7 @@ class BaseImages(Sequence[R], Generic[R]):
     @property
     def usage(self) -> Usage | None:
         """The tokens that were counted, where the model is priced by tokens; else `None`."""
-        from ._money import PriceTable, Usage
+        from ._money import Usage
 
         return Usage.from_json(self._data.usage)
 

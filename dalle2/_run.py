@@ -10,25 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sized
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
 from . import errors as e
 from ._expiry import ServerClock
 from ._http import Call, Failure, HttpResponse, Timeouts, TransportError
-from ._money import Budget
+from ._report import Reporter
 from ._wire._errors import request_id
-from .events import (
-    AttemptFailed,
-    AttemptStarted,
-    CallSucceeded,
-    Event,
-    OutcomeUnknown,
-    Reporter,
-    Waiting,
-)
 from .retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from ._money import Budget
+    from ._report import EventName
 
 T = TypeVar("T")
 
@@ -114,7 +109,7 @@ class Run(Generic[T]):
         remaining = self.remaining()
         if remaining is not None and seconds >= remaining:
             raise self._copy(why, seconds)
-        self._tell(Waiting, seconds=seconds, shared=True)
+        self._tell("Waiting", seconds=seconds, shared=True)
         return seconds
 
     def _copy(self, why: e.APIStatusError, seconds: float) -> e.APIStatusError:
@@ -131,7 +126,7 @@ class Run(Generic[T]):
         """An attempt begins; the timeouts it may use."""
         self.attempt += 1
         self.sent_at = self._shared.now()
-        self._tell(AttemptStarted)
+        self._tell("AttemptStarted")
         return timeouts.within(self.remaining())
 
     def tick(self, size: int) -> None:
@@ -151,7 +146,7 @@ class Run(Generic[T]):
         value = self.call.decode(response)
         self._settled()
         self._tell(
-            CallSucceeded,
+            "CallSucceeded",
             images=len(value) if isinstance(value, Sized) else 0,
             usd=self.call.usd,
             request_id=request_id(response.headers),
@@ -161,13 +156,13 @@ class Run(Generic[T]):
     def streamed(self, images: int, headers: Mapping[str, str]) -> None:
         """A streamed answer came to its end."""
         self._settled()
-        self._tell(CallSucceeded, images=images, usd=self.call.usd, request_id=request_id(headers))
+        self._tell("CallSucceeded", images=images, usd=self.call.usd, request_id=request_id(headers))
 
     def broken(self, error: e.Dalle2Error) -> e.Dalle2Error:
         """The error of a streamed answer that broke off: it was sent and begun, so it is never repeated."""
         if isinstance(error, e.OutcomeUnknownError):
             error.sent_at = error.sent_at or self.sent_at
-        self._tell(OutcomeUnknown if error.maybe_billed else AttemptFailed, error=error)
+        self._tell("OutcomeUnknown" if error.maybe_billed else "AttemptFailed", error=error)
         return self.final(error)
 
     def _settled(self) -> None:
@@ -192,12 +187,11 @@ class Run(Generic[T]):
             error.sent_at = error.sent_at or self.sent_at
             if self.call.paid:
                 self._unknown = error
-        kind = OutcomeUnknown if unknown and self.call.paid else AttemptFailed
-        self._tell(kind, error=error)
+        self._tell("OutcomeUnknown" if unknown and self.call.paid else "AttemptFailed", error=error)
         delay = self.policy.wait(error, self.attempt, paid=self.call.paid, remaining=self.remaining())
         if delay is not None:
             self.delay = delay
-            self._tell(Waiting, seconds=delay)
+            self._tell("Waiting", seconds=delay)
             if isinstance(error, e.RateLimitError):
                 self._shared.lanes.hold(self.call.lane, self._shared.monotonic() + delay, error)
         self._judged = error, delay is not None
@@ -228,16 +222,16 @@ class Run(Generic[T]):
         self._unknown.attempts = self.attempt
         return self._unknown
 
-    def _tell(self, kind: Callable[..., Event], **more: object) -> None:
+    def _tell(self, name: EventName, **more: object) -> None:
+        call = self.call
         self._shared.report(
-            kind(
-                operation=self.call.operation,
-                model=self.call.model,
-                host=self.call.host,
-                idempotency_key=self.call.idempotency_key,
-                paid=self.call.paid,
-                attempt=self.attempt,
-                at=self._shared.now(),
-                **more,
-            )
+            name,
+            operation=call.operation,
+            model=call.model,
+            host=call.host,
+            idempotency_key=call.idempotency_key,
+            paid=call.paid,
+            attempt=self.attempt,
+            at=self._shared.now(),
+            **more,
         )

@@ -13,37 +13,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 import attrs
 
-from . import catalog
 from . import errors as e
-from ._core import (
-    USER_AGENT,
-    Options,
-    api_request,
-    check_request,
-    context_of,
-    images_call,
-    new_key,
-    with_model,
-)
+from ._clean import checked_headers
+from ._core import USER_AGENT, Options, context_of, images_call, new_key
 from ._fetch import Fetching
 from ._hosts import Site
 from ._http import Call, Failure, HttpResponse, Secret, Timeouts
 from ._images import ImageData, ImagesData
-from ._money import Budget
-from ._outcome import POLLS, Knowledge, Pending, accept, asked_of, lost_error
-from ._prepare import require_pillow
-from ._requests import GenerateRequest, Request, prompt_of
+from ._outcome import POLLS, Knowledge, Pending
+from ._plan import Plan, make_plan
+from ._requests import Request, prompt_of
 from ._run import Run, Shared
-from ._stream import StreamReader
-from ._successor import Adapted, adapt, check_successor
+from ._successor import check_successor
 from ._types import DEFAULT
-from ._values import ModelInfo, Moderation
-from ._wire._images import Unreadable, encode_json
-from ._wire._lists import read_models, read_moderation
 from .retry import RetryPolicy
 from .settings import DEFAULT_TIMEOUTS, Settings, TimeoutArgument, timeouts_of
 
 if TYPE_CHECKING:
+    from ._money import Budget
+    from ._stream import StreamReader
+    from ._values import ModelInfo, Moderation
     from .errors import SavableImage
 
 T = TypeVar("T")
@@ -63,32 +52,9 @@ class Changes(TypedDict, total=False):
     successor: str | None
 
 
-_warned: set[str] = set()
-
-
-@attrs.frozen
-class Plan:
-    """The calls that a request becomes, and how it was adapted."""
-
-    adapted: Adapted
-    parts: tuple[tuple[Request, Options], ...]
-
-
 def _items(data: ImagesData) -> Any:
     """The bare images of an answer, which the reader of a stream wraps itself."""
     return list(data.images)
-
-
-@contextmanager
-def keeping(done: Sequence[Sequence[SavableImage]]) -> Iterator[None]:
-    """Around one of several paid calls: an error keeps the images of those before it."""
-    try:
-        yield
-    except e.Dalle2Error as error:
-        if done:
-            error.images = [*(image for images in done for image in images), *error.images]
-            error.maybe_billed = True
-        raise
 
 
 @attrs.frozen
@@ -107,7 +73,10 @@ class Session:
             from .testing.embedded import embedded_base_url
 
             settings = attrs.evolve(settings, base_url=embedded_base_url())
-        return cls(settings, shared, budget=budget)
+        session = cls(settings, shared, budget=budget)
+        if settings.successor is not None:
+            check_successor(settings.successor, session.today(), session.known.models)
+        return session
 
     def changed(self, **changes: Unpack[Changes]) -> Session:
         """The same with other settings. Raises `ConfigurationError`."""
@@ -115,6 +84,8 @@ class Session:
         if "timeout" in changes:
             values["timeouts"] = timeouts_of(changes["timeout"])
             del values["timeout"]
+        if "headers" in changes:
+            values["headers"] = checked_headers(changes["headers"])
         return attrs.evolve(self, settings=attrs.evolve(self.settings, **values))  # type: ignore[arg-type]
 
     def today(self) -> date:
@@ -122,58 +93,22 @@ class Session:
         return self.shared.clock.now(self.shared.now()).date()
 
     def plan(self, request: Request, options: Options, *, stream: bool = False) -> Plan:
-        """What is to be sent for a request: itself, what it becomes on a successor, or several calls of one image.
-
-        Raises `InvalidRequestError` or `ConfigurationError`: nothing was sent then.
-        """
-        settings, today = self.settings, self.today()
-        adapted = Adapted(with_model(request, settings))
-        if settings.successor is not None:
-            heir = check_successor(settings.successor, today, self.known.models)
-            adapted = adapt(adapted.request, heir, today=today, models=self.known.models)
-            if adapted.scale is not None:
-                require_pillow()
-        sent = adapted.request
-        model = sent.model or settings.model
-        self._warn_of_end(model, today)
-        known = catalog.find(model)
-        single = settings.provider.wire == "responses" or (
-            known is not None and len(known.n_range(sent.operation)) == 1
-        )
-        count = sent.n or 1
-        if stream or not (settings.split_n and single and count > 1):
-            check_request(sent, model, stream=stream)
-            return Plan(adapted, ((sent, options),))
-        part = attrs.evolve(sent, n=None)
-        check_request(part, model)
-        key = options.idempotency_key or new_key()
-        return Plan(
-            adapted,
-            tuple(
-                (part, attrs.evolve(options, idempotency_key=f"{key}-{number}"))
-                for number in range(1, count + 1)
-            ),
-        )
-
-    def _warn_of_end(self, model: str, today: date) -> None:
-        """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live list anywhere."""
-        official = self.settings.provider.official and self.settings.host == "api.openai.com"
-        if not official and model not in self.known.live:
-            return
-        end = catalog.retiring_within(model, today, models=self.known.models)
-        if end is not None and model not in _warned:
-            _warned.add(model)
-            heir = catalog.successor_of(model, end, models=self.known.models)
-            follows = f"; its successor is {heir}" if heir else ""
-            warnings.warn(
-                f"The model {model} ends on {end:%Y-%m-%d}{follows}", e.ModelRetirementWarning, stacklevel=5
-            )
+        """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was sent then."""
+        return make_plan(self.settings, self.known, request, options, today=self.today(), stream=stream)
 
     def images(
         self, request: Request, make: Callable[[ImagesData], S], options: Options
     ) -> Run[S | Pending[S]]:
         """The paid call for a request. Raises `InvalidRequestError` or `BudgetExceededError`: nothing was sent then."""
-        call = images_call(self.settings, request, options, make, today=self.today(), known=self.known)
+        call = images_call(
+            self.settings,
+            request,
+            options,
+            make,
+            today=self.today(),
+            known=self.known,
+            priced=self.budget is not None or self.shared.report.listening,
+        )
         return Run(call, self.settings.retry, self.shared, self.budget)
 
     def streamed(
@@ -184,8 +119,17 @@ class Session:
         ((sent, options),) = plan.parts
         options = attrs.evolve(options, idempotency_key=options.idempotency_key or new_key())
         call: Call[Any] = images_call(
-            self.settings, sent, options, _items, today=self.today(), known=self.known, stream=True
+            self.settings,
+            sent,
+            options,
+            _items,
+            today=self.today(),
+            known=self.known,
+            stream=True,
+            priced=self.budget is not None,
         )
+        from ._stream import StreamReader
+
         asked, reading = context_of(
             self.settings, sent, options.idempotency_key, today=self.today(), known=self.known
         )
@@ -205,62 +149,22 @@ class Session:
 
     def moderation(self, prompt: str) -> Run[Moderation]:
         """The free check of a prompt. Raises `InvalidRequestError`."""
-        GenerateRequest(prompt=prompt)  # the same rules for what a prompt is
-        body = encode_json({"model": "omni-moderation-latest", "input": prompt})
-        return self._free("moderate", body, prompt, read_moderation)
+        from ._free import moderation_call
+
+        call = moderation_call(self.settings, self.known, prompt, self.today())
+        return Run(call, self.settings.retry, self.shared)
 
     def models(self) -> Run[tuple[ModelInfo, ...]]:
         """The free list of the host's models, from which the client also learns their ends."""
+        from ._free import models_call
 
-        def read(document: object, response: HttpResponse) -> tuple[ModelInfo, ...]:
-            rows = read_models(document)
-            self.known.learn({row.id: row.shutdown_date for row in rows if row.dated})
-            return rows
-
-        return self._free("models", None, None, read)
-
-    def _free(
-        self, route: str, body: bytes | None, prompt: str | None, read: Callable[[object, HttpResponse], T]
-    ) -> Run[T]:
-        settings = self.settings
-        asked = asked_of(
-            settings, settings.model, prompt, None, None, today=self.today(), known=self.known, paid=False
-        )
-
-        def decode(response: HttpResponse) -> T:
-            try:
-                return read(accept(response, asked), response)
-            except Unreadable as unreadable:
-                raise e.DecodeError(
-                    f"{asked.host} answered something else than was asked for: {unreadable.path}: {unreadable.problem}",
-                    path=unreadable.path,
-                    maybe_billed=False,
-                ) from None
-
-        call = Call(
-            request=api_request(settings, route, body, method="POST" if body is not None else "GET"),
-            decode=decode,
-            lost=lambda failure: lost_error(failure, asked),
-            paid=False,
-            lane=f"{settings.base_url} {route}",
-            operation=route,
-            model=settings.model,
-            host=settings.host,
-        )
-        return Run(call, settings.retry, self.shared)
+        return Run(models_call(self.settings, self.known, self.today()), self.settings.retry, self.shared)
 
     def refuse_flagged(self, moderation: Moderation) -> None:
         """The check before a paid call. Raises `ContentPolicyError` naming the categories."""
-        if not moderation.flagged:
-            return
-        names = moderation.flagged_categories
-        error = e.ContentPolicyError(
-            f"The prompt was not sent: moderation flagged it as {', '.join(names) or 'unsafe'}. Change the prompt",
-            request_id=moderation.request_id,
-        )
-        error.categories = names
-        error.stage = "input"
-        raise error
+        from ._free import refuse_flagged
+
+        refuse_flagged(moderation)
 
     def moderated_prompt(self, request: Request) -> str | None:
         """The prompt to check before this request, or `None` if none is to be checked."""

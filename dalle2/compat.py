@@ -34,9 +34,9 @@ from .errors import UnprocessableEntityError as UnprocessableEntityError
 from .retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from ._money import Usage
     from ._async_image_result import AsyncImageResult
     from ._image_result import ImageResult
+    from ._money import Usage
     from ._results import BaseImages
 
 __all__ = [

@@ -87,42 +87,20 @@ Event: TypeAlias = (
 Listener: TypeAlias = Callable[[Event], object]
 
 
-class Reporter:
-    """Hands events to the listener and to `logging` (logger `dalle2`); a listener that fails never fails the call."""
-
-    __slots__ = ("_listener",)
-
-    def __init__(self, listener: Listener | None = None) -> None:
-        self._listener = listener
-
-    def __call__(self, event: Event) -> None:
-        """Report one event."""
-        import logging
-
-        logger = logging.getLogger("dalle2")
-        level = logging.WARNING if isinstance(event, (OutcomeUnknown, ImageLost)) else logging.DEBUG
-        if logger.isEnabledFor(level):
-            logger.log(level, "%s", _line(event))
-        if self._listener is not None:
-            try:
-                self._listener(event)
-            except Exception:
-                logger.exception("on_event failed for %s", type(event).__name__)
-
-
-def _line(event: Event) -> str:
+def line(event: Event) -> str:
+    """An event as a line of a log."""
     name = type(event).__name__
     if isinstance(event, ImageFetched):
         return f"{name}: {event.size} bytes from {event.host} in {event.attempts} attempt(s)"
     if isinstance(event, ImageLost):
         return f"{name}: {event.host}: {event.error}"
-    line = f"{name}: {event.operation} {event.model} at {event.host}, attempt {event.attempt}"
+    text = f"{name}: {event.operation} {event.model} at {event.host}, attempt {event.attempt}"
     if event.idempotency_key:
-        line += f", key {event.idempotency_key}"
+        text += f", key {event.idempotency_key}"
     if isinstance(event, AttemptFailed):
-        line += f": {type(event.error).__name__}: {event.error}"
+        text += f": {type(event.error).__name__}: {event.error}"
     elif isinstance(event, Waiting):
-        line += f": {event.seconds:.1f} s"
+        text += f": {event.seconds:.1f} s"
     elif isinstance(event, CallSucceeded):
-        line += f": {event.images} image(s), request id {event.request_id or '-'}"
-    return line
+        text += f": {event.images} image(s), request id {event.request_id or '-'}"
+    return text

@@ -47,7 +47,7 @@ class Provider:
     paths: Mapping[str, str] = attrs.field(factory=lambda: DEFAULT_PATHS, repr=False)
     auth_header: str = "Authorization"
     auth_scheme: str = "Bearer"
-    query: Mapping[str, str] = attrs.field(factory=dict)
+    query: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     default_key: str | None = attrs.field(default=None, repr=False)
     openai_like: bool = False
@@ -88,7 +88,7 @@ class Provider:
         With `deployment`, the classic path with `api-version` (required then); without, the v1 path, where `model` is the
         deployment's name. Raises `ConfigurationError` for a deployment without a version.
         """
-        root = resource_url.strip().rstrip("/")
+        root = resource_url.strip().rstrip("/").removesuffix("/openai/v1").removesuffix("/openai")
         if deployment is not None and not api_version:
             raise ConfigurationError("Azure's deployment path needs api_version, such as '2024-02-01'")
         tail = f"/openai/deployments/{deployment}" if deployment else "/openai/v1"

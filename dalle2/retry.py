@@ -1,12 +1,12 @@
 """When a failed call is made again, and after how long: a pure decision, and its one adapter to tenacity.
 
-The rule: a paid call is repeated only when it certainly was not carried out. Everything that may have been carried out is
-raised, unless the caller says `ambiguous="retry"`. Calls that cost nothing (moderation, model list) may always be repeated.
+The rule: a paid call is repeated only when it certainly was not carried out. Everything that may have been
+carried out is raised, unless the caller says `ambiguous="retry"`. Calls that cost nothing (moderation, model
+list) may always be repeated. A complete answer, whatever its status within, is never asked for again.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import tenacity
 
 
-def _positive(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def _positive(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     optional = attribute.name in ("deadline",)
     if optional and value is None:
         return
@@ -45,10 +45,11 @@ def _ambiguous(instance: object, attribute: attrs.Attribute[str], value: object)
 class RetryPolicy:
     """How often and how patiently a call is repeated. All times are seconds.
 
-    `max_attempts` counts the first one. Without a word from the host the waits grow from `initial`, doubling up to
-    `max_delay`, each shortened by up to a quarter at random. A `Retry-After` up to `max_retry_after` is kept as it is; a
-    longer one raises at once, with the wait in the error's `retry_after`. `deadline` bounds the whole call, attempts and
-    waits together. `ambiguous="retry"` also repeats calls that may have been carried out, and so may pay twice.
+    `max_attempts` counts the first one. Without a word from the host the waits grow from `initial`, doubling
+    up to `max_delay`, each shortened by up to a quarter at random. A `Retry-After` up to `max_retry_after` is
+    kept as it is; a longer one raises at once, with the wait in the error's `retry_after`. `deadline` bounds
+    the whole call, attempts and waits together. `ambiguous="retry"` also repeats calls that may have been
+    carried out, and so may pay twice.
 
     Raises `ConfigurationError` for a value out of range.
     """
@@ -72,7 +73,7 @@ class RetryPolicy:
         *,
         paid: bool = True,
         remaining: float | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] | None = None,
     ) -> float | None:
         """Seconds to wait before the next attempt, or `None` to raise `error`.
 
@@ -86,8 +87,12 @@ class RetryPolicy:
         delay = asked if asked else self.backoff(attempt, chance)
         return None if remaining is not None and delay >= remaining else delay
 
-    def backoff(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
+    def backoff(self, attempt: int, chance: Callable[[], float] | None = None) -> float:
         """The wait after attempt number `attempt` when the host asked for none."""
+        if chance is None:
+            import random
+
+            chance = random.random
         grown = self.initial * 2.0 ** min(attempt - 1, 60)
         return min(grown, self.max_delay) * (1 - 0.25 * chance())
 
@@ -95,11 +100,18 @@ class RetryPolicy:
         """Whether this kind of failure may be followed by another attempt."""
         if isinstance(error, e.APIConnectionError):
             return True
+        again = not paid or self.ambiguous == "retry"
         if isinstance(error, e.OutcomeUnknownError):
-            return not paid or self.ambiguous == "retry"
+            return again
         if isinstance(error, e.APIStatusError):
-            return error.repeatable or (not paid and type(error) is e.InternalServerError)
+            return error.repeatable or (again and _host_failed(error))
         return False
+
+
+def _host_failed(error: e.APIStatusError) -> bool:
+    """A 5xx that tells nothing of whether the call was carried out, and that the host lets be repeated."""
+    failed = type(error) is e.InternalServerError and (error.status_code or 0) >= 500
+    return failed and error.headers.get("x-should-retry", "").lower() != "false"
 
 
 class Repeating(Protocol):

@@ -1,55 +1,78 @@
 """What a client works with: decided once, from arguments and an environment passed in as a mapping.
 
 The order for the provider: `provider=`, else `DALLE2_PROVIDER`, else `base_url=` (a custom host), else OpenAI if
-`OPENAI_API_KEY` is set, else CometAPI if only its key is. A named provider reads only its own variables. An explicit argument
-wins over a variable; a blank variable is none. A key is cleaned of stray white space and checked before anything uses it, and
-is never shown.
+`OPENAI_API_KEY` is set, else CometAPI if only its key is. A named provider reads only its own variables. An
+explicit argument wins over a variable; a blank variable is none. Settings that exist are valid, however they
+were made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, Protocol, TypeAlias
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 import attrs
 
+from ._clean import STRAY, checked_headers, clean_base_url, clean_key, clean_word
 from ._http import Secret, Timeouts
-from ._money import PriceTable
 from ._types import DEFAULT, Default
 from .errors import ConfigurationError
 from .providers import PROVIDERS, Provider
 from .retry import RetryPolicy
 
+if TYPE_CHECKING:
+    from ._money import PriceTable
+
 DEFAULT_MODEL = "dall-e-2"
 DEFAULT_TIMEOUTS = Timeouts(connect=10.0, read=600.0, write=120.0, pool=60.0)
 """Seconds. Slow image models answer after minutes; connecting takes none."""
-
-_STRAY = " \t\r\n\v\f\ufeff\u200b\u00a0"
-_ENDPOINTS = (
-    "/images/generations",
-    "/images/edits",
-    "/images/variations",
-    "/moderations",
-    "/responses",
-    "/models",
-)
 
 
 class TimeoutLike(Protocol):
     """Any object with httpx's four phases, such as `httpx.Timeout`."""
 
     @property
-    def connect(self) -> float | None: ...
+    def connect(self) -> float | None:
+        """Seconds, or `None` for no limit."""
+
     @property
-    def read(self) -> float | None: ...
+    def read(self) -> float | None:
+        """Seconds, or `None` for no limit."""
+
     @property
-    def write(self) -> float | None: ...
+    def write(self) -> float | None:
+        """Seconds, or `None` for no limit."""
+
     @property
-    def pool(self) -> float | None: ...
+    def pool(self) -> float | None:
+        """Seconds, or `None` for no limit."""
 
 
 TimeoutArgument: TypeAlias = float | TimeoutLike | Default | None
+
+
+def _one_of(*allowed: str) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not None and value not in allowed:
+            words = " or ".join(map(repr, allowed))
+            raise ConfigurationError(f"{attribute.name} must be None or {words}; it is {value!r:.40}")
+
+    return check
+
+
+def _word(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        clean_word(value, attribute.name)
+
+
+def _model(value: str) -> str:
+    return clean_word(value, "model")
+
+
+def _policy(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError(f"retry must be a RetryPolicy; it is {value!r:.40}")
 
 
 @attrs.frozen(kw_only=True)
@@ -60,15 +83,15 @@ class Settings:
     base_url: str
     key: Secret
     key_from: str
-    model: str
-    organization: str | None = None
-    project: str | None = None
+    model: str = attrs.field(converter=_model)
+    organization: str | None = attrs.field(default=None, validator=_word)
+    project: str | None = attrs.field(default=None, validator=_word)
     timeouts: Timeouts | None = None
-    retry: RetryPolicy = RetryPolicy()
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    moderate: Literal["before"] | None = None
-    download: Literal["eager"] | None = None
-    successor: str | None = None
+    retry: RetryPolicy = attrs.field(default=RetryPolicy(), validator=_policy)
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=checked_headers, repr=False)
+    moderate: Literal["before"] | None = attrs.field(default=None, validator=_one_of("before"))
+    download: Literal["eager"] | None = attrs.field(default=None, validator=_one_of("eager"))
+    successor: str | None = attrs.field(default=None, validator=_word)
     split_n: bool = False
     prices: PriceTable | None = attrs.field(default=None, repr=False)
 
@@ -113,59 +136,9 @@ def timeouts_of(value: TimeoutArgument) -> Timeouts | None:
         ) from None
 
 
-def clean_key(text: str, source: str) -> Secret:
-    """A key without stray white space. Raises `ConfigurationError`, without the key, for one that cannot be sent."""
-    if not isinstance(text, str):
-        raise ConfigurationError(f"{source} must be a text; it is {type(text).__name__}")
-    key = text.strip(_STRAY)
-    if not key:
-        raise ConfigurationError(f"{source} is blank: give a key, or leave it out to read the environment")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigurationError(
-            f"{source} holds a character that no key has (a space, a control or a non-ASCII character): copy it again"
-        )
-    return Secret(key)
-
-
-def clean_base_url(text: object, source: str) -> tuple[str, dict[str, str]]:
-    """A base URL without trailing slash, and the query that it carried.
-
-    A bare host gets `/v1`, a full endpoint is cut back to its base. Raises `ConfigurationError`.
-    """
-    if not isinstance(text, str):
-        raise ConfigurationError(f"{source} must be a text; it is {type(text).__name__}")
-    url = text.strip(_STRAY)
-    problem = None
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ConfigurationError(f"{source} is no URL: {_shown(url)}") from None
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        problem = "must be an http or https URL such as 'https://api.example.com/v1'"
-    elif "@" in parts.netloc:
-        problem = "must not hold a user name or password: give the key as api_key"
-    elif parts.fragment:
-        problem = "must not have a fragment (#...)"
-    elif any(not char.isprintable() or char == " " for char in url):
-        problem = "holds a space or a control character"
-    if problem:
-        raise ConfigurationError(f"{source} {problem}; it is {_shown(url)}")
-    path = parts.path.rstrip("/")
-    for endpoint in _ENDPOINTS:
-        path = path.removesuffix(endpoint)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return urlunsplit((parts.scheme.lower(), parts.netloc, path or "/v1", "", "")), query
-
-
-def _shown(url: str) -> str:
-    shown = url.partition("?")[0].rpartition("@")[2]
-    return f"{shown!r:.80}"
-
-
 def _read(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
     for name in names:
-        if environ.get(name, "").strip(_STRAY):
+        if environ.get(name, "").strip(STRAY):
             return environ[name], name
     return None
 
@@ -178,7 +151,7 @@ def choose_provider(
     if provider is None:
         named = _read(environ, ("DALLE2_PROVIDER",))
         if named:
-            provider, source = named[0].strip(_STRAY), "DALLE2_PROVIDER"
+            provider, source = named[0].strip(STRAY), "DALLE2_PROVIDER"
         elif base_url is not None:
             return Provider.custom(clean_base_url(base_url, "base_url")[0])
         elif not _read(environ, ("OPENAI_API_KEY",)) and _read(environ, PROVIDERS["cometapi"].key_variables):
@@ -189,7 +162,8 @@ def choose_provider(
         return provider
     if not isinstance(provider, str) or provider not in PROVIDERS:
         raise ConfigurationError(
-            f"{source} is {provider!r:.40}: known are {', '.join(PROVIDERS)}; any other host is base_url=..., or a Provider"
+            f"{source} is {provider!r:.40}: known are {', '.join(PROVIDERS)}; any other host is base_url=..., "
+            "or a Provider"
         )
     return PROVIDERS[provider]
 
@@ -242,25 +216,18 @@ def resolve(
         url, query = clean_base_url(url, f"the base_url of {chosen.name}")
     if query:
         chosen = attrs.evolve(chosen, query={**chosen.query, **query})
-    found_model = model if model is not None else (_read(environ, ("DALLE2_MODEL",)) or (DEFAULT_MODEL,))[0]
-    if not isinstance(found_model, str) or not found_model.strip(_STRAY):
-        raise ConfigurationError(f"model must be the name of a model; it is {found_model!r:.40}")
-    if moderate not in (None, "before"):
-        raise ConfigurationError(f"moderate must be None or 'before'; it is {moderate!r:.40}")
-    if download not in (None, "eager"):
-        raise ConfigurationError(f"download must be None or 'eager'; it is {download!r:.40}")
     openai = chosen.name == "openai"
     return Settings(
         provider=chosen,
         base_url=url,
         key=key,
         key_from=key_from,
-        model=found_model.strip(_STRAY),
-        organization=organization or _own(environ, "OPENAI_ORG_ID", openai),
-        project=project or _own(environ, "OPENAI_PROJECT_ID", openai),
+        model=_given(model, "model", environ, "DALLE2_MODEL") or DEFAULT_MODEL,
+        organization=_given(organization, "organization", environ, "OPENAI_ORG_ID" if openai else ""),
+        project=_given(project, "project", environ, "OPENAI_PROJECT_ID" if openai else ""),
         timeouts=timeouts_of(timeout),
         retry=RetryPolicy() if retry is None else retry,
-        headers=checked_headers(headers),
+        headers=headers or {},
         moderate=moderate,
         download=download,
         successor=successor,
@@ -269,22 +236,9 @@ def resolve(
     )
 
 
-def _own(environ: Mapping[str, str], name: str, wanted: bool) -> str | None:
-    found = _read(environ, (name,)) if wanted else None
-    return found[0].strip(_STRAY) if found else None
-
-
-def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Headers that can be sent. Raises `ConfigurationError` naming the header, not its value."""
-    checked: dict[str, str] = {}
-    for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigurationError(f"the header {name!r:.40} and its value must be texts")
-        if not name.isascii() or not name.isprintable() or " " in name or ":" in name or not name:
-            raise ConfigurationError(f"{name!r:.40} is no header name")
-        if any(char in value for char in "\r\n\0") or not value.isascii():
-            raise ConfigurationError(
-                f"the value of the header {name} cannot be sent: plain ASCII on one line only"
-            )
-        checked[name] = value
-    return checked
+def _given(value: str | None, argument: str, environ: Mapping[str, str], variable: str) -> str | None:
+    """An optional name. A blank argument is a mistake, a blank variable is none."""
+    if value is not None:
+        return clean_word(value, argument)
+    found = _read(environ, (variable,))
+    return clean_word(found[0], f"the variable {variable}") if found else None

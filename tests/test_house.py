@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"errors", "_types", "_version", "_files", "_media", "_redact"},
     {"_http", "_expiry", "_prepare", "_values", "catalog", "events", "retry"},
-    {"_images", "_inputs", "_money", "providers"},
+    {"_clean", "_images", "_inputs", "_money", "providers"},
     {"_requests", "settings"},
     {"_hosts", "_successor", "_wire"},
     {"_download", "_outcome", "_run"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from datetime import date
@@ -115,6 +116,36 @@ def test_one_file_can_be_named(tree: Path) -> None:
     assert [one.problem for one in scan_path(str(tree / "none.py"), today=TODAY)] == [
         "cannot be read: No such file or directory"
     ]
+
+
+def test_a_folder_may_import_from_above_it(tree: Path) -> None:
+    """Names from files outside the folder that is scanned are followed, but those files are not reported."""
+    assert [one.line for one in scan_path(tree / "proj" / "sub", today=TODAY)] == [5]
+
+
+def test_a_folder_with_a_file_too_deep_to_follow(tmp_path: Path) -> None:
+    """One absurd file does not keep the others from being scanned."""
+    deep = " + ".join(["1"] * 900)
+    (tmp_path / "a.py").write_text(f"openai = {deep}\n")
+    (tmp_path / "b.py").write_text(f"def openai():\n    return {deep}\n")
+    (tmp_path / "c.py").write_text("import openai\nopenai.Image.create()\n")
+    found = scan_path(tmp_path, today=TODAY)
+    assert [(Path(one.file).name, one.kind) for one in found] == [
+        ("a.py", "error"),
+        ("b.py", "error"),
+        ("c.py", "retired"),
+    ]
+    assert found[0].problem == "is nested too deeply to be followed"
+
+
+def test_the_current_folder_can_be_scanned(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path gives relative file names."""
+    monkeypatch.chdir(tree / "proj")
+    assert {one.file for one in scan_path(".", today=TODAY)} == {
+        "clients.py",
+        "main.py",
+        "sub/inner.py".replace("/", os.sep),
+    }
 
 
 def test_a_gigantic_file_is_not_read(tmp_path: Path) -> None:

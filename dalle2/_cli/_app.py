@@ -13,13 +13,14 @@ import typer
 
 from .._version import __version__
 from ..errors import Dalle2Error, InvalidRequestError
+from ._doctor import doctor, models
 from ._paint import edit, generate, vary
 from ._serve import serve
 
 app = typer.Typer(
     name="dalle2", add_completion=False, help="Images from DALL·E 2, on every host that still speaks it."
 )
-for command in (generate, edit, vary, serve):
+for command in (generate, edit, vary, models, doctor, serve):
     app.command()(command)
 
 

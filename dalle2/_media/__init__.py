@@ -1,8 +1,8 @@
 """Decides whether bytes are one whole image, and what kind.
 
 The rule: the first bytes prove the type and the image's own structure proves the end, while the bytes stream
-past and none are kept. What follows the end is tolerated, as every viewer does. Nothing is decoded. What is not an
-image is called by its name: an error page in place of a picture says most when it is called one.
+past and none are kept. What follows the end is tolerated, as every viewer does. Nothing is decoded. What is
+not an image is called by its name.
 """
 
 from __future__ import annotations

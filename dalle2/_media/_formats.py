@@ -1,8 +1,8 @@
 """Decides where an image ends, from its own structure: one walker a format.
 
-The rule: a walker is a generator that is sent the bytes in pieces of any size and returns at the image's end. It
-keeps a few bytes of header and no picture data. Structure that cannot be is `NotAnImage`; bytes that stop early
-just leave the walker waiting.
+The rule: a walker is a generator that is sent the bytes in pieces of any size and returns at the image's end.
+It keeps a few bytes of header and no picture data. Structure that cannot be is `NotAnImage`; bytes that stop
+early just leave the walker waiting.
 """
 
 from __future__ import annotations

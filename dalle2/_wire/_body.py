@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import binascii
 import json
-import secrets
+import os
 
 LONG = 4096
 """Strings above this many bytes are not built (bytes of the encoded document)."""
 
+_DEEPEST = 100
+"""Levels of nesting. What follows `json.loads` walks a document by recursion, and no host nests that deep."""
+
+_PREFIX = 256
 _HEAD = 8192
-_MARK = "\\u0000" + secrets.token_hex(8) + ":"
+_MARK = "\\u0000" + os.urandom(8).hex() + ":"
 _MARK_TEXT = "\0" + _MARK[6:]
 _SPACES = str.maketrans("", "", " \t\r\n")
 _URLSAFE = str.maketrans("-_", "+/")
@@ -50,11 +54,11 @@ class LongText:
     def begin(self, start: bytes) -> None:
         """Take the first `LONG` bytes or more, which tell whether a data URI comes."""
         if start.startswith(b"data:"):
-            header, comma, start = start.partition(b",")
-            if not comma or not header.isascii() or b"\\" in header:
-                self._raw = bytearray(header + comma)
-            else:
+            header, comma, start = _plain_slashes(start).partition(b",")
+            if comma and len(header) <= _PREFIX and header.isascii() and b"\\" not in header:
                 self.prefix = (header + comma).decode("ascii")
+            else:
+                self._raw = bytearray(header + comma)
         self.feed(start)
 
     def feed(self, piece: bytes) -> None:
@@ -62,8 +66,7 @@ class LongText:
         if self._raw is not None:
             self._raw += piece
             return
-        if b"\\" in piece and piece.count(b"\\") == piece.count(b"\\/"):
-            piece = piece.replace(b"\\/", b"/")  # some gateways escape it; the text stays the same
+        piece = _plain_slashes(piece)
         pending = self._pending + piece if self._pending else piece
         # The last group stays undecoded: only it may carry padding, and its text is given back as it came.
         whole = max(len(pending) - 4, 0) & ~3
@@ -71,15 +74,24 @@ class LongText:
             self._pending = pending
             return
         try:
-            self._decoded += binascii.a2b_base64(memoryview(pending)[:whole], strict_mode=True)
-            self._pending = bytes(pending[whole:])
+            decoded = binascii.a2b_base64(memoryview(pending)[:whole], strict_mode=True)
         except ValueError:
+            decoded = b""
+        if len(decoded) == whole // 4 * 3:  # less: padding before the end, whose text would be lost
+            self._decoded += decoded
+            self._pending = bytes(pending[whole:])
+        else:
             self._raw = bytearray(self._as_text().encode() + pending)
             self._decoded = bytearray()
 
     def check(self) -> None:
         """`ValueError` if this is no legal JSON string."""
-        json_string(self._pending if self._raw is None else bytes(self._raw))
+        json_string(self.prefix.encode() + self._pending if self._raw is None else bytes(self._raw))
+
+    @property
+    def is_base64(self) -> bool:
+        """Whether it is held as decoded bytes, so that `text()` would build a long string."""
+        return self._raw is None
 
     def _as_text(self) -> str:
         return self.prefix + binascii.b2a_base64(self._decoded, newline=False).decode()
@@ -88,8 +100,7 @@ class LongText:
         """The bytes behind the base64; `ValueError` if the string is not base64."""
         if self._raw is None:
             try:
-                last = binascii.a2b_base64(self._pending, strict_mode=True)
-                return bytes(self._decoded) + last if last else bytes(self._decoded)
+                return b"".join((self._decoded, binascii.a2b_base64(self._pending, strict_mode=True)))
             except ValueError:
                 pass
         text = self.text()
@@ -100,6 +111,13 @@ class LongText:
         if self._raw is None:
             return json_string(self._as_text().encode() + self._pending)
         return json_string(bytes(self._raw))
+
+
+def _plain_slashes(piece: bytes) -> bytes:
+    """The same text without escaped slashes, which some gateways write, if nothing else in it is escaped."""
+    if b"\\" in piece and piece.count(b"\\") == piece.count(b"\\/"):
+        return piece.replace(b"\\/", b"/")
+    return piece
 
 
 def json_string(raw: bytes) -> str:
@@ -189,11 +207,13 @@ class JsonBody:
             raise ValueError("the document ends inside a string")
         try:
             document = json.loads(self._skeleton.decode("utf-8-sig"))
-            for text in self._texts:
-                text.check()
-            return self._restore(document) if self._texts else document
         except RecursionError:
             raise ValueError("the document is nested too deeply") from None
+        if _deeper_than(document, _DEEPEST):
+            raise ValueError("the document is nested too deeply")
+        for text in self._texts:
+            text.check()
+        return self._restore(document) if self._texts else document
 
     def _restore(self, value: object) -> object:
         if isinstance(value, str) and value.startswith(_MARK_TEXT):
@@ -211,3 +231,28 @@ class JsonBody:
     def text(self) -> str:
         """The first 8 KiB as text."""
         return self._head.decode("utf-8", "replace")
+
+
+def plain(value: object) -> object:
+    """A decoded value without `LongText` in it."""
+    if isinstance(value, LongText):
+        return value.text()
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return value
+
+
+def _deeper_than(document: object, levels: int) -> bool:
+    level: list[object] = [document]
+    for _ in range(levels + 1):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (list, dict))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,8 +1,7 @@
-"""What an answer that says no means: one error of the tree, by `code` first, by message second, by status last.
+"""What an answer that says no means: one error of the tree, by `code` first, then message, status last.
 
-Two questions decide: could it have been billed, and would the same request be answered otherwise a moment later? Vendors and
-gateways wrap the same meaning in many envelopes (`{"error": {...}}`, a plain string, FastAPI's `detail`, Cloudflare's
-problem document, HTML); they are flattened into a `Problem` before anything is decided.
+Two questions decide: could it have been billed, and would the same request be answered otherwise a moment later?
+What the body says was flattened into a `Problem` before.
 """
 
 from __future__ import annotations
@@ -16,6 +15,12 @@ from .. import errors as e
 from .._expiry import parse_retry_after
 from .._http import HttpResponse
 from .._redact import one_line, redact, redact_tree
+from ._body import plain
+from ._problem import Problem as Problem
+from ._problem import read_problem as read_problem
+from ._problem import reports_failure as reports_failure
+from ._problem import request_id as request_id
+from ._problem import text_of
 
 QUOTA_CODES = frozenset(
     "insufficient_quota billing_hard_limit_reached credit_balance_exhausted organization_spend_limit_exceeded "
@@ -27,23 +32,22 @@ POLICY_CODES = frozenset(
     "responsibleaipolicyviolation invalid_prompt bio_policy".split()
 )
 _SAFETY = re.compile(r"safety system|content[ _]policy|content_filter", re.IGNORECASE)
-_NO_MODEL = re.compile(
-    r"\bmodel\b[^.]{0,120}?\b(?:does not exist|not found|is not available|has been (?:deprecated|retired|shut down))"
-    r"|no available channel",
+_QUOTA = re.compile(
+    r"exceeded your current quota|billing hard limit|insufficient (?:quota|credits?|balance|funds)",
     re.IGNORECASE,
 )
-_ZERO_LIMIT = re.compile(r"\blimit:\s*0(?:\.0+)?\s*(?:/|,|\.\s|$)", re.IGNORECASE)
-_CATEGORIES = re.compile(r"safety_violations=\[([^\]]*)\]")
-_ID_IN_MESSAGE = re.compile(r"request[ _]id:?\s*‹?([\w-]{8,})", re.IGNORECASE)
-_ID_HEADERS = (
-    "x-request-id",
-    "request-id",
-    "apim-request-id",
-    "x-ms-request-id",
-    "x-oneapi-request-id",
-    "x-litellm-call-id",
-    "cf-ray",
+_NO_MODEL = re.compile(
+    r"\bmodel\b(?:[^.]|\.(?!\s)){0,120}?\b(?:does not exist|not found|is not available|has been (?:deprecated|"
+    r"retired|shut down))|no available channel|\b(?:unknown|invalid|no such) model\b",
+    re.IGNORECASE,
 )
+# A gateway that repeats what it was told, as JSON or as Python's repr of it, under a code of its own.
+_NESTED_CODE = re.compile(r"""["']code\\?["']:\s*\\?["'](\w{3,64})\\?["']""")
+_ZERO_LIMIT = re.compile(r"\blimit:\s*0(?:\.0+)?\s*(?:/|,|\.\s|$)", re.IGNORECASE)
+_NO_MODEL_CODES = ("model_not_found", "deploymentnotfound")
+_TELLING = 9
+"""Characters: no shorter prompt holds a phrase that decides."""
+_CATEGORIES = re.compile(r"safety_violations=\[([^\]]*)\]")
 _GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
 
 
@@ -63,76 +67,6 @@ class Asked:
     paid: bool = True
 
 
-@attrs.frozen
-class Problem:
-    """An error body, whatever its envelope, flattened. `enveloped` tells that the API itself wrote it."""
-
-    message: str
-    code: str | None = None
-    type: str | None = None
-    param: str | None = None
-    details: Mapping[str, object] = attrs.Factory(dict)
-    enveloped: bool = False
-
-
-def _word(value: object) -> str | None:
-    """A code, type or param: gateways write numbers, `""` and `"None"` there."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    text = str(value).strip()
-    return None if text in ("", "None", "null", "<nil>") else text
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def read_problem(document: object, text: str) -> Problem:
-    """The problem that an error body reports; `document` is `None` where the body is no JSON."""
-    if isinstance(document, Mapping):
-        error = document.get("error")
-        if isinstance(error, Mapping):
-            details = error.get("moderation_details") or error.get("innererror") or {}
-            return Problem(
-                message=_text(error.get("message")) or _text(error.get("msg")) or _text(error.get("error")),
-                code=_word(error.get("code")),
-                type=_word(error.get("type")),
-                param=_word(error.get("param")),
-                details=details if isinstance(details, Mapping) else {},
-                enveloped=True,
-            )
-        if isinstance(error, str) and error:
-            return Problem(message=error, code=_word(document.get("code")), enveloped=True)
-        if document.get("cloudflare_error"):
-            return Problem(message=_text(document.get("title")) or _text(document.get("detail")))
-        detail = document.get("detail")
-        if isinstance(detail, list):
-            first = detail[0] if detail and isinstance(detail[0], Mapping) else {}
-            place = first.get("loc")
-            field = ".".join(map(str, place)) if isinstance(place, list) else None
-            return Problem(message=_text(first.get("msg")), param=field, enveloped=True)
-        message = _text(detail) or _text(document.get("message")) or _text(document.get("msg"))
-        return Problem(message=message, code=_word(document.get("code")), enveloped=bool(message))
-    if "<" in text[:200]:
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        return Problem(message="an HTML page" + (f": {title[1].strip()}" if title else ""))
-    return Problem(message=text.strip())
-
-
-def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
-    """The host's own name for the request: from the header, whatever its name, else from the message."""
-    for name in _ID_HEADERS:
-        if headers.get(name):
-            return headers[name]
-    found = _ID_IN_MESSAGE.search(message)
-    return found[1] if found else None
-
-
-def reports_failure(document: object) -> bool:
-    """Whether a document of a 2xx answer says that the call failed after all."""
-    return isinstance(document, Mapping) and bool(document.get("error")) and not document.get("data")
-
-
 def error_of(response: HttpResponse, asked: Asked) -> e.APIError:
     """The error that an answer stands for. Pure: the answer's own time is the clock."""
     try:
@@ -147,6 +81,8 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
     """The error for a flattened problem that came with `response`."""
     status = response.status
     said = one_line(redact(problem.message, key=asked.key, prompt=asked.prompt))
+    if asked.prompt and len(asked.prompt) >= _TELLING:  # what decides is what the host says, not what it repeats
+        problem = attrs.evolve(problem, message=redact(problem.message, prompt=asked.prompt))
     identity = request_id(response.headers, problem.message)
     kind, hint = _classify(problem, response, asked)
     quoted = f" The host said: {said}" if said else " The host gave no reason."
@@ -167,7 +103,7 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
             maybe_billed=asked.paid,
         )
     assert issubclass(kind, e.APIStatusError)
-    stage = _text(problem.details.get("moderation_stage")) or None
+    stage = text_of(problem.details.get("moderation_stage")) or None
     error = kind(
         message,
         status_code=status,
@@ -181,7 +117,7 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
             for name, value in response.headers.items()
             if name != "set-cookie"
         },
-        body=redact_tree(document if document is not None else response.body.text(), key=asked.key),
+        body=redact_tree(plain(document) if document is not None else response.body.text(), key=asked.key),
         repeatable=_repeatable(kind, problem, status, response.headers),
         maybe_billed=asked.paid and (_maybe_billed(kind, problem, status) or stage == "output"),
         idempotency_key=asked.idempotency_key,
@@ -198,20 +134,25 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
 def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[type[e.APIError], str]:
     """The class of an answer, and the sentence that says what to do next."""
     status = response.status
-    code, kind = (problem.code or "").lower(), (problem.type or "").lower()
+    code, kind = _meant(problem), (problem.type or "").lower()
     if 300 <= status < 400:
         target = one_line(redact(response.headers.get("location", "nowhere"), key=asked.key), 120)
         return e.APIStatusError, (
             f"{asked.host} redirects the call to {target}; a call that costs money is never redirected: "
             "check base_url"
         )
-    if code in QUOTA_CODES or kind == "insufficient_quota" or _no_allowance(problem, status):
+    if (
+        code in QUOTA_CODES
+        or kind in QUOTA_CODES
+        or _QUOTA.search(problem.message)
+        or _no_allowance(problem, status)
+    ):
         return e.QuotaExceededError, (
-            "No quota or credit is left for this key: waiting does not help, check plan, billing and limits of the account"
+            "No quota or credit is left for this key: waiting does not help, check plan, billing and limits"
         )
-    if code in POLICY_CODES or (status in (200, 400, 403) and _SAFETY.search(problem.message)):
+    if code in POLICY_CODES or _SAFETY.search(problem.message):
         return e.ContentPolicyError, "Refused for its content: change the prompt or the image"
-    if code in ("model_not_found", "deploymentnotfound") or _NO_MODEL.search(problem.message):
+    if code in _NO_MODEL_CODES or _NO_MODEL.search(problem.message):
         return _no_model(code, status, asked)
     if code in ("invalid_api_key", "invalid_token"):
         return e.AuthenticationError, _key_hint(asked)
@@ -220,6 +161,13 @@ def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[t
     if code == "rate_limit_exceeded" and status in (200, 429):
         return e.RateLimitError, "Too many requests: wait, or send fewer at once"
     return _by_status(problem, status, asked)
+
+
+def _meant(problem: Problem) -> str:
+    """The code in lower case; where a gateway put a number, the one of the answer that it repeats."""
+    code = problem.code or ""
+    nested = None if code and not code.isdigit() else _NESTED_CODE.search(problem.message)
+    return (nested[1] if nested else code).lower()
 
 
 def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
@@ -240,6 +188,7 @@ def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIE
             "The host refused the request: correct it, the same one will be refused again",
         ),
         401: (e.AuthenticationError, _key_hint(asked)),
+        402: (e.QuotaExceededError, "The host wants money first: check plan and billing of the account"),
         403: (e.PermissionDeniedError, "The key may not do this: check its project, organisation and region"),
         404: (e.NotFoundError, f"{asked.host} has no such model or route: check model and base_url"),
         408: (e.APIStatusError, "The host gave up waiting for the request: try again"),
@@ -266,9 +215,9 @@ def _no_model(code: str, status: int, asked: Asked) -> tuple[type[e.APIError], s
                 if successor
                 else ""
             )
-            + "hosts that may still serve it: CometAPI (provider='cometapi') or your own gateway (base_url=...)"
+            + "hosts that may still serve it: CometAPI (provider='cometapi'), your own gateway (base_url=...)"
         )
-    if code or status in (404, 503):
+    if code in _NO_MODEL_CODES or status in (404, 503):
         return (
             e.NotFoundError,
             f"{asked.host} has no model {one_line(asked.model, 60)!r} for this key: check model=",
@@ -312,5 +261,10 @@ def _categories(problem: Problem) -> tuple[str, ...]:
     listed = problem.details.get("categories")
     if isinstance(listed, list):
         return tuple(str(name) for name in listed)
+    results = problem.details.get("content_filter_results") or problem.details.get("content_filter_result")
+    if isinstance(results, Mapping):  # Azure
+        return tuple(
+            str(name) for name, it in results.items() if isinstance(it, Mapping) and it.get("filtered")
+        )
     found = _CATEGORIES.search(problem.message)
     return tuple(name.strip(" '\"") for name in found[1].split(",") if name.strip()) if found else ()

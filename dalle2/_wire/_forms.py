@@ -7,25 +7,29 @@ form is refused for dall-e-2 (https://github.com/AIProxyTeam/AIProxySwift/issues
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from .._http import FilePart, Form
 from .._inputs import InputImage
+from ._images import encode_value
 
 
 def encode_form(values: Mapping[str, object], images: Sequence[InputImage], mask: InputImage | None) -> Form:
-    """Text fields in the order given, then the images, then the mask."""
+    """Text fields in the order given, then the images, then the mask.
+
+    Raises `InvalidRequestError` for a value that is no JSON.
+    """
     name = "image" if len(images) == 1 else "image[]"
     files = [_part(name, image) for image in images]
     if mask is not None:
         files.append(_part("mask", mask))
-    return Form(tuple((key, _text(value)) for key, value in values.items()), tuple(files))
+    return Form(tuple((key, _text(key, value)) for key, value in values.items()), tuple(files))
 
 
 def _part(name: str, image: InputImage) -> FilePart:
     return FilePart(name, image.filename, image.facts.media_type, image.data)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _text(name: str, value: object) -> str:
+    encoded = encode_value(name, value)
+    return value if isinstance(value, str) else encoded

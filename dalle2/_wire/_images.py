@@ -8,20 +8,28 @@ readable ones with it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urljoin
 
 import attrs
 
+from .. import errors as e
 from .._expiry import expiry_of, parse_http_date
 from .._http import HttpResponse
 from .._images import ImageData, ImagesData, declared_type, type_of_format
 from .._media import sniff
+from .._redact import one_line
 from ._body import LongText, decode_base64
+from ._body import plain as plain
 from ._errors import request_id
 
+_NAMED = re.compile(r"data:(image/[\w.+-]+)", re.IGNORECASE)
 _KNOWN = {"url", "b64_json", "revised_prompt"}
+_NOTHING = (None, "", "None", "null")
+_SMALLEST = 100
+"""Bytes. What decodes to less, and does not begin like an image, is a word that looks like base64."""
 
 
 @attrs.frozen
@@ -44,9 +52,26 @@ class Unreadable(Exception):
 
 
 def encode_json(values: Mapping[str, object]) -> bytes:
-    """A JSON body; text stays text, so that a prompt in any script is sent in a third of the bytes."""
-    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8")
+    """A JSON body; text stays text, so that a prompt in any script is sent in a third of the bytes.
+
+    Raises `InvalidRequestError` for what is no JSON.
+    """
+    fields = (
+        f"{encode_value('extra_body', str(name))}:{encode_value(name, values[name])}" for name in values
+    )
+    return ("{" + ",".join(fields) + "}").encode()
+
+
+def encode_value(name: str, value: object) -> str:
+    """The JSON of one parameter. Raises `InvalidRequestError` naming it."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise e.InvalidRequestError(
+            f"{name} cannot be sent as JSON: {one_line(str(problem), 80)}", field=name
+        ) from None
+    return text
 
 
 def read_images(
@@ -55,7 +80,11 @@ def read_images(
     """The images of an answer, and the first problem with it, if any. Never raises."""
     fields: Mapping[str, object] = document if isinstance(document, Mapping) else {}
     created = created_at(fields.get("created"), response)
-    items = fields.get("data") or fields.get("images")
+    place, items = "data", fields.get("data")
+    if not items and isinstance(fields.get("images"), list):
+        place, items = "images", fields["images"]
+    if isinstance(items, Mapping) and ("url" in items or "b64_json" in items):
+        items = [items]
     problem: Unreadable | None = None
     if not isinstance(document, Mapping):
         problem = Unreadable("", f"the answer is {_name(document)}, not an object")
@@ -64,11 +93,11 @@ def read_images(
     images: list[ImageData] = []
     for index, item in enumerate(items if isinstance(items, list) else ()):
         try:
-            images.append(read_item(item, f"data[{index}]", created, reading, fields.get("output_format")))
+            images.append(read_item(item, f"{place}[{index}]", created, reading, fields.get("output_format")))
         except Unreadable as unreadable:
             problem = problem or unreadable
     if isinstance(items, list) and not items:
-        problem = Unreadable("data", "the list of images is empty")
+        problem = Unreadable(place, "the list of images is empty")
     data = ImagesData(
         images=tuple(images),
         created=created,
@@ -79,7 +108,7 @@ def read_images(
         extra={
             str(name): plain(value)
             for name, value in fields.items()
-            if name not in ("created", "data", "usage")
+            if name not in ("created", "data", "images", "usage")
         },
     )
     return data, problem
@@ -93,24 +122,26 @@ def read_item(
         item = {"url": item}
     if not isinstance(item, Mapping):
         raise Unreadable(path, f"it is {_name(item)}, not an object")
-    url, encoded = item.get("url"), item.get("b64_json")
+    address: str | None = None
     content: bytes | None = None
     kind: str | None = type_of_format(output_format)
-    if encoded is not None and encoded != "":
-        content, named = read_bytes(encoded, f"{path}.b64_json")
-        kind = named or kind
-    address: str | None = None
-    if isinstance(url, LongText) or (isinstance(url, str) and url and not _is_address(url)):
-        if content is None:
-            content, named = read_bytes(url, f"{path}.url")
-            kind = named or kind
-    elif isinstance(url, str) and url:
-        address = urljoin(reading.base_url, url) if url.startswith("/") else url
-    elif url is not None and url != "":
-        raise Unreadable(f"{path}.url", f"it is {_name(url)}, not a text")
+    problem = Unreadable(path, "there is neither a url nor a b64_json")
+    for name in ("url", "b64_json"):  # bytes under the name that is theirs win
+        value = item.get(name)
+        if value in _NOTHING:
+            continue
+        try:
+            found = read_address(value, f"{path}.{name}", reading.base_url)
+            if found is not None:
+                address = address or found
+            else:
+                content, named = read_bytes(value, f"{path}.{name}")
+                kind = named or kind
+        except Unreadable as unreadable:
+            problem = unreadable
     if address is None and content is None:
-        raise Unreadable(path, "there is neither a url nor a b64_json")
-    revised = item.get("revised_prompt")
+        raise problem
+    revised = plain(item.get("revised_prompt"))
     return ImageData(
         created=created,
         url=address,
@@ -124,8 +155,19 @@ def read_item(
     )
 
 
-def _is_address(url: str) -> bool:
-    return url.startswith("/") and not sniffed(url) or url[:8].lower().startswith(("http://", "https://"))
+def read_address(value: object, path: str, base_url: str) -> str | None:
+    """The URL that a value is, a relative one made whole, or `None` if it must be the image itself."""
+    if isinstance(value, LongText) and not value.is_base64:
+        value = value.text()
+    text = value.strip() if isinstance(value, str) else ""
+    if text[:8].lower().startswith(("http://", "https://")):
+        return text
+    if not text.startswith("/") or sniffed(text):
+        return None
+    try:
+        return urljoin(base_url, text)
+    except ValueError:
+        raise Unreadable(path, "it is no URL") from None
 
 
 def sniffed(text: str) -> bool:
@@ -138,22 +180,21 @@ def sniffed(text: str) -> bool:
 
 def read_bytes(value: object, path: str) -> tuple[bytes, str | None]:
     """The bytes of base64 text or of a data URI, and the media type that a data URI names."""
-    kind = None
     try:
         if isinstance(value, LongText):
             content, prefix = value.data(), value.prefix
         elif isinstance(value, str):
-            prefix, comma, rest = value.partition(",") if value.startswith("data:") else ("", "", value)
+            text = value.strip()
+            prefix, _, rest = text.partition(",") if text.startswith("data:") else ("", "", text)
             content = decode_base64(rest)
+            if not prefix and path.endswith("url") and len(content) < _SMALLEST and not sniff(content):
+                raise ValueError
         else:
             raise Unreadable(path, f"it is {_name(value)}, not a text")
     except ValueError:
-        raise Unreadable(path, "it is neither a URL nor base64") from None
-    if prefix.startswith("data:image/"):
-        kind = prefix[5:].partition(";")[0].partition(",")[0].lower()
-    if not content:
-        raise Unreadable(path, "it is empty")
-    return content, kind
+        raise Unreadable(path, "it is neither a URL nor the base64 of an image") from None
+    named = _NAMED.match(prefix)
+    return content, named[1].lower() if named else None
 
 
 def created_at(value: object, response: HttpResponse) -> datetime:
@@ -168,17 +209,9 @@ def created_at(value: object, response: HttpResponse) -> datetime:
     return parse_http_date(response.headers.get("date")) or response.at
 
 
-def plain(value: object) -> object:
-    """A decoded value without `LongText` in it."""
-    if isinstance(value, LongText):
-        return value.text()
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    return value
-
-
 def _name(value: object) -> str:
-    names = {type(None): "null", bool: "a boolean", str: "a text", list: "a list", dict: "an object"}
+    names: dict[type, str] = {
+        type(None): "null", bool: "a boolean", list: "a list", dict: "an object",
+        str: "a text", LongText: "a text",
+    }  # fmt: skip
     return names.get(type(value), "a number")

@@ -30,7 +30,7 @@ def read_moderation(document: object, response: HttpResponse) -> Moderation:
         scores={
             str(name): float(value)
             for name, value in _items(scores)
-            if isinstance(value, (int, float)) and not isinstance(value, bool)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
         },
         model=model if isinstance(model, str) else None,
         request_id=request_id(response.headers),
@@ -67,7 +67,7 @@ def _model(row: Mapping[str, object]) -> ModelInfo:
 
 def _moment(value: object) -> datetime | None:
     try:
-        return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value > 0 else None
+        return datetime.fromtimestamp(value, UTC) if type(value) is int and value > 0 else None
     except (OverflowError, ValueError, OSError):
         return None
 

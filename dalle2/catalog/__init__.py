@@ -18,7 +18,7 @@ from ._check import check, models_taking
 from ._life import default_successor, find, retired, retiring_within, successor_of, with_dates
 from ._model import Allowed, FileLimits, Model, Operation, Price
 from ._models import AS_OF, MODELS
-from ._sizes import covering_size, is_legal_size, nearest_size
+from ._sizes import covering_size, is_legal_size, nearest_size, parse_size
 
 __all__ = [
     "AS_OF",
@@ -35,6 +35,7 @@ __all__ = [
     "is_legal_size",
     "models_taking",
     "nearest_size",
+    "parse_size",
     "retired",
     "retiring_within",
     "successor_of",

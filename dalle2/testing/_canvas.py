@@ -1,20 +1,21 @@
 """A small drawing surface in pure Python: smooth shapes on a bitmap, a megapixel in a fraction of a second.
 
-The rule: pixels lie column by column, because skies, hills and towers are vertical runs of a colour gradient, and
-a run is one slice assignment. Only the edge pixels of a shape, where it covers a part of them, are mixed one by one.
-Coordinates are pixels from the top left; y grows downwards. No function of the C library's mathematics other than
-the exactly rounded square root is used, so that a picture is the same on every machine.
+The rule: pixels lie column by column, because skies, hills and towers are vertical runs of a colour gradient,
+and a run is one slice assignment. Only the pixels that the edge of a shape crosses are mixed one by one.
+Coordinates are pixels from the top left; y grows downwards. Of the mathematical functions only the square
+root is used, which is rounded in one way everywhere, so that a picture is the same on every machine.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 
 import attrs
 
-from ._png import Bitmap, interleave
+from ._png import Bitmap, by_lanes, interleave
 
 Colour = tuple[int, int, int]
 
@@ -51,7 +52,7 @@ class Canvas:
         """One colour; with `alpha` below 1 what is under it shines through."""
         tables: tuple[bytes, ...] = ()
         if alpha < 1:
-            tables = tuple(bytes(int(v + (c - v) * alpha + 0.5) for v in range(256)) for c in colour)
+            tables = tuple(_towards(lane, alpha) for lane in colour)
         return Ink(bytes(colour) * self.height, alpha, tables)
 
     def gradient(self, *stops: tuple[float, Colour]) -> Ink:
@@ -169,6 +170,13 @@ class Canvas:
                 old = self.pixels[at + lane]
                 self.pixels[at + lane] = old + int((colour[lane] - old) * alpha)
 
+    def dot(self, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
+        """A small circle; smoother than a disc of a few pixels."""
+        for column in range(math.floor(x - radius), math.ceil(x + radius) + 1):
+            for row in range(math.floor(y - radius), math.ceil(y + radius) + 1):
+                off = math.sqrt((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2)
+                self.dab(column, row, colour, alpha * min(max(radius + 0.5 - off, 0.0), 1.0))
+
     def mirror(self, line: int, tint: Colour, alpha: float, squeeze: float) -> None:
         """Everything from row `line` down becomes a tinted mirror image of what is above it.
 
@@ -188,7 +196,7 @@ class Canvas:
         """This canvas with its sides doubled so many times, softly, and cut to a size."""
         pixels, columns, rows = bytes(self.pixels), self.width, self.height
         for _ in range(doublings):
-            pixels = _doubled(pixels, rows, columns)
+            pixels = doubled(pixels, rows, columns)
             columns, rows = 2 * columns, 2 * rows
         if rows != height:
             starts = range(0, 3 * rows * width, 3 * rows)
@@ -204,20 +212,29 @@ class Canvas:
         return Bitmap(self.width, self.height, 3, interleave(*planes))
 
 
-def _doubled(pixels: bytes, line: int, lines: int) -> bytes:
-    """Twice as many pixels along and across: each new one is 3/4 its nearest and 1/4 its next nearest."""
-    span = 3 * line
-    last = span - 3
-    before = bytearray(pixels[:3] + pixels[:-3])
-    after = bytearray(pixels[3:] + pixels[-3:])
-    for lane in range(3):
+@functools.lru_cache(maxsize=1024)
+def _towards(value: int, share: float) -> bytes:
+    """A table that moves each byte by a share of the way to a value."""
+    return bytes(int(old + (value - old) * share + 0.5) for old in range(256))
+
+
+def doubled(pixels: bytes, line: int, lines: int, channels: int = 3) -> bytes:
+    """Twice as many pixels along and across: each new one is 3/4 its nearest and 1/4 its next nearest.
+
+    `line` is how many pixels follow one another, `lines` how many such rows or columns there are.
+    """
+    span = channels * line
+    last = span - channels
+    before = bytearray(pixels[:channels] + pixels[:-channels])
+    after = bytearray(pixels[channels:] + pixels[-channels:])
+    for lane in range(channels):
         before[lane::span] = pixels[lane::span]
         after[last + lane :: span] = pixels[last + lane :: span]
     near, far = _leaning(pixels, bytes(before)), _leaning(pixels, bytes(after))
     along = bytearray(2 * len(pixels))
-    for lane in range(3):
-        along[lane::6] = near[lane::3]
-        along[lane + 3 :: 6] = far[lane::3]
+    for lane in range(channels):
+        along[lane :: 2 * channels] = near[lane::channels]
+        along[lane + channels :: 2 * channels] = far[lane::channels]
     wide, span = bytes(along), 2 * span
     near = _leaning(wide, wide[:span] + wide[:-span])
     far = _leaning(wide, wide[span:] + wide[-span:])
@@ -227,9 +244,10 @@ def _doubled(pixels: bytes, line: int, lines: int) -> bytes:
 
 def _leaning(first: bytes, second: bytes) -> bytes:
     """Byte by byte three parts of the first and one of the second."""
-    size = len(first)
-    upper = int.from_bytes(b"\xfe" * size, "little")
-    a, b = int.from_bytes(first, "little"), int.from_bytes(second, "little")
+    return by_lanes(first, second, _lean)
+
+
+def _lean(a: int, b: int, one: int) -> int:
     # One mean is rounded down and the next up, so that enlarging does not darken.
-    middle = (a & b) + (((a ^ b) & upper) >> 1)
-    return ((a | middle) - (((a ^ middle) & upper) >> 1)).to_bytes(size, "little")
+    middle = (a & b) + ((a ^ b) >> 1 & one * 127)
+    return (a | middle) - ((a ^ middle) >> 1 & one * 127)

@@ -1,14 +1,13 @@
-"""What a word in a prompt can add to a picture: a city, space, a lighthouse, an animal, rain and snow.
+"""What a word in a prompt can add to a picture: a city, space, a lighthouse, rain and snow.
 
 The rule is that of the landscapes: fractions of the canvas, and the same random numbers at every size.
 """
 
 from __future__ import annotations
 
-import attrs
-
 from ._canvas import Canvas, Colour, Ink, mix
-from ._scenes import WHITE, Stage, water
+from ._scenes import water
+from ._stage import WHITE, Stage
 
 
 def city(stage: Stage) -> None:
@@ -161,14 +160,14 @@ def _lamp_tower(stage: Stage, x: float, foot: float, high: float, side: int) -> 
     canvas, colours = stage.canvas, stage.palette
     lamp = foot - high * 0.93
     light = mix(colours.sun, (255, 244, 190), 0.6)
-    for spread in (0.05, 0.09, 0.14):
+    for spread in (0.04, 0.06, 0.08, 0.1, 0.12, 0.14):
         reach = 3.2 * high
         beam = [
             (x, lamp),
             (x - side * reach, lamp - spread * reach * 1.5),
             (x - side * reach, lamp + spread * reach * 0.3),
         ]
-        canvas.polygon(beam, canvas.flat(light, 0.12))
+        canvas.polygon(beam, canvas.flat(light, 0.06))
     bands = ((228, 72, 62), (250, 246, 238))
     low, top, base = high * 0.12, high * 0.072, foot - high * 0.84
     for band in range(5):
@@ -195,114 +194,10 @@ def _lamp_tower(stage: Stage, x: float, foot: float, high: float, side: int) -> 
         [(x - top, base - high * 0.13), (x + top, base - high * 0.13), (x, base - high * 0.21)], dark
     )
     canvas.disc(x, base - high * 0.215, max(0.8, high * 0.012), dark)
-    for radius in (0.075, 0.11, 0.16):
-        canvas.disc(x, lamp, high * radius, canvas.flat(light, 0.2))
+    for radius in (0.07, 0.085, 0.1, 0.12, 0.14, 0.17):
+        canvas.disc(x, lamp, high * radius, canvas.flat(light, 0.1))
     for floor in (0.2, 0.5):
         canvas.ellipse(x - side * low * 0.2, foot - high * floor, high * 0.016, high * 0.03, dark)
-
-
-@attrs.frozen
-class Coat:
-    """How an animal looks: its fur, its face, and its ears (their height and lean; 0 high means round)."""
-
-    fur: Colour
-    face: Colour
-    ears: float = 1.0
-    lean: float = 0.3
-    whiskers: bool = False
-
-
-def portrait(stage: Stage, coat: Coat, *, helmet: bool) -> None:
-    """An animal that looks at the viewer, in a space suit or with a scarf."""
-    canvas, unit, colours = stage.canvas, stage.unit, stage.palette
-    x, y, r = canvas.width / 2, canvas.height * 0.5, unit * 0.235
-    dark = (38, 30, 40)
-    fur, face, ink = coat.fur, coat.face, canvas.flat
-    suit = (236, 236, 240) if helmet else mix(fur, dark, 0.12)
-    shade = mix(suit, colours.near, 0.28)
-    shoulders = y + r * 2.75
-    canvas.ellipse(x, shoulders, r * 1.75, r * 1.75, ink(shade))
-    canvas.ellipse(x - r * 0.08, shoulders + r * 0.1, r * 1.6, r * 1.75, ink(suit))
-    if helmet:
-        canvas.ellipse(x, y + r * 1.32, r * 1.08, r * 0.36, ink(mix(shade, colours.near, 0.25)))
-        canvas.disc(x, y, r * 1.62, ink(WHITE))
-        canvas.disc(
-            x,
-            y,
-            r * 1.5,
-            canvas.gradient(
-                (y - r * 1.5, mix(colours.top, dark, 0.3)),
-                (y + r * 1.5, mix(colours.middle, colours.low, 0.5)),
-            ),
-        )
-    for side in (-1, 1):
-        if coat.ears:
-            tip = (x + side * r * (0.62 + coat.lean), y - r * (0.62 + 0.6 * coat.ears))
-            canvas.polygon(
-                [(x + side * r * 0.16, y - r * 0.62), tip, (x + side * r * 0.95, y - r * 0.1)],
-                ink(mix(fur, dark, 0.1)),
-            )
-            inner = (x + side * r * (0.62 + coat.lean * 0.9), y - r * (0.52 + 0.5 * coat.ears))
-            canvas.polygon(
-                [(x + side * r * 0.36, y - r * 0.6), inner, (x + side * r * 0.82, y - r * 0.24)],
-                ink(mix(face, (240, 150, 140), 0.6)),
-            )
-        else:
-            canvas.disc(x + side * r * 0.78, y - r * 0.68, r * 0.36, ink(mix(fur, dark, 0.75)))
-    canvas.ellipse(x, y + r * 0.08, r * 1.08, r * 0.92, ink(fur))
-    for side in (-1, 1):
-        canvas.ellipse(x + side * r * 0.52, y + r * 0.42, r * 0.5, r * 0.46, ink(face))
-    canvas.ellipse(x, y + r * 0.5, r * 0.62, r * 0.5, ink(face))
-    canvas.polygon(
-        [
-            (x - r * 0.1, y - r * 0.8),
-            (x + r * 0.1, y - r * 0.8),
-            (x + r * 0.3, y + r * 0.4),
-            (x - r * 0.3, y + r * 0.4),
-        ],
-        ink(face),
-    )
-    _features(canvas, x, y, r, coat, dark)
-    if helmet:
-        canvas.disc(x, y, r * 1.5, ink(WHITE, 0.06))
-        canvas.ellipse(x - r * 0.92, y - r * 0.72, r * 0.2, r * 0.42, ink(WHITE, 0.5), -0.7)
-        canvas.disc(x - r * 1.16, y - r * 0.12, r * 0.07, ink(WHITE, 0.5))
-        badge = ink(mix(colours.far, (230, 80, 70), 0.5))
-        canvas.disc(x + r * 0.75, shoulders - r * 0.75, r * 0.17, badge)
-        canvas.disc(x + r * 0.75, shoulders - r * 0.75, r * 0.09, ink(colours.sun))
-    else:
-        scarf = mix(colours.far, (224, 76, 70), 0.55)
-        canvas.ellipse(x, y + r * 1.12, r * 0.86, r * 0.26, ink(scarf))
-        canvas.polygon(
-            [
-                (x + r * 0.3, y + r * 1.2),
-                (x + r * 0.62, y + r * 1.15),
-                (x + r * 0.72, y + r * 1.95),
-                (x + r * 0.4, y + r * 1.98),
-            ],
-            ink(mix(scarf, dark, 0.15)),
-        )
-
-
-def _features(canvas: Canvas, x: float, y: float, r: float, coat: Coat, dark: Colour) -> None:
-    ink = canvas.flat
-    for side in (-1, 1):
-        canvas.ellipse(x + side * r * 0.46, y - r * 0.04, r * 0.13, r * 0.16, ink(dark))
-        canvas.disc(x + side * r * 0.46 + r * 0.045, y - r * 0.1, r * 0.045, ink(WHITE))
-        canvas.ellipse(x + side * r * 0.72, y + r * 0.36, r * 0.16, r * 0.1, ink((244, 140, 120), 0.45))
-        canvas.ellipse(x + side * r * 0.15, y + r * 0.56, r * 0.16, r * 0.13, ink(dark))
-        canvas.ellipse(x + side * r * 0.15, y + r * 0.525, r * 0.155, r * 0.125, ink(coat.face))
-        for hair in range(3 if coat.whiskers else 0):
-            y0, y1 = y + r * (0.4 + 0.06 * hair), y + r * (0.28 + 0.14 * hair)
-            end = x + side * r * 1.25
-            canvas.polygon([(x + side * r * 0.4, y0), (end, y1), (end, y1 + r * 0.025)], ink(WHITE, 0.8))
-    if not coat.whiskers:
-        canvas.ellipse(x, y + r * 0.74, r * 0.13, r * 0.17, ink((236, 110, 116)))
-        canvas.ellipse(x, y + r * 0.6, r * 0.2, r * 0.09, ink(coat.face))
-    nose = r * (0.1 if coat.whiskers else 0.16)
-    canvas.ellipse(x, y + r * 0.32, nose, nose * 0.72, ink(dark))
-    canvas.ellipse(x - nose * 0.3, y + r * 0.29, nose * 0.3, nose * 0.18, ink(WHITE, 0.5))
-    canvas.box(x - r * 0.012, y + r * 0.4, max(1.0, r * 0.024), r * 0.14, ink(dark))
 
 
 def rain(stage: Stage) -> None:
@@ -321,9 +216,5 @@ def snow(stage: Stage) -> None:
     canvas = stage.canvas
     for _ in range(170):
         x, y, near = stage.between(0, 1), stage.between(0, 1), stage.between(0, 1) ** 3
-        canvas.disc(
-            x * canvas.width,
-            y * canvas.height,
-            max(0.6, (0.002 + 0.006 * near) * stage.unit),
-            canvas.flat(WHITE, 0.85 - 0.35 * near),
-        )
+        radius = max(0.6, (0.002 + 0.006 * near) * stage.unit)
+        canvas.dot(x * canvas.width, y * canvas.height, radius, WHITE, 0.85 - 0.35 * near)

@@ -71,7 +71,7 @@ def is_image(data: bytes) -> bool:
 
 def measure(data: bytes) -> tuple[int, int, bool]:
     """Width, height, and whether there is an alpha channel."""
-    return _paint.dimensions(_to_png(data))
+    return _png.dimensions(_to_png(data))
 
 
 @functools.lru_cache(maxsize=64)
@@ -82,11 +82,25 @@ def _draw(order: Order, index: int, detail: float) -> bytes:
     source = _to_png(order.images[0].data)
     if order.operation == "vary":
         return _paint.variation(source, width, height, index)
-    mask = None if order.mask is None else order.mask.data
+    mask = _centre(source) if order.mask is None else order.mask.data
     # Further images cannot be seen in such a picture, but they must matter: they change the painted part.
     prompt = order.prompt + "".join(f" {len(image.data)}" for image in order.images[1:])
     finished = _paint.repaint(source, mask, prompt, width, height, index)
     return finished if detail >= 1 else _pixelate(finished, max(2, round(32 * (1 - detail))))
+
+
+def _centre(source: bytes) -> bytes | None:
+    """A mask for an opaque image without one: its middle is painted anew, so that both can be seen."""
+    bitmap = _png.decode(source)
+    if min(bitmap.alpha) < 255:
+        return None
+    width, height = bitmap.width, bitmap.height
+    side = bytes(3) + b"\xff"
+    left, hole = width // 4, width - 2 * (width // 4)
+    band = side * left + bytes(4 * hole) + side * left
+    edge = side * width
+    rows = [edge if not height // 4 <= y < height - height // 4 else band for y in range(height)]
+    return _png.encode(_png.Bitmap(width, height, 4, b"".join(rows)))
 
 
 def _pixelate(png: bytes, block: int) -> bytes:
@@ -117,7 +131,7 @@ def _export(png: bytes, output_format: str, compression: int) -> bytes:
     if output_format == "png":
         return png
     if output_format == "svg":
-        width, height, _ = _paint.dimensions(png)
+        width, height, _ = _png.dimensions(png)
         text = base64.b64encode(png).decode()
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">'

@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples a pixel, by colour type
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_PIECE = 1 << 14
 _MAX_PIXELS = 1 << 26  # enough for 8192 x 8192; a small file can claim any size
 
 
@@ -64,24 +65,14 @@ def interleave(*planes: bytes) -> bytes:
 def encode(bitmap: Bitmap) -> bytes:
     """A PNG file of the bitmap: 8 bits a sample, one filter for all rows, compressed for speed."""
     stride = bitmap.width * bitmap.channels
-    pixels = bitmap.pixels
-    left = bytearray(bitmap.channels) + pixels[: -bitmap.channels]
-    for channel in range(bitmap.channels):
-        left[channel::stride] = bytes(bitmap.height)
-    choices = (
-        (b"\x02", _subtract(pixels, bytes(stride) + pixels[:-stride])),
-        (b"\x01", _subtract(pixels, bytes(left))),
-        (b"\x00", pixels),
+    # Some bands of the picture tell whether it resembles itself more downwards or sideways.
+    bands = range(0, len(bitmap.pixels), stride * max(8, bitmap.height // 8))
+    sample = b"".join(bitmap.pixels[start : start + 8 * stride] for start in bands)
+    kind = min(
+        (2, 1, 0), key=lambda kind: len(zlib.compress(_filtered(kind, sample, stride, bitmap.channels), 1))
     )
-    # A few rows tell which filter suits the picture.
-    sample = range(0, bitmap.height, max(1, bitmap.height // 24))
-    kind, filtered = min(
-        choices,
-        key=lambda choice: len(
-            zlib.compress(b"".join(choice[1][row * stride : (row + 1) * stride] for row in sample), 1)
-        ),
-    )
-    raw = b"".join(kind + filtered[start : start + stride] for start in range(0, len(filtered), stride))
+    lines = _filtered(kind, bitmap.pixels, stride, bitmap.channels)
+    raw = b"".join(bytes([kind]) + lines[start : start + stride] for start in range(0, len(lines), stride))
     colour_type = 2 if bitmap.channels == 3 else 6
     header = struct.pack(">IIBBBBB", bitmap.width, bitmap.height, 8, colour_type, 0, 0, 0)
     # Level 3 makes flat pictures a third smaller than level 1 in about the same time.
@@ -176,13 +167,42 @@ def _header(chunks: list[tuple[bytes, bytes]]) -> tuple[int, int, int, int, int]
     return width, height, depth, colour_type, interlaced
 
 
-def _subtract(left: bytes, right: bytes) -> bytes:
-    """Byte by byte `left - right`, modulo 256."""
-    size = len(left)
-    high = int.from_bytes(b"\x80" * size, "little")
-    a, b = int.from_bytes(left, "little"), int.from_bytes(right, "little")
-    # The high bit of each lane is set first, so that no lane borrows from its neighbour.
-    return (((a | high) - (b & ~high)) ^ ((a ^ ~b) & high)).to_bytes(size, "little")
+def _filtered(kind: int, pixels: bytes, stride: int, channels: int) -> bytes:
+    """Each pixel less the one to the left (1) or the one above (2), or as it is (0)."""
+    if kind == 0:
+        return pixels
+    if kind == 2:
+        return _subtract(pixels, bytes(stride) + pixels[:-stride])
+    left = bytearray(channels) + pixels[:-channels]
+    for channel in range(channels):
+        left[channel::stride] = bytes(len(pixels) // stride)
+    return _subtract(pixels, bytes(left))
+
+
+def by_lanes(first: bytes, second: bytes, rule: Callable[[int, int, int], int]) -> bytes:
+    """Combine two equally long strings byte by byte: the rule gets both as integers, and a 1 in each byte.
+
+    Pieces that fit the processor's cache are worked on one after another. The rule must keep to its bytes.
+    """
+    done = []
+    for start in range(0, len(first), _PIECE):
+        piece = first[start : start + _PIECE]
+        size = len(piece)
+        a, b = int.from_bytes(piece, "little"), int.from_bytes(second[start : start + _PIECE], "little")
+        done.append(rule(a, b, _ones(size)).to_bytes(size, "little"))
+    return b"".join(done)
+
+
+@functools.lru_cache(maxsize=8)
+def _ones(size: int) -> int:
+    return int.from_bytes(b"\x01" * size, "little")
+
+
+def _subtract(first: bytes, second: bytes) -> bytes:
+    # The high bit of each byte is set first, so that none borrows from its neighbour.
+    return by_lanes(
+        first, second, lambda a, b, one: ((a | one << 7) - (b & one * 127)) ^ ((a ^ b ^ one * 255) & one << 7)
+    )
 
 
 def _unfiltered(raw: bytes, stride: int, step: int) -> Iterator[bytes]:
@@ -204,13 +224,11 @@ def _unfiltered(raw: bytes, stride: int, step: int) -> Iterator[bytes]:
         yield row
 
 
-def _add(left: bytes, right: bytes) -> bytes:
-    """Byte by byte `left + right`, modulo 256."""
-    size = len(left)
-    low = int.from_bytes(b"\x7f" * size, "little")
-    a, b = int.from_bytes(left, "little"), int.from_bytes(right, "little")
-    # The high bits are added apart, so that no lane carries into its neighbour.
-    return (((a & low) + (b & low)) ^ ((a ^ b) & ~low)).to_bytes(size, "little")
+def _add(first: bytes, second: bytes) -> bytes:
+    # The high bits are added apart, so that no byte carries into its neighbour.
+    return by_lanes(
+        first, second, lambda a, b, one: ((a & one * 127) + (b & one * 127)) ^ ((a ^ b) & one << 7)
+    )
 
 
 def _running_sum(line: bytes, step: int) -> bytes:

@@ -97,6 +97,7 @@ def test_the_embedded_server_is_one_for_the_process():
 
 
 FORK = """
+import os
 from dalle2.testing import embedded_base_url
 mine = embedded_base_url()
 reader, writer = os.pipe()

@@ -188,6 +188,16 @@ def test_gpt_takes_several_images_of_several_formats(api, make_png):
     assert edit(api, webp, model=GPT, size="auto").status_code == 200
 
 
+def test_an_opaque_image_without_a_mask_is_changed_in_its_middle(api, make_png):
+    """The border shows the image, the middle the prompt."""
+    colour = b"\x10\xd0\x30"
+    source = make_png(1024, alpha=False, colour=colour)
+    picture = pixels(api, edit(api, {"image": upload(source)}, model=GPT, size="auto"))
+    assert bytes(picture.rgba[:3]) == bytes(picture.rgba[-4:-1]) == colour
+    middle = picture.rgba[512 * 4096 : 513 * 4096]
+    assert len({middle[4 * x : 4 * x + 3] for x in range(256, 768)} - {colour}) > 1
+
+
 def test_gpt_files_are_checked(api, make_png):
     """Number, type and content of the input images."""
     good = ("image[]", upload(make_png()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dalle2.testing._exchange import EmulatedRequest
@@ -27,6 +27,7 @@ def test_a_broken_form_is_refused(api, media_type, content, words):
     assert words in response.json()["error"]["message"]
 
 
+@settings(deadline=None)
 @given(data=st.binary(), text=st.text(), name=st.text("abcdefg", min_size=1))
 def test_a_form_is_read_byte_for_byte(data, text, name):
     """Whatever the bytes of a file and the letters of a text are, they arrive as they were sent."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from dalle2.testing._paint import dimensions
 
 from dalle2.testing import TRIGGERS, Emulator
+from dalle2.testing._png import dimensions
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:

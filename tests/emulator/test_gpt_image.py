@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from dalle2.testing._paint import dimensions
 from PIL import Image
+
+from dalle2.testing._png import dimensions
 
 FLARE = "gpt-image-2.5-flare"
 SMALL = "816x816"

@@ -1,0 +1,101 @@
+"""What a request becomes before it is sent: itself, what a successor takes, or several calls of one image. No I/O.
+
+The rule: everything that can be refused is refused here, before money is spent; and of several paid calls, a later failure never
+throws away the images of an earlier one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING
+
+import attrs
+
+from . import catalog
+from . import errors as e
+from ._core import Options, check_request, new_key, with_model
+from ._outcome import Knowledge
+from ._requests import Request
+from ._successor import Adapted, adapt, check_successor
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .errors import SavableImage
+
+_warned: set[str] = set()
+
+
+@attrs.frozen
+class Plan:
+    """The calls that a request becomes, and how it was adapted."""
+
+    adapted: Adapted
+    parts: tuple[tuple[Request, Options], ...]
+
+
+def make_plan(
+    settings: Settings, known: Knowledge, request: Request, options: Options, *, today: date, stream: bool
+) -> Plan:
+    """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was sent then."""
+    adapted = Adapted(with_model(request, settings))
+    if settings.successor is not None:
+        heir = check_successor(settings.successor, today, known.models)
+        adapted = adapt(adapted.request, heir, today=today, models=known.models)
+        if adapted.scale is not None:
+            from ._prepare import require_pillow
+
+            require_pillow()
+    sent = adapted.request
+    model = sent.model or settings.model
+    _warn_of_end(settings, known, model, today)
+    count = sent.n or 1
+    if stream or count == 1 or not (settings.split_n and _makes_one(settings, sent, model)):
+        check_request(sent, model, stream=stream)
+        return Plan(adapted, ((sent, options),))
+    part = attrs.evolve(sent, n=None)
+    check_request(part, model)
+    key = options.idempotency_key or new_key()
+    return Plan(
+        adapted,
+        tuple(
+            (part, attrs.evolve(options, idempotency_key=f"{key}-{number}")) for number in range(1, count + 1)
+        ),
+    )
+
+
+def _makes_one(settings: Settings, request: Request, model: str) -> bool:
+    """Whether one call makes one image, whatever is asked for."""
+    found = catalog.find(model)
+    return settings.provider.wire == "responses" or (
+        found is not None and len(found.n_range(request.operation)) == 1
+    )
+
+
+def _warn_of_end(settings: Settings, known: Knowledge, model: str, today: date) -> None:
+    """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live list anywhere."""
+    official = settings.provider.official and settings.host == "api.openai.com"
+    if not official and model not in known.live:
+        return
+    end = catalog.retiring_within(model, today, models=known.models)
+    if end is not None and model not in _warned:
+        _warned.add(model)
+        heir = catalog.successor_of(model, end, models=known.models)
+        follows = f"; its successor is {heir}" if heir else ""
+        warnings.warn(
+            f"The model {model} ends on {end:%Y-%m-%d}{follows}", e.ModelRetirementWarning, stacklevel=6
+        )
+
+
+@contextmanager
+def keeping(done: Sequence[Sequence[SavableImage]]) -> Iterator[None]:
+    """Around one of several paid calls: an error keeps the images of those before it."""
+    try:
+        yield
+    except e.Dalle2Error as error:
+        if done:
+            error.images = [*(image for images in done for image in images), *error.images]
+            error.maybe_billed = True
+        raise

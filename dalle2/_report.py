@@ -1,0 +1,71 @@
+"""Who is told what happens: the caller's listener and `logging` (logger `dalle2`).
+
+The rule: nothing is made up unless somebody listens, a listener that fails never fails the call, and no line holds a key, a
+prompt or a signed URL.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import logging
+
+    from .events import Event, Listener
+
+    EventName = Literal[
+        "AttemptStarted",
+        "AttemptFailed",
+        "OutcomeUnknown",
+        "Waiting",
+        "CallSucceeded",
+        "ImageFetched",
+        "ImageLost",
+    ]
+
+LOUD = ("OutcomeUnknown", "ImageLost")
+
+
+class Reporter:
+    """Hands events to the listener and to the log."""
+
+    __slots__ = ("_listener",)
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self._listener = listener
+
+    @property
+    def listening(self) -> bool:
+        """Whether the caller listens."""
+        return self._listener is not None
+
+    def __call__(self, name: EventName, **facts: object) -> None:
+        """Report one event."""
+        log = _logger()
+        level = 30 if name in LOUD else 10  # logging.WARNING, logging.DEBUG
+        logged = log is not None and log.isEnabledFor(level)
+        if not logged and self._listener is None:
+            return
+        from . import events
+
+        event: Event = getattr(events, name)(**facts)
+        if log is not None and logged:
+            log.log(level, "%s", events.line(event))
+        if self._listener is not None:
+            try:
+                self._listener(event)
+            except Exception:
+                if log is not None:
+                    log.exception("on_event failed for %s", name)
+
+
+def _logger() -> logging.Logger | None:
+    """The logger, once anybody imported `logging`: until then nobody can have asked for its lines."""
+    module = sys.modules.get("logging")
+    if module is None:
+        return None
+    log: logging.Logger = module.getLogger("dalle2")
+    if not log.handlers:
+        log.addHandler(module.NullHandler())
+    return log
