@@ -86,7 +86,7 @@ def read_problem(document: object, text: str) -> Problem:
         return Problem(message=document)
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        return Problem(message="an HTML page" + (f": {title[1].strip()}" if title else ""))
+        return Problem(message="an HTML or XML page" + (f": {title[1].strip()}" if title else ""))
     return Problem(message=text.strip())
 
 

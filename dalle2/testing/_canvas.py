@@ -3,7 +3,7 @@
 The rule: pixels lie column by column, because skies, hills and towers are vertical runs of a colour gradient,
 and a run is one slice assignment. Only the pixels that the edge of a shape crosses are mixed one by one.
 Coordinates are pixels from the top left; y grows downwards. Of the mathematical functions only the square
-root is used, which is rounded in one way everywhere, so that a picture is the same on every machine.
+root is used, which is rounded in one way everywhere (a power is not), so that machines do not differ.
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ class Canvas:
     def ellipse(self, x: float, y: float, rx: float, ry: float, ink: Ink, slant: float = 0.0) -> None:
         """An ellipse around (x, y); `slant` moves each column down by so many pixels a pixel to the right."""
         left, right = math.floor(x - rx), math.ceil(x + rx)
-        reach = [ry * math.sqrt(max(0.0, 1 - ((at - x) / rx) ** 2)) for at in range(left, right + 1)]
+        reach = [
+            ry / rx * math.sqrt(max(0.0, (rx - at + x) * (rx + at - x))) for at in range(left, right + 1)
+        ]
         middle = [y + slant * (min(max(at, x - rx), x + rx) - x) for at in range(left, right + 1)]
         self.fill(
             left,
@@ -139,11 +141,12 @@ class Canvas:
     def glow(self, x: float, y: float, rx: float, ry: float, colour: Colour, strength: float) -> None:
         """Light around (x, y) that fades out towards an ellipse, pixel by pixel: for small canvases."""
         for column in range(max(0, math.floor(x - rx)), min(self.width, math.ceil(x + rx))):
-            across = ((column + 0.5 - x) / rx) ** 2
+            right = (column + 0.5 - x) / rx
             for row in range(max(0, math.floor(y - ry)), min(self.height, math.ceil(y + ry))):
-                left = 1 - across - ((row + 0.5 - y) / ry) ** 2
-                if left > 0:
-                    self.dab(column, row, colour, strength * left * left)
+                down = (row + 0.5 - y) / ry
+                light = 1 - right * right - down * down
+                if light > 0:
+                    self.dab(column, row, colour, strength * light * light)
 
     def polygon(self, points: Sequence[tuple[float, float]], ink: Ink) -> None:
         """A convex polygon."""
@@ -174,7 +177,8 @@ class Canvas:
         """A small circle; smoother than a disc of a few pixels."""
         for column in range(math.floor(x - radius), math.ceil(x + radius) + 1):
             for row in range(math.floor(y - radius), math.ceil(y + radius) + 1):
-                off = math.sqrt((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2)
+                right, down = column + 0.5 - x, row + 0.5 - y
+                off = math.sqrt(right * right + down * down)
                 self.dab(column, row, colour, alpha * min(max(radius + 0.5 - off, 0.0), 1.0))
 
     def mirror(self, line: int, tint: Colour, alpha: float, squeeze: float) -> None:

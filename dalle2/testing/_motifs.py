@@ -5,6 +5,8 @@ The rule is that of the landscapes: fractions of the canvas, and the same random
 
 from __future__ import annotations
 
+import math
+
 from ._canvas import Canvas, Colour, Ink, mix
 from ._scenes import water
 from ._stage import WHITE, Stage
@@ -32,7 +34,7 @@ def city(stage: Stage) -> None:
     canvas.mirror(ground, colours.near, 0.45, 1.8)
     streak = canvas.flat(mix(colours.sun, colours.low, 0.3), 0.12)
     for _ in range(60):
-        across, near = stage.between(0, 1), stage.between(0, 1) ** 2
+        across, near = stage.between(0, 1), stage.chance(2)
         y = ground + near * (canvas.height - ground)
         canvas.ellipse(
             across * canvas.width,
@@ -122,8 +124,9 @@ def _ring(canvas: Canvas, x: float, y: float, size: float, slant: float, ink: In
     for column in range(left, int(x + wide) + 2):
         off = min(max((column - x) / wide, -1.0), 1.0)
         middle, side = y + slant * off * wide * 0.6, 1 if front else -1
-        outer.append(middle + side * 0.34 * size * (1 - off * off) ** 0.5)
-        inner.append(middle + side * 0.34 * size * 0.7 * max(0.0, 1 - (off / 0.78) ** 2) ** 0.5)
+        outer.append(middle + side * 0.34 * size * math.sqrt(1 - off * off))
+        hole = max(0.0, 1 - off * off / 0.6)
+        inner.append(middle + side * 0.24 * size * math.sqrt(hole))
     if front:
         canvas.fill(left, inner, outer, ink)
     else:
@@ -215,6 +218,6 @@ def snow(stage: Stage) -> None:
     """Snow in the air, near flakes larger than far ones."""
     canvas = stage.canvas
     for _ in range(170):
-        x, y, near = stage.between(0, 1), stage.between(0, 1), stage.between(0, 1) ** 3
+        x, y, near = stage.between(0, 1), stage.between(0, 1), stage.chance(3)
         radius = max(0.6, (0.002 + 0.006 * near) * stage.unit)
         canvas.dot(x * canvas.width, y * canvas.height, radius, WHITE, 0.85 - 0.35 * near)

@@ -16,11 +16,9 @@ from operator import itemgetter
 from . import _motifs, _scenes
 from ._animals import ANIMALS, portrait
 from ._canvas import Canvas, doubled
-from ._png import Bitmap, decode, dimensions, encode, interleave
+from ._png import Bitmap, decode, encode, interleave
 from ._scenes import NIGHT
 from ._stage import Palette, Stage
-
-__all__ = ["dimensions", "paint", "repaint", "variation"]
 
 _WARM = (
     Palette((43, 45, 95), (193, 78, 104), (255, 180, 110), (255, 236, 190), (150, 70, 110), (35, 22, 58)),

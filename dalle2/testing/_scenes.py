@@ -75,7 +75,7 @@ def ripples(stage: Stage, horizon: float) -> None:
     canvas, colours = stage.canvas, stage.palette
     depth = 1 - horizon
     for number in range(130):
-        near = stage.rng.random() ** 2
+        near = stage.chance(2)
         y = (horizon + 0.004 + depth * near) * canvas.height
         thick = max(0.8, (0.0012 + 0.005 * near) * canvas.height)
         if number % 2:

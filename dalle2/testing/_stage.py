@@ -6,6 +6,7 @@ that a coarse picture shows the same place as the sharp one.
 
 from __future__ import annotations
 
+import math
 import random
 
 import attrs
@@ -45,6 +46,11 @@ class Stage:
     def between(self, low: float, high: float) -> float:
         """A random number; `Random.random` alone is the same in every version of Python."""
         return low + (high - low) * self.rng.random()
+
+    def chance(self, power: int) -> float:
+        """A random share, mostly small: a product of so many equal numbers."""
+        value = self.rng.random()
+        return math.prod([value] * power)
 
     def backdrop(self, horizon: float, *, lights: int = 0) -> None:
         """The sky with its glow, the sun, and soft clouds or so many coloured `lights` instead."""
