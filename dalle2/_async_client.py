@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 from . import _types as t
-from ._async_image_result import AsyncImageResult, AsyncImages, in_thread
+from ._async_image_result import AsyncImageResult, AsyncImages, held, in_thread
 from ._core import Options
 from ._fetch import AsyncFetcher
 from ._http import HttpResponse
@@ -168,11 +168,12 @@ class AsyncClient:
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> AsyncImages:
-        """`Client.edit`, awaited."""
+        """`Client.edit`, awaited; files are read in a thread."""
+        await held(image, mask)
         request = EditRequest(
-            image=read_inputs(image),
+            image=await in_thread(read_inputs, image),
             prompt=prompt,
-            mask=None if mask is None else read_input(mask, "mask"),
+            mask=None if mask is None else await in_thread(read_input, mask, "mask"),
             n=n,
             size=size,
             response_format=response_format,
@@ -204,9 +205,10 @@ class AsyncClient:
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> AsyncImages:
-        """`Client.vary`, awaited."""
+        """`Client.vary`, awaited; files are read in a thread."""
+        await held(image)
         request = VariationRequest(
-            image=read_inputs(image),
+            image=await in_thread(read_inputs, image),
             n=n,
             size=size,
             response_format=response_format,

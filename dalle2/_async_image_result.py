@@ -91,6 +91,14 @@ class AsyncImageResult(BaseResult):
         return cls(data_from(data), None if client is None else client._fetcher)
 
 
+async def held(*sources: object) -> None:
+    """Fetch the awaited results among these inputs, so that their bytes can be sent."""
+    for source in sources:
+        for one in source if isinstance(source, (list, tuple)) else (source,):
+            if isinstance(one, AsyncImageResult):
+                await one.read()
+
+
 class AsyncImages(BaseImages[AsyncImageResult]):
     """The images of one call: a sequence of `AsyncImageResult`."""
 

@@ -23,7 +23,15 @@ from ._images import ImagesData
 from ._inputs import check_inputs
 from ._outcome import Knowledge, Pending, accept, asked_of, finish, lost_error
 from ._redact import one_line
-from ._requests import GenerateRequest, Request, inputs_of, parameters, prompt_of
+from ._requests import (
+    EditRequest,
+    GenerateRequest,
+    Request,
+    VariationRequest,
+    inputs_of,
+    parameters,
+    prompt_of,
+)
 from ._version import __version__
 from ._wire._errors import Asked, Problem, problem_error
 from ._wire._forms import encode_form
@@ -48,7 +56,16 @@ class Options:
 
 
 def with_model(request: Request, settings: Settings) -> Request:
-    """The request with its model filled in, so that it means the same when it is sent again."""
+    """The request with its model filled in, so that it means the same when it is sent again.
+
+    Raises `InvalidRequestError` for what is no request.
+    """
+    if not isinstance(request, (GenerateRequest, EditRequest, VariationRequest)):
+        raise e.InvalidRequestError(
+            "request must be a GenerateRequest, EditRequest or VariationRequest; "
+            f"it is a {type(request).__name__}",
+            field="request",
+        )
     return request if request.model is not None else attrs.evolve(request, model=settings.model)
 
 
@@ -93,9 +110,9 @@ def images_call(
     route: Literal["responses", "generate"] = "generate"
     if settings.provider.wire == "responses":
         route = "responses"
-        body: bytes | Form = json_body(responses_values(request, values))
+        body: bytes | Form = encode_json(responses_values(request, values))
     elif isinstance(request, GenerateRequest):
-        body = json_body(values)
+        body = encode_json(values)
     else:
         images, mask = inputs_of(request)
         body = encode_form(values, images, mask)
@@ -147,16 +164,6 @@ def context_of(
     return asked_of(settings, model, prompt, request, key, today=today, known=known), reading
 
 
-def json_body(values: Mapping[str, object]) -> bytes:
-    """The JSON of a request. Raises `InvalidRequestError` for what JSON cannot hold; only `extra_body` can bring that."""
-    try:
-        return encode_json(values)
-    except (TypeError, ValueError) as problem:
-        raise e.InvalidRequestError(
-            f"extra_body holds something that JSON cannot: {one_line(str(problem), 80)}", field="extra_body"
-        ) from None
-
-
 def responses_values(request: Request, values: Mapping[str, object]) -> dict[str, object]:
     """The body of `POST /responses`: model and prompt are all that this wire is known to carry.
 
@@ -198,7 +205,7 @@ def poll_call(
         return paid(lost_error(attrs.evolve(failure, sent=True), asked))
 
     request = api_request(settings, task.route, None, method="GET", tail="/" + quote(task.id, safe=""))
-    return attrs.evolve(first, request=request, decode=decode, lost=lost, paid=False)
+    return attrs.evolve(first, request=request, decode=decode, lost=lost, paid=False, usd=None)
 
 
 def checked_key(key: str) -> str:
@@ -244,7 +251,15 @@ def api_request(
         put(provider.idempotency_header, key)
     for name, value in {**provider.headers, **settings.headers}.items():
         put(name, Secret(value))
-    for name, value in checked_headers(extra).items():
+    for name, value in extra_headers(extra).items():
         put(name, Secret(value))
     content, form = (body, None) if isinstance(body, bytes) else (None, body)
     return HttpRequest(method, url, tuple(headers.values()), content, form)
+
+
+def extra_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """The headers of one call. Raises `InvalidRequestError` for one that cannot be sent."""
+    try:
+        return checked_headers(headers)
+    except e.ConfigurationError as problem:
+        raise e.InvalidRequestError(f"extra_headers: {problem}", field="extra_headers") from None

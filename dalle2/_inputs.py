@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias, cast
 
 import attrs
 
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 
 class HoldsImage(Protocol):
-    """A result of this package whose bytes are held."""
+    """A result of this package."""
 
     @property
-    def content(self) -> bytes | None: ...
+    def content(self) -> bytes | None:
+        """The bytes that are held."""
+
+    def read(self) -> bytes | Awaitable[bytes]:
+        """The bytes, fetched if they are not held."""
 
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | HoldsImage | InputImage | PillowImage"
@@ -72,9 +76,10 @@ class InputImage:
 
 
 def read_input(source: ImageSource, field: str = "image") -> InputImage:
-    """Read one image from wherever the caller has it.
+    """Read one image from wherever the caller has it; a result that holds only its URL is fetched.
 
-    Raises `InvalidRequestError` if it is no image, `OSError` (the built-in ones) if a file cannot be read.
+    Raises `InvalidRequestError` if it is no image, `OSError` (the built-in ones) if a file cannot be read,
+    `DownloadError` for a result that cannot be fetched.
     """
     if isinstance(source, InputImage):
         return attrs.evolve(source, field=field)
@@ -85,14 +90,18 @@ def read_input(source: ImageSource, field: str = "image") -> InputImage:
     held = getattr(source, "content", None)
     if isinstance(held, bytes):
         return InputImage.of(held, field)
-    if hasattr(source, "expires_at"):
+    if hasattr(source, "expires_at"):  # a result of ours that holds only its URL
+        fetched = cast(HoldsImage, source).read()
+        if isinstance(fetched, bytes):
+            return InputImage.of(fetched, field)
+        fetched.close()  # type: ignore[attr-defined] # or the coroutine complains later
         raise InvalidRequestError(
-            f"{field} is a result whose bytes are not held: call read() on it first", field=field
+            f"{field} is an AsyncImageResult whose bytes are not held: await its read() first", field=field
         )
     if hasattr(source, "save") and hasattr(source, "getbands"):
-        return InputImage.of(_png_of(source, field), field)
+        return InputImage.of(_png_of(cast("PillowImage", source), field), field)
     if hasattr(source, "read"):
-        return InputImage.of(_read_stream(source, field), field)
+        return InputImage.of(_read_stream(cast(BinaryIO, source), field), field)
     raise InvalidRequestError(
         f"{field} must be a path, bytes, a binary file, a result or a Pillow image; "
         f"it is {type(source).__name__}",

@@ -33,6 +33,7 @@ def perform(run: Run[T], transport: Transport, timeouts: Timeouts) -> T:
 
 def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
     """What `attempt_once` gives, repeated as the run decides."""
+    run.reserve()
     try:
         try:
             return attempt_once()
@@ -46,6 +47,9 @@ def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
                 return attempt_once()
     except Dalle2Error as error:
         raise run.final(error) from None
+    except BaseException:
+        run.abandon()
+        raise
     raise AssertionError("tenacity either returns or raises")
 
 
@@ -127,6 +131,7 @@ async def perform_async(run: Run[T], transport: AsyncTransport, timeouts: Timeou
 
 async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) -> V:
     """`repeated`, awaited."""
+    run.reserve()
     try:
         try:
             return await attempt_once()
@@ -140,6 +145,9 @@ async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) 
                 return await attempt_once()
     except Dalle2Error as error:
         raise run.final(error) from None
+    except BaseException:
+        run.abandon()
+        raise
     raise AssertionError("tenacity either returns or raises")
 
 

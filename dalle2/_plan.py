@@ -16,7 +16,7 @@ import attrs
 
 from . import catalog
 from . import errors as e
-from ._core import Options, check_request, new_key, with_model
+from ._core import Options, check_request, checked_key, new_key, with_model
 from ._outcome import Knowledge
 from ._requests import Request
 from ._successor import Adapted, adapt, check_successor
@@ -57,7 +57,7 @@ def make_plan(
         return Plan(adapted, ((sent, options),))
     part = attrs.evolve(sent, n=None)
     check_request(part, model)
-    key = options.idempotency_key or new_key()
+    key = new_key() if options.idempotency_key is None else checked_key(options.idempotency_key)
     return Plan(
         adapted,
         tuple(

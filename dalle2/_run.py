@@ -22,7 +22,7 @@ from ._wire._errors import request_id
 from .retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from ._money import Budget
+    from ._money import Budget, Reservation
     from ._report import EventName
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Run(Generic[T]):
     """One logical call. Satisfies `retry.Repeating`."""
 
     __slots__ = (
-        "_budget", "_first", "_held", "_judged", "_shared", "_unknown",
+        "_budget", "_doubt", "_first", "_held", "_judged", "_sent", "_shared",
         "attempt", "call", "deadline", "delay", "policy", "sent_at",
     )  # fmt: skip
 
@@ -82,16 +82,31 @@ class Run(Generic[T]):
     ) -> None:
         self.call = call
         self._budget = budget
-        self._held = None if budget is None else budget.reserve(call.images, call.usd)
+        self._held: Reservation | None = None
+        self._sent = False
         self.policy = policy
         self._shared = shared
         self.attempt = 0
         self.delay = 0.0
         self.sent_at: datetime | None = None
         self.deadline = None if policy.deadline is None else shared.monotonic() + policy.deadline
-        self._unknown: e.OutcomeUnknownError | None = None
+        self._doubt: e.Dalle2Error | None = None
         self._judged: tuple[BaseException, bool] | None = None
         self._first: Exception | None = None
+
+    def reserve(self) -> None:
+        """Take the next attempt into account. Raises `BudgetExceededError`: nothing was sent then."""
+        if self._budget is not None:
+            self._held = self._budget.reserve(self.call.images, self.call.usd)
+
+    def abandon(self) -> None:
+        """The caller was interrupted: an attempt that was not under way costs nothing."""
+        if not self._sent:
+            self._release()
+
+    def _release(self) -> None:
+        if self._budget is not None and self._held is not None:
+            self._budget.release(self._held)
 
     def remaining(self) -> float | None:
         """Seconds left of the deadline, or `None` without one."""
@@ -125,6 +140,7 @@ class Run(Generic[T]):
     def start(self, timeouts: Timeouts) -> Timeouts:
         """An attempt begins; the timeouts it may use."""
         self.attempt += 1
+        self._sent = True
         self.sent_at = self._shared.now()
         self._tell("AttemptStarted")
         return timeouts.within(self.remaining())
@@ -166,7 +182,7 @@ class Run(Generic[T]):
         return self.final(error)
 
     def _settled(self) -> None:
-        if self._budget is not None and self._held is not None and self._unknown is None:
+        if self._budget is not None and self._held is not None:
             self._budget.settle(self._held, self.call.images, self.call.usd)
 
     def lost(self, failure: Failure) -> e.Dalle2Error:
@@ -185,12 +201,18 @@ class Run(Generic[T]):
         unknown = isinstance(error, e.OutcomeUnknownError)
         if isinstance(error, e.OutcomeUnknownError):
             error.sent_at = error.sent_at or self.sent_at
-            if self.call.paid:
-                self._unknown = error
+        if self.call.paid and error.maybe_billed:
+            self._doubt = error
         self._tell("OutcomeUnknown" if unknown and self.call.paid else "AttemptFailed", error=error)
         delay = self.policy.wait(error, self.attempt, paid=self.call.paid, remaining=self.remaining())
+        if delay is not None and error is self._doubt:  # its reservation stays spent
+            try:
+                self.reserve()
+            except e.BudgetExceededError:
+                delay = None
         if delay is not None:
             self.delay = delay
+            self._sent = False
             self._tell("Waiting", seconds=delay)
             if isinstance(error, e.RateLimitError):
                 self._shared.lanes.hold(self.call.lane, self._shared.monotonic() + delay, error)
@@ -211,16 +233,17 @@ class Run(Generic[T]):
         """The error that the caller gets: one that is true of all attempts together."""
         if isinstance(error, e.APIError):
             error.attempts = self.attempt
-        if self._budget is not None and self._held is not None and self._unknown is None:
-            if not error.maybe_billed:
-                self._budget.release(self._held)
-        if self._unknown is None or error is self._unknown:
+        if not error.maybe_billed:
+            self._release()
+        doubt = self._doubt
+        if doubt is None or error is doubt:
             return error
         if isinstance(error, (e.APIStatusError, e.DecodeError)):
             error.maybe_billed = True
             return error
-        self._unknown.attempts = self.attempt
-        return self._unknown
+        if isinstance(doubt, e.APIError):
+            doubt.attempts = self.attempt
+        return doubt
 
     def _tell(self, name: EventName, **more: object) -> None:
         call = self.call

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 import attrs
 
 from . import errors as e
-from ._clean import checked_headers
 from ._core import USER_AGENT, Options, context_of, images_call, new_key
 from ._fetch import Fetching
 from ._hosts import Site
@@ -84,8 +83,6 @@ class Session:
         if "timeout" in changes:
             values["timeouts"] = timeouts_of(changes["timeout"])
             del values["timeout"]
-        if "headers" in changes:
-            values["headers"] = checked_headers(changes["headers"])
         return attrs.evolve(self, settings=attrs.evolve(self.settings, **values))  # type: ignore[arg-type]
 
     def today(self) -> date:
@@ -126,7 +123,7 @@ class Session:
             today=self.today(),
             known=self.known,
             stream=True,
-            priced=self.budget is not None,
+            priced=self.budget is not None or self.shared.report.listening,
         )
         from ._stream import StreamReader
 
@@ -213,6 +210,8 @@ class Session:
             "moderate": settings.moderate,
             "download": settings.download,
             "successor": settings.successor,
+            "split_n": settings.split_n,
+            "prices": settings.prices,
         }
 
     def fetching(self) -> Fetching:

@@ -36,9 +36,9 @@ class EventParser:
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that end in this chunk."""
-        at = 0
-        if self._after_cr and chunk[:1] == b"\n":
-            at = 1
+        if not chunk:
+            return
+        at = 1 if self._after_cr and chunk[:1] == b"\n" else 0
         self._after_cr = chunk[-1:] == b"\r"
         while at < len(chunk):
             end = _LINE_END.search(chunk, at)
@@ -56,17 +56,18 @@ class EventParser:
             self._event.data.feed(piece)
             return
         self._line += piece
-        if self._field is None and b":" in self._line:
-            name, _, rest = bytes(self._line).partition(b":")
-            if name == b"data" and not rest:
-                return  # the space that may follow is not here yet
-            self._field = name.decode("utf-8", "replace")
-            self._line = bytearray(rest.removeprefix(b" "))
-            if self._field == "data":
-                if self._has_data:
-                    self._event.data.feed(b"\n")
-                self._has_data = True
-                self._event.data.feed(bytes(self._line))
+        if self._field is not None or b":" not in self._line:
+            return
+        name, _, rest = bytes(self._line).partition(b":")
+        if name == b"data" and not rest:
+            return  # the space that may follow is not here yet
+        self._field = name.decode("utf-8", "replace").removeprefix("\ufeff")
+        self._line = bytearray(rest.removeprefix(b" "))
+        if self._field == "data":
+            if self._has_data:
+                self._event.data.feed(b"\n")
+            self._has_data = True
+            self._event.data.feed(bytes(self._line))
 
     def _end_line(self) -> bool:
         """The line is whole; whether it ends an event that has data."""
