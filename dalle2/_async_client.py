@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
@@ -17,7 +18,7 @@ from ._images import ImageData, ImagesData
 from ._inputs import read_input, read_inputs
 from ._outcome import Pending
 from ._perform import open_stream_async, perform_async, sleep, stream_async
-from ._plan import keeping
+from ._plan import keeping, polling
 from ._report import Reporter
 from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
 from ._run import Run, Shared
@@ -236,25 +237,27 @@ class AsyncClient:
             session.refuse_flagged(await self.moderate(prompt))
         done: list[AsyncImages] = []
         for part, options in plan.parts:
-            with keeping(done):
+            with keeping(done, plan.adapted):
                 done.append(await self._one(part, options, timeout))
         images = AsyncImages.joined(done, plan.adapted, session.settings.prices)
-        await in_thread(images.fit)
-        if session.settings.download == "eager":
+        if session.fetches(plan):
             for image in images:
                 with session.warning_of_loss():
                     await image.read()
+        await in_thread(images.fit)
         return images
 
     async def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> AsyncImages:
         """One paid call, and the questions after its task if the host makes the images in the background."""
-        result = await self._perform(self._session.images(request, self._images, options), timeout)
+        run = self._session.images(request, self._images, options)
+        result = await self._perform(run, timeout)
         asked = 0
         while isinstance(result, Pending):
             asked += 1
-            wait, run = self._session.again(result, asked)
-            await sleep(wait)
-            result = await self._perform(run, timeout)
+            with polling(result.task):
+                wait, run = self._session.again(result, asked, run)
+                await sleep(wait)
+                result = await self._perform(run, timeout)
         return result
 
     def stream(
@@ -275,8 +278,11 @@ class AsyncClient:
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
-    ) -> AsyncIterator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult]]:
-        """`Client.stream`, awaited: `async for event in client.stream(...)`."""
+    ) -> AsyncGenerator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult], None]:
+        """`Client.stream`, awaited: `async for event in client.stream(...)`.
+
+        To leave the loop early, put `contextlib.aclosing` around the generator: nothing else ends the connection at once.
+        """
         request = GenerateRequest(
             prompt=prompt,
             partial_images=partial_images,
@@ -291,18 +297,18 @@ class AsyncClient:
             output_compression=output_compression,
             extra_body=extra_body,
         )
-        run, reader = self._session.streamed(request, Options(extra_headers, idempotency_key))
+        run, reader = self._session.streamed(request, self._images, Options(extra_headers, idempotency_key))
         return self._events(request, run, reader, timeout)
 
     async def _events(
         self,
         request: Request,
-        run: Run[object],
+        run: Run[Any],
         reader: Callable[
             [HttpResponse, Callable[[ImageData], AsyncImageResult]], StreamReader[AsyncImageResult]
         ],
         timeout: TimeoutArgument,
-    ) -> AsyncIterator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult]]:
+    ) -> AsyncGenerator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult], None]:
         prompt = self._session.moderated_prompt(request)
         if prompt is not None:
             self._session.refuse_flagged(await self.moderate(prompt))
@@ -312,8 +318,9 @@ class AsyncClient:
         events = stream_async(
             run, answer, reader(response, lambda data: AsyncImageResult(data, self._fetcher))
         )
-        async for event in events:
-            yield event
+        async with aclosing(events):
+            async for event in events:
+                yield event
 
     def image(self, url: str, *, created: datetime | None = None) -> AsyncImageResult:
         """`Client.image`."""

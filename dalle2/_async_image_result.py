@@ -52,14 +52,13 @@ class _ThreadedFile:
         return target.publish(self._file, kind)
 
 
-class AsyncImageResult(BaseResult):
+class AsyncImageResult(BaseResult[AsyncFetcher]):
     """`ImageResult`, awaited."""
 
-    __slots__ = ("_fetcher",)
+    __slots__ = ()
 
     def __init__(self, data: ImageData, fetcher: AsyncFetcher | None = None) -> None:
-        self._fetcher = AsyncFetcher() if fetcher is None else fetcher
-        super().__init__(data, self._fetcher.how.shared.clock)
+        super().__init__(data, AsyncFetcher() if fetcher is None else fetcher)
 
     async def read(self) -> bytes:
         """`ImageResult.read`, awaited."""
@@ -88,7 +87,8 @@ class AsyncImageResult(BaseResult):
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: AsyncClient | None = None) -> AsyncImageResult:
         """`ImageResult.from_dict` for an async client; nothing is awaited."""
-        return cls(data_from(data), None if client is None else client._fetcher)
+        image, how = data_from(data)
+        return cls(image, AsyncFetcher(None, how) if client is None else client._fetcher)
 
 
 async def held(*sources: object) -> None:

@@ -23,8 +23,8 @@ _ENDPOINTS = (
     "/responses",
     "/models",
 )
-_HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")  # RFC 9110, section 5.6.2
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_HEADER_NAME = r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"  # RFC 9110, section 5.6.2
+_HEADER_VALUE = r"[\t\x20-\x7e]*"
 
 
 def clean_key(text: str, source: str) -> Secret:
@@ -95,9 +95,9 @@ def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise ConfigurationError(f"the header {name!r:.40} and its value must be texts")
-        if not _HEADER_NAME.fullmatch(name):
+        if not re.fullmatch(_HEADER_NAME, name):
             raise ConfigurationError(f"{name!r:.40} is no header name")
-        if not _HEADER_VALUE.fullmatch(value):
+        if not re.fullmatch(_HEADER_VALUE, value):
             raise ConfigurationError(
                 f"the value of the header {name} cannot be sent: plain ASCII on one line only"
             )

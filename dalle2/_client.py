@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
@@ -18,7 +18,7 @@ from ._images import ImageData, ImagesData
 from ._inputs import read_input, read_inputs
 from ._outcome import Pending
 from ._perform import open_stream, perform, stream
-from ._plan import keeping
+from ._plan import keeping, polling
 from ._report import Reporter
 from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
 from ._run import Run, Shared
@@ -276,25 +276,27 @@ class Client:
             session.refuse_flagged(self.moderate(prompt))
         done: list[Images] = []
         for part, options in plan.parts:
-            with keeping(done):
+            with keeping(done, plan.adapted):
                 done.append(self._one(part, options, timeout))
         images = Images.joined(done, plan.adapted, session.settings.prices)
-        images.fit()
-        if session.settings.download == "eager":
+        if session.fetches(plan):
             for image in images:
                 with session.warning_of_loss():
                     image.read()
+        images.fit()
         return images
 
     def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> Images:
         """One paid call, and the questions after its task if the host makes the images in the background."""
-        result = self._perform(self._session.images(request, self._images, options), timeout)
+        run = self._session.images(request, self._images, options)
+        result = self._perform(run, timeout)
         asked = 0
         while isinstance(result, Pending):
             asked += 1
-            wait, run = self._session.again(result, asked)
-            time.sleep(wait)
-            result = self._perform(run, timeout)
+            with polling(result.task):
+                wait, run = self._session.again(result, asked, run)
+                time.sleep(wait)
+                result = self._perform(run, timeout)
         return result
 
     def stream(
@@ -315,13 +317,14 @@ class Client:
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
-    ) -> Iterator[PartialImage[ImageResult] | FinalImage[ImageResult]]:
+    ) -> Generator[PartialImage[ImageResult] | FinalImage[ImageResult], None, None]:
         """Make an image and watch it come: `POST /images/generations` with `stream`, for models that stream.
 
         Gives `PartialImage` events (`partial_images`, 0 to 3, is how many are asked for; fewer can come) and then a `FinalImage`, each
         with an `image` that can be shown and saved. A host that answers without streaming still gives the final one.
         Bad input raises at once, as in `generate`. A stream that breaks off before the final image raises `OutcomeUnknownError`
-        with the partial images in `error.images`; it is never repeated.
+        with the images that came in `error.images`; it is never repeated. Leaving the loop early ends the connection as
+        soon as the generator is closed, and does not undo the bill.
         """
         request = GenerateRequest(
             prompt=prompt,
@@ -337,16 +340,16 @@ class Client:
             output_compression=output_compression,
             extra_body=extra_body,
         )
-        run, reader = self._session.streamed(request, Options(extra_headers, idempotency_key))
+        run, reader = self._session.streamed(request, self._images, Options(extra_headers, idempotency_key))
         return self._events(request, run, reader, timeout)
 
     def _events(
         self,
         request: Request,
-        run: Run[object],
+        run: Run[Any],
         reader: Callable[[HttpResponse, Callable[[ImageData], ImageResult]], StreamReader[ImageResult]],
         timeout: TimeoutArgument,
-    ) -> Iterator[PartialImage[ImageResult] | FinalImage[ImageResult]]:
+    ) -> Generator[PartialImage[ImageResult] | FinalImage[ImageResult], None, None]:
         prompt = self._session.moderated_prompt(request)
         if prompt is not None:
             self._session.refuse_flagged(self.moderate(prompt))

@@ -22,7 +22,6 @@ from ._http import Call, Failure, Form, HttpRequest, HttpResponse, Secret
 from ._images import ImagesData
 from ._inputs import check_inputs
 from ._outcome import Knowledge, Pending, accept, asked_of, finish, lost_error
-from ._redact import one_line
 from ._requests import (
     EditRequest,
     GenerateRequest,
@@ -53,6 +52,7 @@ class Options:
 
     extra_headers: Mapping[str, str] | None = None
     idempotency_key: str | None = None
+    again: Request | None = None  # what the caller sends after a lost answer, if it is not the request itself
 
 
 def with_model(request: Request, settings: Settings) -> Request:
@@ -104,7 +104,7 @@ def images_call(
     model = request.model or settings.model
     check_request(request, model, stream=stream)
     key = checked_key(options.idempotency_key) if options.idempotency_key is not None else new_key()
-    asked, reading = context_of(settings, request, key, today=today, known=known)
+    asked, reading = context_of(settings, request, key, today=today, known=known, again=options.again)
     values = {"model": model} | parameters(request) | ({"stream": True} if stream else {})
     values |= dict(request.extra_body or {})
     route: Literal["responses", "generate"] = "generate"
@@ -150,7 +150,13 @@ def images_call(
 
 
 def context_of(
-    settings: Settings, request: Request, key: str | None, *, today: date, known: Knowledge
+    settings: Settings,
+    request: Request,
+    key: str | None,
+    *,
+    today: date,
+    known: Knowledge,
+    again: Request | None = None,
 ) -> tuple[Asked, Reading]:
     """What must be known to tell the errors of a call, and to read its answer."""
     model, prompt = request.model or settings.model, prompt_of(request)
@@ -161,7 +167,7 @@ def context_of(
         prompt=prompt,
         request=request,
     )
-    return asked_of(settings, model, prompt, request, key, today=today, known=known), reading
+    return asked_of(settings, model, prompt, again or request, key, today=today, known=known), reading
 
 
 def responses_values(request: Request, values: Mapping[str, object]) -> dict[str, object]:
@@ -188,24 +194,13 @@ def responses_values(request: Request, values: Mapping[str, object]) -> dict[str
 def poll_call(
     settings: Settings, first: Call[S | Pending[S]], task: Task, asked: Asked
 ) -> Call[S | Pending[S]]:
-    """The free question after a paid task. Its errors stay those of the paid call: the task may have been billed."""
-
-    def paid(error: e.Dalle2Error) -> e.Dalle2Error:
-        error.maybe_billed = True
-        error.args = (f"Task {one_line(task.id, 60)} was started and may have been billed. {error.message}",)
-        return error
-
-    def decode(response: HttpResponse) -> S | Pending[S]:
-        try:
-            return first.decode(response)
-        except e.Dalle2Error as error:
-            raise paid(error) from None
+    """The free question after a paid task. That it could not be asked says nothing of the task, which was started."""
 
     def lost(failure: Failure) -> e.Dalle2Error:
-        return paid(lost_error(attrs.evolve(failure, sent=True), asked))
+        return lost_error(attrs.evolve(failure, sent=True), asked)
 
     request = api_request(settings, task.route, None, method="GET", tail="/" + quote(task.id, safe=""))
-    return attrs.evolve(first, request=request, decode=decode, lost=lost, paid=False, usd=None)
+    return attrs.evolve(first, request=request, lost=lost, paid=False, usd=None)
 
 
 def checked_key(key: str) -> str:

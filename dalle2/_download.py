@@ -1,8 +1,9 @@
 """Fetching one image: what to ask next, and whether what came is the whole image. No I/O.
 
-The rule: the bytes are handed on as an image only if they begin like one, end like one, and are as many as was said. Fetching
-costs nothing, so everything that can pass is tried again: from where it broke off if the store allows it (`Range` with `If-Match`),
-else from the start. A refusal is told apart: expired, altered on the way, or plainly refused.
+The rule: the bytes are handed on as an image only if they begin like one, end like one, and are as many as was
+said. Fetching costs nothing, so everything that can pass is tried again: from where it broke off if the store
+allows it (`Range` with `If-Match`), else from the start. A refusal is told apart: expired, altered on the way,
+or plainly refused.
 """
 
 from __future__ import annotations
@@ -33,12 +34,15 @@ LONGEST = 300.0
 """Seconds for one image, attempts and waits together, unless the retry policy has a deadline."""
 NEARLY = timedelta(seconds=2)
 
+_ENCODINGS = ("gzip", "x-gzip", "deflate")
+"""What may be around an image although it was asked for bare. One layer of these cannot swell without bound."""
+
 Step = Literal["restart", "resume", "redirect", "refused"]
 
 
 @attrs.frozen
 class Setback:
-    """Why an attempt did not bring the whole image, where another one may. `wait` is what the host asked for, in seconds."""
+    """Why an attempt did not bring the whole image, where another one may. `wait`: what the host asked for (s)."""
 
     reason: str
     detail: str
@@ -52,10 +56,12 @@ class Setback:
             return cls("timeout", failure.detail)
         if failure.kind == "refused_address":
             return cls("forbidden", failure.detail)
-        return cls("truncated" if size else "unreachable", failure.detail)
+        if size:
+            return cls("truncated", failure.detail)
+        return cls("not_an_image" if failure.kind == "unreadable" else "unreachable", failure.detail)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Rules:
     """What one download keeps to. `key` goes only to the API's own origin, where the provider wants it."""
 
@@ -79,6 +85,7 @@ class Download:
         self.deadline = started + (rules.longest if rules.policy.deadline is None else rules.policy.deadline)
         self._url = image.url
         self._redirects = 0
+        self._at_home = True
         self._etag: str | None = None
         self._ranges = False
         self._expected: int | None = None
@@ -108,10 +115,11 @@ class Download:
             ("Accept-Encoding", "identity"),
             ("User-Agent", self.rules.user_agent),
         ]
-        if self.rules.key is not None and origin_of(self._url) == self.rules.site.origin:
+        self._at_home = self._at_home and origin_of(self._url) == self.rules.site.origin
+        if self.rules.key is not None and self._at_home:  # a foreign host cannot send us back with the key
             headers.append(self.rules.key)
-        if self.size:
-            headers += [("Range", f"bytes={self.size}-"), ("If-Match", self._etag or "")]
+        if self.size and self._etag is not None:
+            headers += [("Range", f"bytes={self.size}-"), ("If-Match", self._etag)]
         return HttpRequest("GET", self._url, tuple(headers))
 
     def refuse_address(self, address: str) -> str | None:
@@ -124,20 +132,26 @@ class Download:
         """What an answer's first lines mean. Raises `DownloadError` for a redirect that is not followed."""
         if status in (301, 302, 303, 307, 308) and headers.get("location"):
             return self._redirect(headers["location"])
-        length = headers.get("content-length", "")
-        announced = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else None
-        if headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-            announced = None  # the length is that of the encoded bytes; the image's own end decides
-        if status == 206 and self.size and headers.get("content-range", "").startswith(f"bytes {self.size}-"):
-            return "resume"
+        encoding = headers.get("content-encoding", "").strip().lower()
+        plain = encoding in ("", "identity")
+        if plain and status == 206 and self.size:
+            if headers.get("content-range", "").startswith(f"bytes {self.size}-"):
+                return "resume"
         if status != 200:
             return "refused"
+        if not plain and encoding not in _ENCODINGS:
+            raise self._error("not_an_image", f"it came encoded as {one_line(encoding, 40)!r}, unasked")
+        length = headers.get("content-length", "")
+        announced = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else None
+        etag = headers.get("etag", "")
+        if (
+            not plain
+        ):  # length, checksum and places are those of the encoded bytes; the image's own end decides
+            announced = None
         self._expected = announced
-        self._etag = headers.get("etag")
-        if self._etag is not None and self._etag.startswith("W/"):
-            self._etag = None
+        self._etag = etag if plain and etag and not etag.startswith("W/") else None
         self._ranges = self._etag is not None and headers.get("accept-ranges", "bytes").lower() != "none"
-        self._digest = _md5_of(headers.get("content-md5"))
+        self._digest = _md5_of(headers.get("content-md5")) if plain else None
         self._restart()
         if announced is not None and announced > self.rules.largest:
             raise self._too_large()
@@ -253,10 +267,11 @@ def expired_error(
     image: ImageData, now: datetime, at: datetime | None, status: int | None
 ) -> ImageExpiredError:
     """The error for a dead URL: when it died, and what to do about the next one."""
-    when = "" if at is None else f" at {at:%Y-%m-%d %H:%M:%S} UTC, {_ago(now - at)}"
+    when = "" if at is None else f" at {at:%Y-%m-%d %H:%M:%S} UTC{_ago(now - at)}"
     return ImageExpiredError(
         f"The image's URL expired{when}; it cannot be fetched any more. Save images when they are made: "
-        f"image.save(...), Client(download='eager') or response_format='b64_json' ({shown_url(image.url or '')})",
+        "image.save(...), Client(download='eager') or response_format='b64_json' "
+        f"({shown_url(image.url or '')})",
         expires_at=at,
         status_code=status,
         url=image.url,
@@ -264,12 +279,13 @@ def expired_error(
 
 
 def _ago(passed: timedelta) -> str:
-    seconds = max(int(passed.total_seconds()), 0)
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+    """How long ago, where our clock agrees that it is past."""
+    seconds = int(passed.total_seconds())
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= size:
             count = seconds // size
-            return f"{count} {name}{'s' if count > 1 else ''} ago"
-    return f"{seconds} seconds ago"
+            return f", {count} {name}{'s' if count > 1 else ''} ago"
+    return ""
 
 
 def _md5_of(header: str | None) -> bytes | None:

@@ -26,12 +26,12 @@ MAX_WAIT = 10 * 366 * 86_400.0
 
 _LONGEST_URL = 65_536  # characters; no host takes more, and reading a hostile one must not take seconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ISO = re.compile(
+_ISO = (
+    "(?i)"
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
-    r"|[0-9]{8}T[0-9]{6}Z",
-    re.IGNORECASE,
+    r"|[0-9]{8}T[0-9]{6}Z"
 )
-_COUNT = re.compile(r"[0-9]{1,18}")
+_COUNT = r"[0-9]{1,18}"
 
 # (key that marks the scheme, start, seconds of life): S3 and its kin, Google V4, Volcengine TOS.
 _START_AND_SECONDS = (
@@ -124,7 +124,7 @@ def _is_data(url: str) -> bool:
 
 
 def _iso(text: str) -> datetime | None:
-    if not _ISO.fullmatch(text):
+    if not re.fullmatch(_ISO, text):
         return None
     try:
         at = datetime.fromisoformat(text.upper())
@@ -134,7 +134,7 @@ def _iso(text: str) -> datetime | None:
 
 
 def _unix(text: str) -> datetime | None:
-    return _after(_EPOCH, int(text)) if _COUNT.fullmatch(text) else None
+    return _after(_EPOCH, int(text)) if re.fullmatch(_COUNT, text) else None
 
 
 def _after(start: datetime, seconds: int) -> datetime | None:
@@ -146,7 +146,7 @@ def _after(start: datetime, seconds: int) -> datetime | None:
 
 def _start_and_seconds(starts: Iterable[str], seconds: Iterable[str]) -> datetime | None:
     times = [at for at in map(_iso, starts) if at is not None]
-    spans = [int(text) for text in seconds if _COUNT.fullmatch(text)]
+    spans = [int(text) for text in seconds if re.fullmatch(_COUNT, text)]
     return _after(min(times), min(spans)) if times and spans else None
 
 
@@ -245,24 +245,20 @@ class StoreVerdict:
     at: datetime | None = None
 
 
-_CODE = re.compile(r'<Code>([^<]{0,100})<|"Code"\s*:\s*"([^"]{0,100})"')
+_CODE = r'<Code>([^<]{0,100})<|"Code"\s*:\s*"([^"]{0,100})"'
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredRequest", "RequestExpired"})
 _MISSING_CODES = frozenset(
     {"BlobNotFound", "ResourceNotFound", "ContainerNotFound", "NoSuchKey", "NoSuchBucket", "NotFound"}
 )
-_AZURE_WINDOW = re.compile(
+_AZURE_WINDOW = (
+    "(?i)"
     r"not valid in the specified time frame"
     r"(?::? ?Start ?\[([^\]<]{0,60})\])?(?: ?- ?Expiry ?\[([^\]<]{0,60})\])?"
-    r"(?: ?- ?Current ?\[([^\]<]{0,60})\])?",
-    re.IGNORECASE,
+    r"(?: ?- ?Current ?\[([^\]<]{0,60})\])?"
 )
-_SAYS_EXPIRED = re.compile(r"\b(?:request|token|signature|url|link) (?:has |is )?expired\b", re.IGNORECASE)
-_SAYS_ALTERED = re.compile(
-    r"signature did not match|signature (?:fields )?(?:is )?not well formed", re.IGNORECASE
-)
-_EXPIRES_AT = re.compile(
-    r'<Expires>([^<]{0,40})<|"Expires"\s*:\s*"([^"]{0,40})"|expired(?: at)?: ?([0-9TZ:.+-]{8,40})'
-)
+_SAYS_EXPIRED = "(?i)" r"\b(?:request|token|signature|url|link) (?:has |is )?expired\b"
+_SAYS_ALTERED = "(?i)" r"signature did not match|signature (?:fields )?(?:is )?not well formed"
+_EXPIRES_AT = r'<Expires>([^<]{0,40})<|"Expires"\s*:\s*"([^"]{0,40})"|expired(?: at)?: ?([0-9TZ:.+-]{8,40})'
 
 
 def store_verdict(status: int, body: str) -> StoreVerdict:
@@ -273,20 +269,20 @@ def store_verdict(status: int, body: str) -> StoreVerdict:
     Only the first 16 KiB are looked at, as text: an XML parser could be made to work without end.
     """
     text = body[:16_384]
-    code_found = _CODE.search(text) if status in (400, 401, 403, 404, 410) else None
+    code_found = re.search(_CODE, text) if status in (400, 401, 403, 404, 410) else None
     if code_found is None:
         return StoreVerdict("unknown")
     code = (code_found[1] or code_found[2] or "").strip()
-    window = _AZURE_WINDOW.search(text)
+    window = re.search(_AZURE_WINDOW, text)
     if window is not None:
         start, expiry, current = map(parse_http_date, window.groups())
         # The same sentence stands for a URL that is not valid yet.
         early = start is not None and current is not None and current < start
         return StoreVerdict("unknown") if early else StoreVerdict("expired", expiry)
-    if code == "SignatureDoesNotMatch" or _SAYS_ALTERED.search(text):
+    if code == "SignatureDoesNotMatch" or re.search(_SAYS_ALTERED, text):
         return StoreVerdict("altered")
-    if code in _EXPIRED_CODES or _SAYS_EXPIRED.search(text):
-        named = _EXPIRES_AT.search(text)
+    if code in _EXPIRED_CODES or re.search(_SAYS_EXPIRED, text):
+        named = re.search(_EXPIRES_AT, text)
         at = next((part.strip() for part in named.groups() if part), "") if named else ""
         return StoreVerdict("expired", _iso(at) or _unix(at))
     return StoreVerdict("missing" if code in _MISSING_CODES else "unknown")

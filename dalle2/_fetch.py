@@ -1,13 +1,13 @@
 """Fetching an image, blocking and awaited: the two loops around `Download`, which decides everything.
 
-A `Fetcher` is what a result keeps of its client: how to reach images, and nothing that could make a paid call. When its
-client is closed, or was never there, it fetches over a connection of its own.
+A `Fetcher` is what a result keeps of its client: how to reach images, and nothing that could make a paid call.
+When its client is closed, or was never there, it fetches over a connection of its own.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Generic, Protocol, Self, TypeVar
 
 import attrs
 
@@ -19,11 +19,15 @@ from ._run import Shared
 from ._transport import AsyncTransport, Transport
 from .errors import DownloadError
 from .retry import RetryPolicy
+from .settings import origin_of
 
 FETCH_TIMEOUTS = Timeouts(connect=10.0, read=60.0, write=60.0, pool=60.0)
 """Seconds; images come from stores that answer at once."""
 
 _REFUSAL = 16_384
+"""Bytes of a refusal that are read: what the store says of it is in the first few hundred."""
+
+T = TypeVar("T", Transport, AsyncTransport)
 
 
 class Sink(Protocol):
@@ -73,21 +77,21 @@ class AsyncMemory(Memory):
         self.data.clear()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Fetching:
     """How images are fetched: all of it plain values, so that both fetchers share it."""
 
     shared: Shared = attrs.Factory(Shared)
-    policy: RetryPolicy = RetryPolicy()
-    site: Site = Site()
+    policy: RetryPolicy = attrs.Factory(RetryPolicy)
+    site: Site = attrs.Factory(Site)
     key: tuple[str, Secret] | None = attrs.field(default=None, repr=False)
     timeouts: Timeouts | None = None
     user_agent: str = "dalle2"
 
-    def begin(self, image: ImageData, peer: str | None, started: float) -> Download:
-        """A download of this image. Raises `ImageExpiredError` or `DownloadError` before anything is sent."""
+    def begin(self, image: ImageData, site: Site, started: float) -> Download:
+        """A download of this image. Raises `DownloadError` if it must not or cannot be fetched: nothing was sent."""
         check_expired(image, self.shared.clock.now(self.shared.now()))
-        rules = Rules(self.policy, self.site.with_peer(peer), self.user_agent, self.key)
+        rules = Rules(self.policy, site, self.user_agent, self.key)
         return Download(image, rules, started=started)
 
     def limits(self, theirs: Timeouts | None, download: Download) -> Timeouts:
@@ -105,26 +109,53 @@ class Fetching:
         )
         return download.media_type
 
-    def lost(self, download: Download, error: DownloadError) -> None:
+    def lost(self, image: ImageData, error: DownloadError) -> None:
         """Report a failure."""
-        self.shared.report("ImageLost", host=download.host, error=error, at=self.shared.now())
+        host = origin_of(image.url or "")[1]
+        self.shared.report("ImageLost", host=host, error=error, at=self.shared.now())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled without the key and without what a client shares: clock, rate limits, listener."""
+        return _restored, (self.policy, self.site, self.timeouts, self.user_agent)
 
 
-class Fetcher:
-    """Fetches images, blocking."""
+def _restored(policy: RetryPolicy, site: Site, timeouts: Timeouts | None, user_agent: str) -> Fetching:
+    return Fetching(policy=policy, site=site, timeouts=timeouts, user_agent=user_agent)
 
-    def __init__(self, transport: Transport | None = None, how: Fetching | None = None) -> None:
-        self._transport = transport
+
+class BaseFetcher(Generic[T]):
+    """What both fetchers have: a transport, and what is to be known without it."""
+
+    def __init__(self, transport: T | None = None, how: Fetching | None = None) -> None:
+        self._transport: T | None = transport
         self.how = Fetching() if how is None else how
 
+    @property
+    def site(self) -> Site:
+        """Where the API is, as far as it is known by now."""
+        return self.how.site.with_peer(None if self._transport is None else self._transport.peer)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled without the transport: the copy fetches over connections of its own."""
+        return type(self), (None, attrs.evolve(self.how, site=self.site))
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+class Fetcher(BaseFetcher[Transport]):
+    """Fetches images, blocking."""
+
     def fetch(self, image: ImageData, sink: Sink) -> str:
-        """Write the whole image into `sink`; gives its media type. Raises `DownloadError`; the sink may hold a part then."""
+        """Write the whole image into `sink`; gives its media type.
+
+        Raises `DownloadError`; the sink may hold a part then.
+        """
         transport, own = self._transport, None
         if transport is None or not transport.usable():
             transport = own = Transport()
-        peer = None if self._transport is None else self._transport.peer
-        download = self.how.begin(image, peer, self.how.shared.monotonic())
         try:
+            download = self.how.begin(image, self.site, self.how.shared.monotonic())
             while True:
                 setback = self._attempt(transport, download, sink)
                 if setback is None:
@@ -132,7 +163,7 @@ class Fetcher:
                 if setback.reason != "redirect":
                     time.sleep(download.after(setback, now=self.how.shared.monotonic()))
         except DownloadError as error:
-            self.how.lost(download, error)
+            self.how.lost(image, error)
             raise
         finally:
             if own is not None:
@@ -156,6 +187,7 @@ class Fetcher:
                         body += chunk
                         if len(body) > _REFUSAL:
                             break
+                        download.late(how.shared.monotonic())
                     text = body.decode("utf-8", "replace")
                     now = how.shared.clock.now(how.shared.now())
                     return download.refused(answer.status, answer.headers, text, now=now)
@@ -170,12 +202,8 @@ class Fetcher:
             return Setback.of(error.failure, download.size)
 
 
-class AsyncFetcher:
-    """`Fetcher`, awaited. The sink is called in the event loop's thread, whole batches at a time by `write`."""
-
-    def __init__(self, transport: AsyncTransport | None = None, how: Fetching | None = None) -> None:
-        self._transport = transport
-        self.how = Fetching() if how is None else how
+class AsyncFetcher(BaseFetcher[AsyncTransport]):
+    """`Fetcher`, awaited."""
 
     async def fetch(self, image: ImageData, sink: AsyncSink) -> str:
         """`Fetcher.fetch`, awaited."""
@@ -184,9 +212,8 @@ class AsyncFetcher:
         transport, own = self._transport, None
         if transport is None or not transport.usable():
             transport = own = AsyncTransport()
-        peer = None if self._transport is None else self._transport.peer
-        download = self.how.begin(image, peer, self.how.shared.monotonic())
         try:
+            download = self.how.begin(image, self.site, self.how.shared.monotonic())
             while True:
                 setback = await self._attempt(transport, download, sink)
                 if setback is None:
@@ -194,7 +221,7 @@ class AsyncFetcher:
                 if setback.reason != "redirect":
                     await anyio.sleep(download.after(setback, now=self.how.shared.monotonic()))
         except DownloadError as error:
-            self.how.lost(download, error)
+            self.how.lost(image, error)
             raise
         finally:
             if own is not None:
@@ -220,6 +247,7 @@ class AsyncFetcher:
                         body += chunk
                         if len(body) > _REFUSAL:
                             break
+                        download.late(how.shared.monotonic())
                     text = body.decode("utf-8", "replace")
                     now = how.shared.clock.now(how.shared.now())
                     return download.refused(answer.status, answer.headers, text, now=now)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,5}\Z")
+_SUFFIX = r"\.[A-Za-z][A-Za-z0-9]{0,5}\Z"
 _MAX_CHARACTERS = 60
 _MAX_BYTES = 200
 _MAX_MARKS = 8
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\Z", re.IGNORECASE)
+_RESERVED = "(?i)" r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\Z"
 _JOINERS = "\u200c\u200d"  # Persian and Indic spelling needs them, and so do many emoji
 
 
@@ -200,7 +200,7 @@ def has_image_suffix(path: str | os.PathLike[str]) -> bool:
 
     `photo.png` does and `photo v1.2` does not: what looks like a version number is part of the name.
     """
-    return _SUFFIX.search(os.path.basename(os.fspath(path))) is not None
+    return re.search(_SUFFIX, os.path.basename(os.fspath(path))) is not None
 
 
 def is_directory_target(path: str | os.PathLike[str]) -> bool:
@@ -244,7 +244,7 @@ def safe_stem(prompt: str, *, fallback: str = "image") -> str:
             clusters.append("-")
     stem = unicodedata.normalize("NFC", _cut(clusters))
     stem = re.sub(f"[{_JOINERS}]+(?=-|$)", "", stem).strip("-")
-    if _RESERVED.match(stem):
+    if re.match(_RESERVED, stem):
         return f"{stem}-{fallback}"
     return stem or fallback
 

@@ -1,9 +1,10 @@
 """From where an image may be fetched.
 
-An image URL comes out of an answer, so a hostile or careless host could point it at anything the caller's machine can reach.
-The rule: https, or http on loopback and the API's own origin; no credentials in the URL; no private, link-local or metadata
-address, unless the API itself lives on a private one or the provider allows that host. Literal addresses are refused before
-anything is sent, names when they are connected to: then the address is known, and there is no second look-up to race.
+An image URL comes out of an answer, so a hostile or careless host could point it at anything the caller's
+machine can reach. The rule: https, or http on loopback and the API's own origin; no credentials in the URL; no
+private, link-local or metadata address, unless the API itself lives on a private one or the provider allows
+that host. Literal addresses are refused before anything is sent, names when they are connected to: then the
+address is known, and there is no second look-up to race.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 @attrs.frozen
 class Site:
-    """Where the API is, as far as fetching is concerned. `api_private`: it lives on a private address or loopback."""
+    """Where the API is, as far as fetching is concerned. `api_private`: on a private address or loopback."""
 
     origin: tuple[str, str, int] = ("", "", 0)
     api_private: bool = False
@@ -79,6 +80,12 @@ class Site:
             return self
         return attrs.evolve(self, api_private=True)
 
+    @property
+    def url(self) -> str | None:
+        """The API's origin as a text, from which `of` makes the site again; `None` if it is not known."""
+        scheme, host, port = self.origin
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" if host else None
+
     @classmethod
     def of(cls, base_url: str, allowed: tuple[str, ...] = ()) -> Site:
         """The site of an API."""
@@ -112,12 +119,12 @@ def is_loopback_name(host: str) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """Whether an address is anything but a public one: private, loopback, link-local, shared, multicast, reserved."""
+    """Whether an address is anything but a public one: loopback, link-local, shared, multicast, reserved, ..."""
     try:
         real = _unwrapped(address.partition("%")[0])
     except ValueError:
         return True
-    return not real.is_global or real.is_multicast
+    return not real.is_global or real.is_multicast or real.is_reserved
 
 
 def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

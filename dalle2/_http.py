@@ -1,8 +1,8 @@
 """HTTP as plain values: what is to be sent, what came back, what went wrong on the way.
 
-The rule: nothing here (or below) knows an HTTP library, and nothing here does I/O. `_transport` turns these values into
-traffic; `_core` turns questions into these values. A secret is a `Secret` until the moment it is put on the wire, so
-that no `repr`, traceback with locals, log line or pickle can show it.
+The rule: nothing here (or below) knows an HTTP library, and nothing here does I/O. `_transport` turns these
+values into traffic; `_core` turns questions into these values. A secret is a `Secret` until the moment it is
+put on the wire, so that no `repr`, traceback with locals, log line or pickle can show it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Secret:
-    """A text that never shows itself; `reveal()` is called in one place, where the request is put on the wire."""
+    """A text that never shows itself; `reveal()` is called where the request is put on the wire."""
 
     __slots__ = ("_text",)
 
@@ -83,9 +83,9 @@ class Body(Protocol):
         """The beginning of the body as text, for messages."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class HttpResponse:
-    """One answer, whole. Header names are lower-case; `at` is the local time (aware, UTC) at which it had come."""
+    """One answer, whole. Header names are lower-case; `at` is when it had come (local clock, aware, UTC)."""
 
     status: int
     headers: Mapping[str, str]
@@ -119,7 +119,8 @@ FailureKind = Literal[
 class Failure:
     """An exchange that ended without an answer.
 
-    `sent` is `False` only when the request certainly did not leave whole, so that no server can have carried it out.
+    `sent` is `False` only when the request certainly did not leave whole, so that no server can have carried
+    it out.
     """
 
     kind: FailureKind
@@ -135,13 +136,13 @@ class TransportError(Exception):
         self.failure = failure
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Call(Generic[T]):
     """One logical call: its request, how to read its answer, and what a failure on the way means.
 
-    `decode` and `lost` are pure; `decode` raises the error of an answer that says no, `lost` returns the error of an
-    answer that never came. `paid` says whether carrying it out costs money, which decides what may be repeated. `lane` names
-    the host, key and model whose rate limit the call shares with others.
+    `decode` and `lost` are pure; `decode` raises the error of an answer that says no, `lost` returns the
+    error of an answer that never came. `paid` says whether carrying it out costs money, which decides what
+    may be repeated. `lane` names the host, key and model whose rate limit the call shares with others.
     """
 
     request: HttpRequest

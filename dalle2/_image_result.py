@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from ._client import Client
 
 
-class ImageResult(BaseResult):
+class ImageResult(BaseResult[Fetcher]):
     """One image: a URL that dies or the bytes themselves, with the same ways to get at it.
 
     It outlives its client: with the client closed, or after unpickling, it downloads over a connection of its own.
     """
 
-    __slots__ = ("_fetcher",)
+    __slots__ = ()
 
     def __init__(self, data: ImageData, fetcher: Fetcher | None = None) -> None:
-        self._fetcher = Fetcher() if fetcher is None else fetcher
-        super().__init__(data, self._fetcher.how.shared.clock)
+        super().__init__(data, Fetcher() if fetcher is None else fetcher)
 
     def read(self) -> bytes:
         """The image's bytes, fetched once and kept.
@@ -64,8 +63,12 @@ class ImageResult(BaseResult):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: Client | None = None) -> ImageResult:
-        """The image that `to_dict` described, fetched through `client` if given. Raises `InvalidRequestError`."""
-        return cls(data_from(data), None if client is None else client._fetcher)
+        """The image that `to_dict` described, fetched through `client` if given. Raises `InvalidRequestError`.
+
+        The mapping is believed, the API's place in it included: take it only from where you put it.
+        """
+        image, how = data_from(data)
+        return cls(image, Fetcher(None, how) if client is None else client._fetcher)
 
 
 class Images(BaseImages[ImageResult]):

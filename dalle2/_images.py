@@ -1,7 +1,7 @@
 """Image values: what an answer held, without any way to fetch it.
 
-`ImageData` is one image, `ImagesData` one answer. They are pure and frozen; the results that users hold (`_results`) are
-these values plus a client to download with.
+`ImageData` is one image, `ImagesData` one answer. They are pure and frozen; the results that users hold
+(`_results`) are these values plus a client to download with.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ImageData:
     prompt: str | None = attrs.field(default=None, repr=False)
     model: str | None = None
     declared_type: str | None = attrs.field(default=None, eq=False)  # the bytes know better: see `media_type`
-    expiry: Expiry = Expiry(None, None)
+    expiry: Expiry = attrs.field(factory=Expiry)
     extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 
     @property

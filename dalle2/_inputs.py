@@ -1,7 +1,7 @@
 """Images that callers give: read once into bytes, named and typed by those bytes.
 
-The rule: a file is read at the edge, exactly once, and its handle is closed by whoever opened it; from then on
-there are only bytes, so a repeated attempt sends the same ones. Media type and file name follow the bytes,
+The rule: a file is read at the edge, exactly once, and its handle is closed by whoever opened it; from then
+on there are only bytes, so a repeated attempt sends the same ones. Media type and file name follow the bytes,
 never the file's own name: hosts refuse `application/octet-stream`, and a JPEG named `.png` is refused here,
 with the way to mend it, before it costs anything.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 import attrs
@@ -53,6 +53,18 @@ class Usage:
             image_tokens_out=_count(given, "image_tokens"),
         )
         return None if usage == cls() else usage
+
+    @classmethod
+    def total(cls, parts: Iterable[Usage | None]) -> Usage | None:
+        """The tokens of several answers together; what one of them does not tell is not known."""
+        known = list(parts)
+        if None in known:
+            return None
+        sums = []
+        for field in attrs.fields(cls):
+            counts = [getattr(part, field.name) for part in known]
+            sums.append(None if None in counts else sum(counts))
+        return cls(*sums)
 
 
 def _count(value: object, key: str) -> int | None:

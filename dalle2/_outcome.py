@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Sequence[SavableImage]")
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Knowledge:
     """What is known of models: the catalogue, and a host's live list once it was read."""
 
@@ -44,7 +44,7 @@ POLLS = 120
 """How often a task is asked after: ten minutes at the longest waits."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Pending(Generic[S]):
     """A paid call whose images are still being made: ask again with `call`."""
 

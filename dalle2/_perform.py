@@ -7,9 +7,10 @@ in the end is decided by `Run`.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from ._http import Failure, HttpResponse, Timeouts, TransportError
 from ._run import Run
@@ -20,10 +21,11 @@ from .retry import async_attempts, attempts
 
 if TYPE_CHECKING:
     from ._stream import FinalImage, PartialImage, StreamReader
+    from .errors import SavableImage
 
 T = TypeVar("T")
 V = TypeVar("V")
-R = TypeVar("R")
+R = TypeVar("R", bound="SavableImage")
 
 
 def perform(run: Run[T], transport: Transport, timeouts: Timeouts) -> T:
@@ -88,7 +90,7 @@ def open_stream(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer
 
     def once() -> Answer:
         answer = begin(run, transport, timeouts)
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             with answer:
                 run.read(collect(run, answer))
         return answer
@@ -96,25 +98,35 @@ def open_stream(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer
     return repeated(run, once)
 
 
-def stream(run: Run[T], answer: Answer, reader: StreamReader[R]) -> Iterator[PartialImage[R] | FinalImage[R]]:
-    """The events of a streamed answer. Closing the iterator ends the connection."""
-    failure: Failure | None = None
-    with answer:
-        try:
-            for chunk in answer:
-                run.tick(0)
-                yield from reader.feed(chunk)
-        except TransportError as error:
-            failure = error.failure
-        except Dalle2Error as error:
-            raise run.broken(error) from None
-        if failure is not None and not reader.finals:
-            raise run.broken(reader.lost(failure))
-        try:
-            yield from reader.finish()
-        except Dalle2Error as error:
-            raise run.broken(error) from None
-        run.streamed(reader.finals, answer.headers)
+def stream(
+    run: Run[T], answer: Answer, reader: StreamReader[R]
+) -> Generator[PartialImage[R] | FinalImage[R], None, None]:
+    """The events of a streamed answer. Closing the generator ends the connection."""
+    with answer, ending(run, reader, answer):
+        for chunk in answer:
+            run.tick(reader.received)
+            yield from reader.feed(chunk)
+        yield from reader.finish()
+
+
+@contextmanager
+def ending(run: Run[T], reader: StreamReader[R], answer: Answer | AsyncAnswer) -> Iterator[None]:
+    """Around a streamed answer: what its end means. One that breaks off with all its images here is whole."""
+    try:
+        yield
+    except TransportError as error:
+        failure: Failure | None = error.failure
+    except Dalle2Error as error:
+        raise run.broken(error) from None
+    except GeneratorExit:
+        if reader.complete:  # the caller has what it wanted
+            run.streamed(reader.finals, answer.headers)
+        raise
+    else:
+        failure = None
+    if failure is not None and not reader.complete:
+        raise run.broken(reader.lost(failure))
+    run.streamed(reader.finals, answer.headers)
 
 
 async def sleep(seconds: float) -> None:
@@ -186,7 +198,7 @@ async def open_stream_async(run: Run[T], transport: AsyncTransport, timeouts: Ti
 
     async def once() -> AsyncAnswer:
         answer = await begin_async(run, transport, timeouts)
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             async with answer:
                 run.read(await collect_async(run, answer))
         return answer
@@ -196,24 +208,14 @@ async def open_stream_async(run: Run[T], transport: AsyncTransport, timeouts: Ti
 
 async def stream_async(
     run: Run[T], answer: AsyncAnswer, reader: StreamReader[R]
-) -> AsyncIterator[PartialImage[R] | FinalImage[R]]:
+) -> AsyncGenerator[PartialImage[R] | FinalImage[R], None]:
     """`stream`, awaited."""
-    failure: Failure | None = None
-    async with answer:
-        try:
-            async for chunk in answer:
-                run.tick(0)
+    body = cast("AsyncGenerator[bytes, None]", aiter(answer))
+    async with answer, aclosing(body) as chunks:
+        with ending(run, reader, answer):
+            async for chunk in chunks:
+                run.tick(reader.received)
                 for event in reader.feed(chunk):
                     yield event
-        except TransportError as error:
-            failure = error.failure
-        except Dalle2Error as error:
-            raise run.broken(error) from None
-        if failure is not None and not reader.finals:
-            raise run.broken(reader.lost(failure))
-        try:
             for event in reader.finish():
                 yield event
-        except Dalle2Error as error:
-            raise run.broken(error) from None
-        run.streamed(reader.finals, answer.headers)

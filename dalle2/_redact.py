@@ -1,21 +1,23 @@
 """What may be shown of a text that came from outside.
 
-The rule: a message is shown to people and kept in logs, so it holds no key (nor a part of one, as vendors like to repeat),
-no signature of a signed URL, and no full prompt. It is short, on one line, and printable on any terminal.
+The rule: a message is shown to people and kept in logs, so it holds no key (nor a part of one, as vendors
+like to repeat), no signature of a signed URL, and no full prompt. It is short, on one line, and printable on
+any terminal.
 """
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from urllib.parse import quote, quote_plus
 
-_KEYS = re.compile(r"\b(?:sk|pk|rk)-[\w\-*.…]{3,}|\bBearer\s+\S+|(?<![\w\-])[\w\-]*\*{3,}[\w\-*]*", re.IGNORECASE)
+_KEYS = re.compile(
+    r"\b(?:sk|pk|rk)-[\w\-*.…]{3,}|\bBearer\s+\S+|(?<![\w\-])[\w\-]*\*{3,}[\w\-*]*", re.IGNORECASE
+)
 _MASKED = re.compile(r"(?<![\w\-])([\w\-]*)(?:\.{2,}|…+|\*+)([\w\-]*)")
 _SIGNATURES = re.compile(
-    r"((?<![a-z_-])(?:sig|signature|x-(?:amz|goog|oss|tos)-signature|x-(?:amz|oss)-security-token|q-signature)"
-    r"(?:=|%3d))[^&\s\"'<>\\]+",
+    r"((?:(?<![a-z_-])|(?<=%3f))(?:sig|signature|x-(?:amz|goog|oss|tos)-signature|"
+    r"x-(?:amz|oss)-security-token|q-signature)(?:=|%3d))[^&\s\"'<>\\]+",
     re.IGNORECASE,
 )
 _LIMIT = 300
@@ -29,7 +31,7 @@ def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> s
             text = text.replace(part, "***")
         text = _MASKED.sub(lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
     if prompt:
-        for form in _forms(prompt):  # as words of their own: a prompt of one letter is in every message
+        for form in _spellings(prompt):  # as words of their own: one letter is in every message
             text = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(form)}(?![a-zA-Z0-9])", "‹prompt›", text)
     return _SIGNATURES.sub(r"\1***", _KEYS.sub("***", text))
 
@@ -38,8 +40,10 @@ def _ends_of(key: str, head: str, tail: str) -> bool:
     return len(head + tail) > 3 and key.startswith(head) and key.endswith(tail)
 
 
-def _forms(prompt: str) -> list[str]:
-    """How a prompt may be written in an answer, the longest first: as it is, in JSON, Python, HTML and URLs."""
+def _spellings(prompt: str) -> list[str]:
+    """How a prompt may be written in an answer, the longest first: JSON, Python, HTML, URLs or as it is."""
+    import html
+
     forms = {prompt, " ".join(prompt.split()), repr(prompt)[1:-1], html.escape(prompt)}
     for ascii_only in (True, False):
         encoded = json.dumps(prompt, ensure_ascii=ascii_only)[1:-1]

@@ -37,7 +37,7 @@ def _sendable(text: str, field: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidRequestError(
-            f"{field} holds half of a surrogate pair, which no host can read: decode the text anew or drop it",
+            f"{field} holds half of a surrogate pair, which no host can read: decode the text anew",
             field=field,
         ) from None
 
@@ -87,11 +87,12 @@ def _body(instance: object, attribute: attrs.Attribute[Any], value: object) -> N
 def _mask(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None and not isinstance(value, InputImage):
         raise InvalidRequestError(
-            f"mask must be an InputImage, as read_input makes it; it is a {type(value).__name__}", field="mask"
+            f"mask must be an InputImage, as read_input makes it; it is a {type(value).__name__}",
+            field="mask",
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)
 class _Request:
     """What every request can say."""
 
@@ -121,7 +122,7 @@ class _Request:
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)
 class _Prompted(_Request):
     """What generations and edits have in common, newer models included."""
 

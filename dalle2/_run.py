@@ -36,7 +36,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Lanes:
     """Rate limits met so far: until when (monotonic seconds) the calls of a lane wait, and why."""
 
@@ -58,7 +58,7 @@ class Lanes:
         return held[0] - now, held[1]
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Shared:
     """What the calls of one client share: its clock, its lanes, its reporter."""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .errors import SavableImage
 
 T = TypeVar("T")
-R = TypeVar("R")
+R = TypeVar("R", bound="SavableImage")
 S = TypeVar("S", bound="Sequence[SavableImage]")
 
 
@@ -51,12 +51,7 @@ class Changes(TypedDict, total=False):
     successor: str | None
 
 
-def _items(data: ImagesData) -> Any:
-    """The bare images of an answer, which the reader of a stream wraps itself."""
-    return list(data.images)
-
-
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Session:
     """One client's decisions. Copies made by `changed` share the clock, the rate limits, the budget and the listener."""
 
@@ -80,6 +75,8 @@ class Session:
     def changed(self, **changes: Unpack[Changes]) -> Session:
         """The same with other settings. Raises `ConfigurationError`."""
         values: dict[str, object] = dict(changes)
+        if changes.get("successor") is not None:
+            check_successor(str(changes["successor"]), self.today(), self.known.models)
         if "timeout" in changes:
             values["timeouts"] = timeouts_of(changes["timeout"])
             del values["timeout"]
@@ -109,40 +106,55 @@ class Session:
         return Run(call, self.settings.retry, self.shared, self.budget)
 
     def streamed(
-        self, request: Request, options: Options
-    ) -> tuple[Run[object], Callable[[HttpResponse, Callable[[ImageData], R]], StreamReader[R]]]:
+        self, request: Request, make: Callable[[ImagesData], Sequence[R]], options: Options
+    ) -> tuple[
+        Run[Sequence[R] | Pending[Sequence[R]]],
+        Callable[[HttpResponse, Callable[[ImageData], R]], StreamReader[R]],
+    ]:
         """The paid call for a streamed request, and how to make the reader of its answer. Raises like `plan`."""
         plan = self.plan(request, options, stream=True)
         ((sent, options),) = plan.parts
-        options = attrs.evolve(options, idempotency_key=options.idempotency_key or new_key())
+        if options.idempotency_key is None:
+            options = attrs.evolve(options, idempotency_key=new_key())
+        today, known = self.today(), self.known
         call: Call[Any] = images_call(
             self.settings,
             sent,
             options,
-            _items,
-            today=self.today(),
-            known=self.known,
+            make,
+            today=today,
+            known=known,
             stream=True,
             priced=self.budget is not None or self.shared.report.listening,
         )
         from ._stream import StreamReader
 
         asked, reading = context_of(
-            self.settings, sent, options.idempotency_key, today=self.today(), known=self.known
+            self.settings, sent, options.idempotency_key, today=today, known=known, again=options.again
         )
 
         def reader(response: HttpResponse, wrap: Callable[[ImageData], R]) -> StreamReader[R]:
             self.shared.clock.observe(response.headers.get("date"), response.at)
-            return StreamReader(response, call, asked, reading, wrap, plan.adapted.scale)
+            return StreamReader(response, call, asked, reading, wrap, plan.adapted)
 
         return Run(call, self.settings.retry, self.shared, self.budget), reader
 
-    def again(self, pending: Pending[S], asked: int) -> tuple[float, Run[S | Pending[S]]]:
-        """How long to wait for a task, and the free call that asks after it. Raises `OutcomeUnknownError` in the end."""
+    def again(
+        self, pending: Pending[S], asked: int, before: Run[S | Pending[S]]
+    ) -> tuple[float, Run[S | Pending[S]]]:
+        """How long to wait for a task, and the free call that asks after it, under the deadline of the call before.
+
+        Raises `OutcomeUnknownError` in the end.
+        """
         policy, call = self.settings.retry, pending.call
+        wait, left = policy.backoff(asked), before.remaining()
         if asked > POLLS:
             raise call.lost(Failure("timeout", True, f"it was still not finished when asked {POLLS} times"))
-        return policy.backoff(asked), Run(call, policy, self.shared)
+        if left is not None and left <= wait:
+            raise call.lost(Failure("timeout", True, "it was still not finished at the deadline"))
+        run = Run(call, policy, self.shared)
+        run.deadline = before.deadline
+        return wait, run
 
     def moderation(self, prompt: str) -> Run[Moderation]:
         """The free check of a prompt. Raises `InvalidRequestError`."""
@@ -162,6 +174,10 @@ class Session:
         from ._free import refuse_flagged
 
         refuse_flagged(moderation)
+
+    def fetches(self, plan: Plan) -> bool:
+        """Whether images are fetched at once: because the caller wants it, or because they are to be scaled."""
+        return self.settings.download == "eager" or plan.adapted.scale is not None
 
     def moderated_prompt(self, request: Request) -> str | None:
         """The prompt to check before this request, or `None` if none is to be checked."""

@@ -1,13 +1,14 @@
 """A streamed call: what each event means, and what it means when the stream ends. No I/O.
 
-The rule: a stream that ends without its final image may have been billed; the partial images that came are kept in the error. A host
-or proxy that does not stream at all, and answers plain JSON, still gives the final image.
+The rule: a stream that ends without its final image may have been billed; the images that came are kept in the error. A host
+or proxy that does not stream at all, and answers plain JSON, still gives the final image: what a body is shows in its
+first byte, since the media type that a proxy declares is not to be trusted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import attrs
 
@@ -16,13 +17,20 @@ from ._http import Call, Failure, HttpResponse
 from ._images import ImageData
 from ._money import Usage
 from ._outcome import Pending, lost_error
-from ._successor import fitted
+from ._redact import one_line
+from ._successor import Adaptation, Adapted, fit_each, fitted
 from ._wire._body import JsonBody
 from ._wire._errors import Asked, problem_error, read_problem
 from ._wire._images import Reading, Unreadable, created_at, plain, read_item
-from ._wire._sse import EventParser
+from ._wire._sse import Event, EventParser
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from .errors import SavableImage
+
+R = TypeVar("R", bound="SavableImage")
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_DOCUMENT = (b"{", b"[", b"<")
 
 
 @attrs.frozen
@@ -35,10 +43,11 @@ class PartialImage(Generic[R]):
 
 @attrs.frozen
 class FinalImage(Generic[R]):
-    """A finished image. `usage` is what it cost in tokens, if the host said so."""
+    """A finished image. `usage` is what it cost in tokens, if the host said so; `adaptations` as in `Images`."""
 
     image: R
     usage: Usage | None = None
+    adaptations: tuple[Adaptation, ...] = ()
 
 
 class StreamReader(Generic[R]):
@@ -47,56 +56,80 @@ class StreamReader(Generic[R]):
     def __init__(
         self,
         response: HttpResponse,
-        call: Call[object],
+        call: Call[Sequence[R] | Pending[Sequence[R]]],
         asked: Asked,
         reading: Reading,
         wrap: Callable[[ImageData], R],
-        scale: tuple[int, int] | None,
+        adapted: Adapted,
     ) -> None:
         self._response = response
         self._call = call
         self._asked = asked
         self._reading = reading
         self._wrap = wrap
-        self._scale = scale
+        self._adapted = adapted
         self._parser = EventParser()
-        self._whole = JsonBody()  # the answer of a host that does not stream
-        self._streams = "json" not in response.headers.get("content-type", "text/event-stream")
-        self._partial: list[R] = []
-        self.finals = 0
-        self.ended = False
+        self._start: bytes | None = b""  # until it shows what the body is
+        self._whole: JsonBody | None = None  # the answer of a host that does not stream
+        self._damaged = False
+        self._ended = False
+        self._finals: list[R] = []
+        self._partials: list[R] = []  # of the images that are still on their way
+        self.received = 0
+
+    @property
+    def finals(self) -> int:
+        """How many finished images came."""
+        return len(self._finals)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all the images that were asked for came."""
+        return self.finals >= (self._adapted.request.n or 1)
 
     def feed(self, chunk: bytes) -> Iterator[PartialImage[R] | FinalImage[R]]:
         """The events that this chunk completes. Raises the error that an event reports."""
-        if not self._streams:
+        self.received += len(chunk)
+        if self._start is not None:
+            self._start += chunk
+            first = self._start.lstrip(_BLANK)[:1]
+            if not first:
+                return
+            chunk, self._start = self._start, None
+            self._whole = JsonBody() if first in _DOCUMENT else None
+        if self._whole is not None:
             self._whole.feed(chunk)
             return
         for event in self._parser.feed(chunk):
-            if self.ended:
-                return
-            if event.data.text().startswith("[DONE]"):
-                self.ended = True
-                return
-            try:
-                document = event.data.document()
-            except ValueError:
-                raise self._early("unreadable", "an event is not one JSON document") from None
-            if not isinstance(document, Mapping):
-                continue
-            if document.get("error") or event.name == "error":
-                fields = document if document.get("error") else {"error": document}
-                raise self._keeping(
-                    problem_error(read_problem(fields, ""), self._response, self._asked, fields)
-                )
-            yield from self._event(document, str(document.get("type") or event.name))
+            if not self._ended:
+                yield from self._event(event)
 
-    def _event(self, fields: Mapping[str, object], name: str) -> Iterator[PartialImage[R] | FinalImage[R]]:
+    def _event(self, event: Event) -> Iterator[PartialImage[R] | FinalImage[R]]:
+        if event.data.text().startswith("[DONE]"):
+            self._ended = True
+            return
+        try:
+            fields = event.data.document()
+        except ValueError:  # a heartbeat of a proxy, or the final image, damaged: the end will tell
+            self._damaged = True
+            return
+        if not isinstance(fields, Mapping):
+            return
+        if fields.get("error") or event.name == "error":
+            fields = fields if fields.get("error") else {"error": fields}
+            raise self._keeping(problem_error(read_problem(fields, ""), self._response, self._asked, fields))
+        name = str(plain(fields.get("type")) or event.name)
         kind = name.rpartition(".")[2]
-        encoded = fields.get("b64_json") or fields.get("partial_image_b64") or fields.get("url")
-        if kind not in ("partial_image", "completed") or not encoded:
+        if kind in ("partial_image", "completed"):
+            yield from self._image(fields, name, final=kind == "completed")
+
+    def _image(
+        self, fields: Mapping[str, object], name: str, *, final: bool
+    ) -> Iterator[PartialImage[R] | FinalImage[R]]:
+        item = {"b64_json": fields.get("b64_json") or fields.get("partial_image_b64"), "url": fields.get("url")}
+        if not any(item.values()):
             return
         created = created_at(fields.get("created_at"), self._response)
-        item = {"b64_json": encoded} if not fields.get("url") else {"url": encoded}
         try:
             data = read_item(item, name, created, self._reading, fields.get("output_format"))
         except Unreadable as unreadable:
@@ -107,39 +140,50 @@ class StreamReader(Generic[R]):
                     idempotency_key=self._asked.idempotency_key,
                 )
             ) from None
-        if kind == "partial_image":
-            image = self._wrap(data)
-            self._partial.append(image)
-            index = fields.get("partial_image_index")
-            yield PartialImage(index if isinstance(index, int) else len(self._partial) - 1, image)
+        image = self._wrap(fitted(data, self._adapted.scale))
+        if final:
+            self._finals.append(image)
+            self._partials.clear()
+            usage = Usage.from_json(plain(fields.get("usage")))
+            yield FinalImage(image, usage, self._adapted.adaptations)
         else:
-            self.finals += 1
-            yield FinalImage(
-                self._wrap(fitted(data, self._scale)), Usage.from_json(plain(fields.get("usage")))
-            )
+            self._partials.append(image)
+            index = fields.get("partial_image_index")
+            yield PartialImage(index if isinstance(index, int) else len(self._partials) - 1, image)
 
     def finish(self) -> Iterator[FinalImage[R]]:
-        """After the last byte. Raises `OutcomeUnknownError` if no final image came."""
-        if not self._streams:
-            response = attrs.evolve(self._response, body=self._whole)
-            images = self._call.decode(response)
-            if isinstance(images, Pending) or not isinstance(images, list):
-                raise self._early("unreadable", "the answer is a task, which cannot be streamed")
-            for data in images:
-                self.finals += 1
-                yield FinalImage(self._wrap(fitted(data, self._scale)))
-        elif not self.finals:
+        """After the last byte. Raises `OutcomeUnknownError` if a final image is missing."""
+        if self._whole is not None:
+            yield from self._plainly(attrs.evolve(self._response, body=self._whole))
+        elif not self._finals and self._damaged:
+            raise self._early("unreadable", "no final image came, and an event was not one JSON document")
+        elif not self._finals or (self._partials and not self.complete):
             raise self._early("disconnected", "the stream ended before the final image")
 
+    def _plainly(self, response: HttpResponse) -> Iterator[FinalImage[R]]:
+        """The images of an answer that is no stream; its `usage` goes with the last one."""
+        try:
+            images = self._call.decode(response)
+        except e.Dalle2Error as error:
+            fit_each(error.images, self._adapted.scale)
+            raise
+        if isinstance(images, Pending):
+            task = one_line(images.task, 60)
+            raise self._early("unreadable", f"the images are made in the background, as task {task}")
+        fit_each(images, self._adapted.scale)
+        self._finals = list(images)
+        usage = getattr(images, "usage", None)
+        for number, image in enumerate(self._finals, 1):
+            yield FinalImage(image, usage if number == self.finals else None, self._adapted.adaptations)
+
     def lost(self, failure: Failure) -> e.Dalle2Error:
-        """The error for a stream that broke off: none, if the final image was there already."""
+        """The error for a stream that broke off."""
         return self._keeping(lost_error(attrs.evolve(failure, sent=True), self._asked))
 
-    def _early(self, reason: str, detail: str) -> e.Dalle2Error:
-        kind = "unreadable" if reason == "unreadable" else "disconnected"
-        return self.lost(Failure(kind, True, detail))  # type: ignore[arg-type]
+    def _early(self, reason: Literal["unreadable", "disconnected"], detail: str) -> e.Dalle2Error:
+        return self.lost(Failure(reason, True, detail))
 
     def _keeping(self, error: e.Dalle2Error) -> e.Dalle2Error:
-        error.images = list(self._partial)  # type: ignore[arg-type]
+        error.images = [*self._finals, *self._partials]
         error.maybe_billed = True
         return error

@@ -7,7 +7,7 @@ can: a larger image scaled down, bytes, an edit with a stated prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -22,6 +22,9 @@ from .errors import ConfigurationError
 VARIATION_PROMPT = "Make a variation of this image: the same subject, style, palette and mood, in a new composition with different details."
 
 
+_QUALITIES = {"hd": "high", "standard": "medium"}
+
+
 @attrs.frozen
 class Adaptation:
     """One change: the parameter, what was asked, what is sent instead (`None`: nothing), and why."""
@@ -32,8 +35,9 @@ class Adaptation:
     reason: str
 
     def __str__(self) -> str:
+        asked = self.field if self.asked is None else f"{self.field}={self.asked!r}"
         sent = "not sent" if self.sent is None else f"sent as {self.sent!r}"
-        return f"{self.field}={self.asked!r} is {sent}: {self.reason}"
+        return f"{asked} is {sent}: {self.reason}"
 
 
 @attrs.frozen
@@ -65,7 +69,12 @@ def check_successor(name: str, today: date, models: Mapping[str, catalog.Model])
 def adapt(
     request: Request, successor: str, *, today: date, models: Mapping[str, catalog.Model] = catalog.MODELS
 ) -> Adapted:
-    """What `request` becomes on `successor`; a request for a model that lives on comes back unchanged."""
+    """What `request` becomes on `successor`, without sending it; one for a model that lives on comes back unchanged.
+
+    `successor` is a model, or `"auto"` for the one that `Client(successor="auto")` takes on the day `today`. A request
+    without a model is taken as one for dall-e-2. Raises `ConfigurationError` for a successor that is retired itself.
+    """
+    successor = check_successor(successor, today, models)
     model = request.model or "dall-e-2"
     known = catalog.find(model, models=models)
     if model == successor or known is None or known.successor is None:
@@ -78,7 +87,8 @@ def adapt(
     def note(field: str, asked: object, sent: object, reason: str) -> None:
         changes.append(Adaptation(field, asked, sent, reason))
 
-    note("model", model, successor, f"{model} is retired")
+    ended = catalog.retired(model, today, models=models)
+    note("model", model, successor, f"{model} was retired on {known.retired_on}" if ended else "as you asked")
     adapted: Request = request
     if isinstance(request, VariationRequest):
         note(
@@ -88,7 +98,7 @@ def adapt(
             image=request.image, prompt=VARIATION_PROMPT, n=request.n, size=request.size, user=request.user,
             response_format=request.response_format, extra_body=request.extra_body,
         )  # fmt: skip
-    elif isinstance(request, EditRequest) and request.mask is None and request.image[0].facts.has_alpha:
+    elif isinstance(request, EditRequest) and request.mask is None and _transparent(request):
         mask = attrs.evolve(request.image[0], field="mask")
         note(
             "mask",
@@ -105,21 +115,41 @@ def adapt(
             f"{successor} always answers with the image itself",
         )
         adapted = attrs.evolve(adapted, response_format=None)
-    for name in ("style", "quality"):
+    for name in ("style", "quality", "input_fidelity"):
         value = getattr(adapted, name, None)
-        if value in ("standard", "hd", "vivid", "natural"):
-            sent = "high" if value == "hd" else None
+        if value is not None and not _taken(heir, adapted, name, value):
+            sent = _QUALITIES.get(value) if name == "quality" else None
             note(name, value, sent, f"{successor} does not know it")
             change: dict[str, Any] = {name: sent}
             adapted = attrs.evolve(adapted, **change)
-    size, scale = _size(adapted.size or "1024x1024", heir)
+    size, scale = adapted.size, None
+    if size is not None or model.startswith("dall-e"):
+        size, scale = _size(size or "1024x1024", heir)
     if size != adapted.size:
-        reason = "the size that dall-e-2 made unasked"
+        reason = f"the size that {model} made unasked"
         if scale is not None:
-            reason = f"{successor} makes no smaller one of this shape; the image is scaled down to the size asked for"
+            reason = (
+                f"{successor} makes no smaller one of this shape; "
+                f"the image is scaled down to {adapted.size}, as a PNG"
+            )
         note("size", adapted.size, size, reason)
     adapted = attrs.evolve(adapted, model=successor, size=size)
     return Adapted(adapted, tuple(changes), scale)
+
+
+def _taken(heir: catalog.Model | None, request: Request, name: str, value: object) -> bool:
+    """Whether the successor takes this value; of an unknown one only what no model but DALL·E takes is known."""
+    if heir is None:
+        return value not in ("standard", "hd", "vivid", "natural")
+    taken = heir.parameters.get(request.operation, {})
+    allowed = taken.get(name)
+    return name in taken and (allowed is None or value in allowed)
+
+
+def _transparent(request: EditRequest) -> bool:
+    """Whether the image brings its own mask, of the only kind that dall-e-2 took."""
+    facts = request.image[0].facts
+    return facts.has_alpha and facts.media_type == "image/png"
 
 
 def _size(size: str, heir: catalog.Model | None) -> tuple[str, tuple[int, int] | None]:
@@ -140,3 +170,9 @@ def fitted(image: ImageData, scale: tuple[int, int] | None) -> ImageData:
         return attrs.evolve(image, content=scale_png(image.content, *scale), declared_type="image/png")
     except ValueError:  # paid for: an image of another size is better than none
         return image
+
+
+def fit_each(results: Iterable[object], scale: tuple[int, int] | None) -> None:
+    """Bring each result (of this package: `_results.BaseResult`) that holds its bytes to that size."""
+    for result in results if scale is not None else ():
+        result._data = fitted(result._data, scale)  # type: ignore[attr-defined]

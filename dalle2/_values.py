@@ -12,8 +12,9 @@ import attrs
 class Moderation:
     """What a moderation model says of a prompt.
 
-    `categories` maps the vendor's category names (`"violence"`, `"sexual/minors"`, ...) to whether they apply, `scores` to numbers
-    from 0 to 1. A clean result does not promise that the image model accepts the prompt.
+    `categories` maps the vendor's category names (`"violence"`, `"sexual/minors"`, ...) to whether they
+    apply, `scores` to numbers from 0 to 1. A clean result does not promise that the image model accepts the
+    prompt.
     """
 
     flagged: bool

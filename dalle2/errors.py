@@ -23,8 +23,8 @@ The tree decides what a caller may do next, and each class keeps one promise:
           │  └─ QuotaExceededError   permanent: waiting does not help
           └─ InternalServerError
 
-No HTTP library is known here. All of them pickle, keyword arguments included, because task queues and process pools
-carry exceptions between processes.
+No HTTP library is known here. All of them pickle, keyword arguments included, because task queues and process
+pools carry exceptions between processes.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
     from typing import Literal, Protocol
 
     class SavableImage(Protocol):
-        """What every image kept by an error can do: an `ImageResult` or an `AsyncImageResult` (then awaited)."""
+        """What every image kept by an error can do; that of an `AsyncImageResult` is awaited."""
 
         @property
-        def url(self) -> str | None: ...
+        def url(self) -> str | None: ...  # noqa: D102
         @property
-        def b64_json(self) -> str | None: ...
-        def read(self) -> bytes | Awaitable[bytes]: ...
-        def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path | Awaitable[Path]: ...
+        def b64_json(self) -> str | None: ...  # noqa: D102
+        def read(self) -> bytes | Awaitable[bytes]: ...  # noqa: D102
+        def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path | Awaitable[Path]: ...  # noqa: D102
 
 
 class Dalle2Error(Exception):
     """The base of all errors of this package.
 
-    `maybe_billed` tells whether the call behind it could have cost money. `images` holds the images that were paid for
-    and could be read before the error (empty if there were none): they can be saved as usual.
+    `maybe_billed` tells whether the call behind it could have cost money. `images` holds the images that were
+    paid for and could be read before the error (empty if there were none): they can be saved as usual.
     """
 
     maybe_billed: bool = False
@@ -83,7 +83,7 @@ def _rebuild(cls: type[Dalle2Error], args: tuple[object, ...], fields: dict[str,
 
 
 class ConfigurationError(Dalle2Error):
-    """A client that cannot work: no key, a bad base URL, an HTTP client of the wrong kind, a missing extra."""
+    """A client that cannot work: no key, a bad base URL, a wrong HTTP client, a missing extra."""
 
 
 class InvalidRequestError(Dalle2Error, ValueError):
@@ -100,7 +100,8 @@ class InvalidRequestError(Dalle2Error, ValueError):
 class DecodeError(Dalle2Error):
     """A complete answer of the wrong shape; never repeated, since it was most likely billed.
 
-    `path` is the place, such as `data[0].url`. `request_id` and `idempotency_key` help to ask the host about it.
+    `path` is the place, such as `data[0].url`. `request_id` and `idempotency_key` help to ask the host about
+    it.
     """
 
     maybe_billed = True
@@ -124,10 +125,10 @@ class DecodeError(Dalle2Error):
 class DownloadError(Dalle2Error):
     """An image could not be fetched or kept. Fetching costs nothing: trying again is always safe.
 
-    `reason` is one of `"truncated"`, `"too_large"`, `"not_an_image"`, `"forbidden"` (a host or address that is never
-    contacted), `"forged"` (the signed URL was altered), `"unreachable"`, `"timeout"`, `"status"`, `"expired"`,
-    `"partial"` (some of several images failed). `saved` and `failed` speak for `images.save`: the paths that were
-    written, and the error of each image (by its index) that was not.
+    `reason` is one of `"truncated"`, `"too_large"`, `"not_an_image"`, `"forbidden"` (a host or address that
+    is never contacted), `"forged"` (the signed URL was altered), `"unreachable"`, `"timeout"`, `"status"`,
+    `"expired"`, `"partial"` (some of several images failed). `saved` and `failed` speak for `images.save`:
+    the paths that were written, and the error of each image (by its index) that was not.
     """
 
     def __init__(
@@ -196,7 +197,8 @@ class ConnectTimeoutError(APIConnectionError):
 class OutcomeUnknownError(APIError):
     """The request was sent and no readable answer came: it may have been carried out and billed.
 
-    The way on, once the caller accepts a second bill: `client.send(e.request, idempotency_key=e.idempotency_key)`.
+    The way on, once the caller accepts a second bill:
+    `client.send(e.request, idempotency_key=e.idempotency_key)`.
     `reason` is `"timeout"`, `"disconnected"`, `"gateway"` or `"unreadable"`; `sent_at` is aware, UTC.
     """
 
@@ -226,9 +228,9 @@ class OutcomeUnknownError(APIError):
 class APIStatusError(APIError):
     """An answer that says no. The class follows `code` and message first, `status_code` is what travelled.
 
-    `code`, `type` and `param` are strings or `None`; `retry_after` is in seconds or `None`; `headers` is a plain
-    mapping with lower-case names; `body` is the decoded JSON or the text, with secrets taken out. `repeatable` tells
-    whether the host certainly did not carry the call out and may do so a moment later.
+    `code`, `type` and `param` are strings or `None`; `retry_after` is in seconds or `None`; `headers` is a
+    plain mapping with lower-case names; `body` is the decoded JSON or the text, with secrets taken out.
+    `repeatable` tells whether the host certainly did not carry the call out and may do so a moment later.
     """
 
     def __init__(
@@ -265,7 +267,7 @@ class BadRequestError(APIStatusError):
 
 
 class ContentPolicyError(BadRequestError):
-    """Refused for its content. `categories` are the vendor's short names; `stage` is `"input"`, `"output"` or `None`.
+    """Refused for its content. `categories` are the vendor's names; `stage` is `"input"`, `"output"`, `None`.
 
     `status_code` is `None` when a moderation check refused the prompt before any paid call.
     """
@@ -275,7 +277,7 @@ class ContentPolicyError(BadRequestError):
 
 
 class ModelRetiredError(BadRequestError):
-    """The model is retired on this host. `model` is the one asked for, `replacement` its successor or `None`."""
+    """The model is retired on this host. `model` is the one asked for, `replacement` its successor if any."""
 
     model: str | None = None
     replacement: str | None = None

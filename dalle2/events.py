@@ -1,7 +1,8 @@
 """What a client tells while it works: one typed event for each thing that can cost money or lose an image.
 
-`Client(on_event=f)` calls `f(event)` in the thread or task of the call. The rule: events hold facts to count and reconcile with
-a bill (who was called, under which idempotency key, how it ended), and never a key, a prompt or a signed URL.
+`Client(on_event=f)` calls `f(event)` in the thread or task of the call. The rule: events hold facts to count
+and reconcile with a bill (who was called, under which idempotency key, how it ended), and never a key, a
+prompt or a signed URL.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ class AttemptFailed(CallEvent):
 
 @attrs.frozen(kw_only=True)
 class OutcomeUnknown(AttemptFailed):
-    """A paid attempt was sent and no readable answer came: count it as spent until the bill says otherwise."""
+    """A paid attempt was sent and no readable answer came: it counts as spent until the bill says more."""
 
 
 @attrs.frozen(kw_only=True)
 class Waiting(CallEvent):
-    """The call waits `seconds` before its next attempt; `shared` if another call's rate limit is the reason."""
+    """The call waits `seconds` before its next attempt; `shared` if another call's rate limit is why."""
 
     seconds: float
     shared: bool = False

@@ -1,7 +1,7 @@
 """Who is called: each host as a value.
 
-How a host authenticates, which variables hold its key, what its paths are, where its images live: all of it is a field, so that
-a new host is a new `Provider` and no new code.
+How a host authenticates, which variables hold its key, what its paths are, where its images live: all of
+it is a field, so that a new host is a new `Provider` and no new code.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Provider:
     - `base_url`: where the paths start, usually ending in `/v1`; `None` only for the embedded emulator.
     - `key_variables`, `url_variables`: the environment variables read for it, first one wins.
     - `wire`: `"images"` (the Images API) or `"responses"` (`POST /responses`, one image a call).
-    - `auth_header`, `auth_scheme`: `Authorization: Bearer <key>` unless said; an empty scheme sends the bare key.
+    - `auth_header`, `auth_scheme`: `Authorization: Bearer <key>` unless said; no scheme sends the bare key.
     - `query`, `headers`: sent with each API request, such as Azure's `api-version`.
     - `openai_like`: whether unsigned image URLs of DALL·E models live one hour, as OpenAI's do.
-    - `images_need_key`: whether image URLs on the API's own origin want the key (LocalAI). No other origin ever gets it.
-    - `image_hosts`: hosts (`"10.0.0.7"`, `"images.lan"`) from which images may come although they are private.
+    - `images_need_key`: whether image URLs on the API's own origin want the key; no other origin gets it.
+    - `image_hosts`: hosts (`"10.0.0.7"`, `"images.lan"`) from which images may come although private.
     - `idempotency_header`: the header that carries the key of a logical call, or `None` to send none.
     - `official`: whether the catalogue's retirement dates hold here (OpenAI's own host).
     """
@@ -63,7 +63,7 @@ class Provider:
 
     @classmethod
     def litellm(cls, base_url: str) -> Provider:
-        """A LiteLLM proxy, which often serves `dall-e-2` as an alias; its virtual key from `LITELLM_API_KEY`."""
+        """A LiteLLM proxy, which often serves `dall-e-2` as an alias; its key from `LITELLM_API_KEY`."""
         return cls(name="litellm", base_url=base_url, key_variables=("LITELLM_API_KEY", "OPENAI_API_KEY"))
 
     @classmethod
@@ -83,10 +83,10 @@ class Provider:
     def azure(
         cls, resource_url: str, *, deployment: str | None = None, api_version: str | None = None
     ) -> Provider:
-        """Azure OpenAI. `resource_url` is `https://<resource>.openai.azure.com`; the key is sent as `api-key`.
+        """Azure OpenAI at `https://<resource>.openai.azure.com`; the key is sent as `api-key`.
 
-        With `deployment`, the classic path with `api-version` (required then); without, the v1 path, where `model` is the
-        deployment's name. Raises `ConfigurationError` for a deployment without a version.
+        With `deployment`, the classic path with `api-version` (required then); without, the v1 path, where
+        `model` is the deployment's name. Raises `ConfigurationError` for a deployment without a version.
         """
         root = resource_url.strip().rstrip("/").removesuffix("/openai/v1").removesuffix("/openai")
         if deployment is not None and not api_version:

@@ -77,7 +77,7 @@ class RetryPolicy:
     ) -> float | None:
         """Seconds to wait before the next attempt, or `None` to raise `error`.
 
-        `attempt` counts from 1, `remaining` is what is left of the deadline, `chance` gives numbers in [0, 1).
+        `attempt` counts from 1, `remaining` is what is left of the deadline, `chance` is random in [0, 1).
         """
         if attempt >= self.max_attempts or not self.repeats(error, paid=paid):
             return None

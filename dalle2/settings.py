@@ -1,9 +1,9 @@
 """What a client works with: decided once, from arguments and an environment passed in as a mapping.
 
-The order for the provider: `provider=`, else `DALLE2_PROVIDER`, else `base_url=` (a custom host), else OpenAI if
-`OPENAI_API_KEY` is set, else CometAPI if only its key is. A named provider reads only its own variables. An
-explicit argument wins over a variable; a blank variable is none. Settings that exist are valid, however they
-were made.
+The order for the provider: `provider=`, else `DALLE2_PROVIDER`, else `base_url=` (a custom host), else OpenAI
+if `OPENAI_API_KEY` is set, else CometAPI if only its key is. A named provider reads only its own variables.
+An explicit argument wins over a variable; a blank variable is none. Settings that exist are valid,
+however they were made.
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ def choose_provider(
         return provider
     if not isinstance(provider, str) or provider not in PROVIDERS:
         raise ConfigurationError(
-            f"{source} is {provider!r:.40}: known are {', '.join(PROVIDERS)}; any other host is base_url=..., "
-            "or a Provider"
+            f"{source} is {provider!r:.40}: known are {', '.join(PROVIDERS)}; any other host is "
+            "base_url=..., or a Provider"
         )
     return PROVIDERS[provider]
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import socketserver
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler
+
 import pytest
 
 VARIABLES = (
@@ -14,6 +20,7 @@ VARIABLES = (
     "COMETAPI_BASE_URL",
     "DALLE2_PROVIDER",
     "DALLE2_MODEL",
+    "DALLE2_SUCCESSOR",
 )
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -23,3 +30,90 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No provider, key or proxy is taken from the machine that the tests run on."""
     for name in (*VARIABLES, *PROXIES, *(name.upper() for name in PROXIES)):
         monkeypatch.delenv(name, raising=False)
+
+
+class ScriptedHost:
+    """A host on loopback that answers what it was told to, in order, and keeps what it was asked.
+
+    A body that is no bytes or list is sent as JSON; a list is sent chunk by chunk. With `cut` the connection breaks after the
+    last chunk; with `held` it stays open until the client goes away, which sets `gone`.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, bytes]] = []
+        self.gone = threading.Event()
+        self.origin = ""
+        self._answers: list[tuple[int, list[bytes], str, bool, bool]] = []
+
+    @property
+    def base_url(self) -> str:
+        """What to give a client."""
+        return self.origin + "/v1"
+
+    def say(
+        self,
+        body: object = b"",
+        *,
+        status: int = 200,
+        kind: str = "application/json",
+        cut: bool = False,
+        held: bool = False,
+    ) -> None:
+        """Put one answer in the queue; the last one is given again and again."""
+        if isinstance(body, bytes):
+            chunks = [body]
+        elif isinstance(body, Sequence) and not isinstance(body, str):
+            chunks = list(body)
+        else:
+            chunks = [json.dumps(body).encode()]
+        self._answers.append((status, chunks, kind, cut, held))
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        self.asked.append((handler.command, handler.path, body))
+        status, chunks, kind, cut, held = self._answers[0]
+        if len(self._answers) > 1:
+            self._answers.pop(0)
+        handler.send_response_only(status)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for chunk in filter(None, chunks):
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            handler.wfile.flush()
+        if held and not handler.rfile.read(1):
+            self.gone.set()
+        if cut or held:
+            handler.close_connection = True
+        else:
+            handler.wfile.write(b"0\r\n\r\n")
+
+
+@pytest.fixture
+def host() -> Iterator[ScriptedHost]:
+    """A host on loopback to be told what to answer."""
+    scripted = ScriptedHost()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        do_GET = do_POST = lambda self: scripted.answer(self)  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that goes away is what some tests are about."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        scripted.origin = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield scripted
+        server.shutdown()
+        thread.join()

@@ -43,9 +43,10 @@ def png(width: int = 4, height: int = 4, *, alpha: bool = True, size: int | None
     channels = 4 if alpha else 3
     rows = (b"\0" + b"\x7f" * width * channels) * height
     parts = [
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6 if alpha else 2, 0, 0, 0)),
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6 if alpha else 2, 0, 0, 0)),
         chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""),
-    ]  # fmt: skip
+    ]
     if size is not None:
         parts.insert(1, chunk(b"paDd", b"\0" * (size - sum(map(len, parts)) - 12)))
     return b"".join(parts)
@@ -91,7 +92,7 @@ BAD: list[tuple[Use, str, list[str], tuple[object, ...] | None]] = [
     (lambda c: c.stream(""), "prompt", ["empty"], None),
     # n
     *(
-        (lambda c, n=n: c.generate("a corgi", n=n), "n", [repr(n)], None)  # type: ignore[misc]
+        (lambda c, n=n: c.generate("a corgi", n=n), "n", [repr(n)], None)
         for n in (0, -1, True, False, 2.0, "2")
     ),
     (lambda c: c.generate("a corgi", n=11), "n", ["11", "1 to 10"], tuple(range(1, 11))),
@@ -107,7 +108,12 @@ BAD: list[tuple[Use, str, list[str], tuple[object, ...] | None]] = [
     ),
     (lambda c: c.generate("a corgi", size=512), "size", ["512 (int)"], None),
     (lambda c: c.generate("a corgi", size=""), "size", ["empty"], None),
-    (lambda c: c.edit(PNG, "a corgi", size="auto"), "size", ["1024x1024"], ("256x256", "512x512", "1024x1024")),
+    (
+        lambda c: c.edit(PNG, "a corgi", size="auto"),
+        "size",
+        ["1024x1024"],
+        ("256x256", "512x512", "1024x1024"),
+    ),
     (lambda c: c.vary(PNG, size="1x1"), "size", ["1024x1024"], ("256x256", "512x512", "1024x1024")),
     # other words
     (
@@ -124,7 +130,12 @@ BAD: list[tuple[Use, str, list[str], tuple[object, ...] | None]] = [
     (lambda c: c.vary(PNG, model="dall-e-3"), "model", ["make variations", "dall-e-2"], ("dall-e-2",)),
     (lambda c: c.stream("a corgi"), "stream", ["dall-e-2"], None),
     (lambda c: c.stream("a corgi", model="gpt-image-2", partial_images=-1), "partial_images", ["-1"], None),
-    (lambda c: c.stream("a corgi", model="gpt-image-2", partial_images=4), "partial_images", ["4"], (0, 1, 2, 3)),
+    (
+        lambda c: c.stream("a corgi", model="gpt-image-2", partial_images=4),
+        "partial_images",
+        ["4"],
+        (0, 1, 2, 3),
+    ),
     (
         lambda c: c.generate("a corgi", model="gpt-image-2", output_compression=101),
         "output_compression",
@@ -142,7 +153,7 @@ BAD: list[tuple[Use, str, list[str], tuple[object, ...] | None]] = [
     (lambda c: c.generate("a corgi", extra_headers={"bad name": "x"}), "extra_headers", ["bad name"], None),
     (lambda c: c.generate("a corgi", extra_headers={"X": "a\nb"}), "extra_headers", ["X"], None),
     *(
-        (lambda c, key=key: c.generate("a corgi", idempotency_key=key), "idempotency_key", ["1 to 255"], None)  # type: ignore[misc]
+        (lambda c, key=key: c.generate("a corgi", idempotency_key=key), "idempotency_key", ["1 to 255"], None)
         for key in ("", "a\nb", "ü", "a" * 256, 3)
     ),
     (lambda c: c.send("a corgi"), "request", ["GenerateRequest", "str"], None),
@@ -181,7 +192,7 @@ BAD: list[tuple[Use, str, list[str], tuple[object, ...] | None]] = [
     (lambda c: c.edit(PNG, "a corgi", mask=png(size=4 * 1024 * 1024)), "mask", ["4194304"], None),
     (lambda c: c.edit(PNG, "a corgi", mask=b""), "mask", ["empty"], None),
     (lambda c: c.edit(PNG, "a corgi", mask=3), "mask", ["int"], None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("use", "field", "words", "allowed"), BAD)
@@ -221,12 +232,17 @@ FILES: list[tuple[str, Callable[[Path], object], type[Exception], str]] = [
     ("a missing file by its text", lambda p: str(p / "missing.png"), FileNotFoundError, "missing.png"),
     ("no name", lambda p: "", FileNotFoundError, "No such file"),
     ("a directory", lambda p: p, InvalidRequestError, "directory"),
-    ("a JPEG named .png", lambda p: written(p / "a.png", picture("JPEG")), InvalidRequestError, "image/jpeg by its bytes"),
+    (
+        "a JPEG named .png",
+        lambda p: written(p / "a.png", picture("JPEG")),
+        InvalidRequestError,
+        "image/jpeg by its bytes",
+    ),
     ("a text named .png", lambda p: written(p / "a.png", b"hello"), InvalidRequestError, "plain text"),
     ("a truncated PNG", lambda p: written(p / "a.png", PNG[:-5]), InvalidRequestError, "cut off"),
     ("an empty file", lambda p: written(p / "a.png", b""), InvalidRequestError, "empty"),
     ("4 MB and a byte", lambda p: written(p / "a.png", png(size=4194305)), InvalidRequestError, "4194305"),
-]  # fmt: skip
+]
 
 
 def written(path: Path, data: bytes) -> Path:
@@ -247,12 +263,13 @@ def test_a_file_that_is_no_usable_image_is_refused(
 ) -> None:
     """The disk speaks in its own errors, the content in ours; as image and as mask; nothing is sent."""
     path: Any = source(tmp_path)
-    for use in (
+    uses: list[Callable[[], object]] = [
         lambda: client.vary(path),
         lambda: client.edit(path, "a corgi"),
         lambda: client.edit(PNG, "a corgi", mask=path),
         lambda: client.edit([path], "a corgi"),
-    ):
+    ]
+    for use in uses:
         with pytest.raises(kind, match=words):
             use()
     assert emulator.requests == []
@@ -279,6 +296,7 @@ class Dribble(io.RawIOBase):
         self.ends = 0
 
     def read(self, size: int = -1) -> bytes:
+        """A few bytes, whatever was asked for."""
         part = self._left.read(self._piece)
         self.ends += not part
         return part
@@ -304,10 +322,12 @@ def test_an_awaited_file_is_refused_and_its_coroutine_closed() -> None:
 
     class Awaited:
         async def read(self, size: int) -> bytes:
+            """What must be awaited."""
             return PNG
 
     class Never:
         def read(self, size: int) -> None:
+            """What is not there yet."""
             return None
 
     with pytest.raises(InvalidRequestError, match=r"its read\(\) gave coroutine"):
@@ -415,7 +435,9 @@ def quick() -> Any:
 
 def test_what_only_the_model_can_know_is_left_to_an_unknown_model(emulator: Emulator, client: Client) -> None:
     """A model that the catalogue does not know is asked, whatever the request looks like."""
-    request = EditRequest(image=read_inputs([picture("JPEG"), PNG]), prompt="a" * 5000, model="new-model", n=50)
+    request = EditRequest(
+        image=read_inputs([picture("JPEG"), PNG]), prompt="a" * 5000, model="new-model", n=50
+    )
     with pytest.raises(Exception, match="new-model"):
         client.send(request)
     assert len(emulator.requests) == 1
@@ -487,9 +509,12 @@ def test_a_request_tells_what_it_will_cost() -> None:
     assert GenerateRequest(prompt="a corgi", model="somebody's").estimate() is None
     request = GenerateRequest(prompt="a corgi", model="dall-e-3", quality="hd")
     assert request.estimate() == 0.08
-    from dalle2._money import PRICES, Price
+    from dalle2._money import PRICES
+    from dalle2.catalog import Price
 
-    mine = PRICES.with_prices({"dall-e-3": Price("mine", {("hd", "1024x1024"): 0.5}, exact=True)}, as_of=PRICES.as_of)
+    mine = PRICES.with_prices(
+        {"dall-e-3": Price("mine", {("hd", "1024x1024"): 0.5}, exact=True)}, as_of=PRICES.as_of
+    )
     assert request.estimate(prices=mine) == 0.5
 
 

@@ -29,8 +29,13 @@ def status(
 ) -> errors.APIStatusError:
     """An answer that says no."""
     return kind(
-        "no", status_code=code, repeatable=repeatable, retry_after=retry_after, headers=headers, maybe_billed=True
-    )  # fmt: skip
+        "no",
+        status_code=code,
+        repeatable=repeatable,
+        retry_after=retry_after,
+        headers=headers,
+        maybe_billed=True,
+    )
 
 
 def unknown() -> errors.OutcomeUnknownError:
@@ -156,7 +161,7 @@ def test_the_largest_attempt_number_overflows_nothing() -> None:
 def test_the_hosts_wish_is_kept_or_the_error_raised_at_once(
     asked: float | None, remaining: float | None, wait: float | None
 ) -> None:
-    """`Retry-After` is kept as it is, without jitter; above `max_retry_after` or past the deadline nobody waits."""
+    """`Retry-After` is kept, without jitter; above `max_retry_after` or past the deadline nobody waits."""
     error = status(errors.RateLimitError, 429, repeatable=True, retry_after=asked)
     assert RetryPolicy().wait(error, 1, remaining=remaining, chance=lambda: 0.0) == wait
     assert error.retry_after == asked
@@ -182,7 +187,7 @@ def test_the_hosts_wish_is_kept_or_the_error_raised_at_once(
 def test_every_form_of_retry_after_reaches_the_policy(
     headers: dict[str, str], body: object, seconds: float | None
 ) -> None:
-    """Milliseconds, seconds, a date, Cloudflare's body: all are seconds in the end, and nonsense is no wish."""
+    """Milliseconds, seconds, a date, Cloudflare's body: all become seconds, and nonsense is no wish."""
     found = parse_retry_after(headers, NOW, body)
     assert found == seconds
     error = status(errors.RateLimitError, 429, repeatable=True, retry_after=found)
@@ -205,7 +210,7 @@ def test_every_form_of_retry_after_reaches_the_policy(
 def test_no_wait_passes_a_limit(
     attempt: int, asked: float | None, remaining: float | None, chance: float, policy: RetryPolicy
 ) -> None:
-    """Whatever happened: never negative, never above its bound, never past the deadline, never after the last attempt."""
+    """Never negative, never above its bound, never past the deadline, never after the last attempt."""
     error = status(errors.RateLimitError, 429, repeatable=True, retry_after=asked)
     wait = policy.wait(error, attempt, remaining=remaining, chance=lambda: chance)
     if wait is None:

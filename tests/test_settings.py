@@ -49,7 +49,11 @@ CHOICES: list[tuple[dict[str, str], dict[str, object], tuple[str, str, str, str]
         {"provider": "cometapi"},
         ("cometapi", COMET, "sk-comet", "COMETAPI_KEY"),
     ),
-    ({"AZURE_OPENAI_API_KEY": "az"} | BOTH, {"provider": AZURE}, ("azure", str(AZURE.base_url), "az", "AZURE_OPENAI_API_KEY")),
+    (
+        {"AZURE_OPENAI_API_KEY": "az"} | BOTH,
+        {"provider": AZURE},
+        ("azure", str(AZURE.base_url), "az", "AZURE_OPENAI_API_KEY"),
+    ),
     (
         BOTH,
         {"provider": Provider.custom(HOST, name="mine")},
@@ -85,7 +89,11 @@ CHOICES: list[tuple[dict[str, str], dict[str, object], tuple[str, str, str, str]
     # base_url beside a named provider replaces only its URL
     (BOTH, {"provider": "openai", "base_url": HOST}, ("openai", HOST, "sk-openai", "OPENAI_API_KEY")),
     (BOTH, {"provider": "cometapi", "base_url": HOST}, ("cometapi", HOST, "sk-comet", "COMETAPI_KEY")),
-    ({}, {"provider": "emulator", "base_url": "http://127.0.0.1:9"}, ("emulator", "http://127.0.0.1:9/v1", "sk-test", "default")),
+    (
+        {},
+        {"provider": "emulator", "base_url": "http://127.0.0.1:9"},
+        ("emulator", "http://127.0.0.1:9/v1", "sk-test", "default"),
+    ),
     # the URL variables
     (
         BOTH | {"OPENAI_BASE_URL": HOST + "/"},
@@ -101,7 +109,7 @@ CHOICES: list[tuple[dict[str, str], dict[str, object], tuple[str, str, str, str]
     # stray white space around a key: line breaks, a byte order mark, what copying from a page brings
     ({"OPENAI_API_KEY": "\ufeffsk-o\r\n"}, {}, ("openai", OPENAI, "sk-o", "OPENAI_API_KEY")),
     ({}, {"api_key": "\u200b sk-mine\u00a0\n\t"}, ("openai", OPENAI, "sk-mine", "api_key")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("environ", "arguments", "expected"), CHOICES)
@@ -111,8 +119,8 @@ def test_which_provider_and_which_key(
     expected: tuple[str, str, str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The order is `provider=`, `DALLE2_PROVIDER`, `base_url=`, OpenAI's key, CometAPI's key; so for both clients."""
-    name, url, key, key_from = expected
+    """The order is `provider=`, `DALLE2_PROVIDER`, `base_url=`, OpenAI's key, CometAPI's: in both."""
+    name, url, _, key_from = expected
     found = settings.resolve(environ, **arguments)  # type: ignore[arg-type]
     assert (found.provider.name, found.base_url, found.key.reveal(), found.key_from) == expected
     for variable, value in environ.items():
@@ -120,6 +128,11 @@ def test_which_provider_and_which_key(
     for client in (Client(**arguments), AsyncClient(**arguments)):  # type: ignore[arg-type]
         kind = type(client).__name__
         assert repr(client) == f"<{kind} {name} at {url}, model dall-e-2, key from {key_from}>"
+
+
+def wrong(name: str, value: object, words: str) -> tuple[dict[str, str], dict[str, object], list[str]]:
+    """A row of the table below: one wrong argument beside a good key."""
+    return {"OPENAI_API_KEY": "k"}, {name: value}, [words]
 
 
 REFUSED: list[tuple[dict[str, str], dict[str, object], list[str]]] = [
@@ -159,17 +172,14 @@ REFUSED: list[tuple[dict[str, str], dict[str, object], list[str]]] = [
     ({"OPENAI_API_KEY": "k"}, {"headers": [("a", "b")]}, ["headers must map names to values"]),
     ({"OPENAI_API_KEY": "k"}, {"headers": {"X-A": 1}}, ["'X-A'", "texts"]),
     ({"OPENAI_API_KEY": "k"}, {"headers": {1: "a"}}, ["1", "texts"]),
+    *(wrong("headers", {name: "a"}, "no header name") for name in ("", "X A", "X:A", "X\nA", "Ü", "X(A)")),
     *(
-        ({"OPENAI_API_KEY": "k"}, {"headers": {name: "a"}}, ["no header name"])
-        for name in ("", "X A", "X:A", "X\nA", "Ü", "X(A)")
-    ),
-    *(
-        ({"OPENAI_API_KEY": "k"}, {"headers": {"X-A": value}}, ["X-A", "plain ASCII on one line"])
+        wrong("headers", {"X-A": value}, "X-A cannot be sent: plain ASCII on one line")
         for value in ("a\r\nX-Evil: 1", "a\0", "a\x01", "ü")
     ),
     # timeouts
     *(
-        ({"OPENAI_API_KEY": "k"}, {"timeout": value}, ["timeout must be"])
+        wrong("timeout", value, "timeout must be")
         for value in (0, -1, True, float("inf"), float("nan"), "3", (1, 2, 3, 4))
     ),
 ]
@@ -198,7 +208,7 @@ def test_a_client_that_cannot_work_is_refused(
 
 @pytest.mark.parametrize("inner", ["\n", "\r", "\t", " ", "\x00", "\x7f", "\u200b", "ü", "\ufeff"])
 def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(inner: str) -> None:
-    """A control, space or non-ASCII character inside a key is an error that names the source and no part of the key."""
+    """A control, space or non-ASCII character in a key: the error names the source, no part of the key."""
     key = f"sk-FIRSTHALF{inner}SECONDHALF"
     for arguments, environ, source in (
         ({"api_key": key}, {}, "api_key"),
@@ -266,7 +276,7 @@ def test_a_base_url_does_the_obvious(given_url: str, base: str, query: dict[str,
     ],
 )
 def test_a_base_url_that_is_none_is_refused_without_its_secrets(url: str) -> None:
-    """Not http(s), no host, a user name, a fragment, a space: refused by name, with no password or query shown."""
+    """Not http(s), no host, a user name, a fragment, a space: refused with no password or query shown."""
     with pytest.raises(ConfigurationError, match="base_url") as caught:
         settings.resolve({}, api_key="k", base_url=url)
     assert "SECRET" not in str(caught.value)
@@ -442,10 +452,12 @@ def test_settings_tell_host_and_origin() -> None:
         },
     ),
     st.dictionaries(
-        st.sampled_from(["OPENAI_API_KEY", "COMETAPI_KEY", "DALLE2_PROVIDER", "OPENAI_BASE_URL", "DALLE2_MODEL"]),
+        st.sampled_from(
+            ["OPENAI_API_KEY", "COMETAPI_KEY", "DALLE2_PROVIDER", "OPENAI_BASE_URL", "DALLE2_MODEL"]
+        ),
         st.text(max_size=8),
     ),
-)  # fmt: skip
+)
 def test_whatever_comes_there_are_settings_or_one_kind_of_error(
     arguments: dict[str, object], environ: dict[str, str]
 ) -> None:

@@ -43,7 +43,7 @@ _SIGNATURES = (
     (b"GIF89a", "image/gif"),
 )
 _STARTS = (*(signature for signature, _ in _SIGNATURES), b"RIFF")
-_SVG = re.compile(
+_SVG = (
     rb"(?:\xef\xbb\xbf)?\s{0,64}(?:<\?xml[^>]{0,120}\?>\s{0,64})?"
     rb"(?:<!(?:--|DOCTYPE svg)[^>]{0,200}>\s{0,64}){0,3}<svg[\s>]"
 )
@@ -66,7 +66,7 @@ def sniff(head: bytes) -> str | None:
             return media_type
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
-    return "image/svg+xml" if _SVG.match(head) else None
+    return "image/svg+xml" if re.match(_SVG, head) else None
 
 
 def suffix_for(media_type: str) -> str:

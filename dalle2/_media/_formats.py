@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     """Advanced once with `next`, then sent a piece whenever it has used up the last one."""
 
 # In JPEG's compressed data FF 00 stands for the byte FF, FF D0 to FF D7 are restarts, and FF may repeat.
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_JPEG_MARKER = rb"\xff[^\x00\xd0-\xd7\xff]"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -151,7 +151,7 @@ def _jpeg_marker(seen: Seen) -> Generator[None, bytes, int]:
 def _jpeg_scan(seen: Seen) -> Generator[None, bytes, int]:
     """Pass over compressed data; the marker that ends it."""
     while True:
-        found = _JPEG_MARKER.search(seen.chunk, seen.place)
+        found = re.compile(_JPEG_MARKER).search(seen.chunk, seen.place)  # compiled once: `re` keeps it
         if found:
             seen.place = found.end()
             return found[0][1]

@@ -1,8 +1,9 @@
 """Which connection pool a request goes to.
 
-httpx's own pool looks at every connection for every request, and so costs more than all the rest of a call above some twenty
-connections. The rule: many small pools instead of a large one, each for a few requests at a time. A new request goes to the first
-pool with room, so that a quiet client has one; at the limit, it queues at the least busy one.
+httpx's own pool looks at every connection for every request, and so costs more than all the rest of a call
+above some twenty connections. The rule: many small pools instead of a large one, each for a few requests at
+a time. A new request goes to the first pool with room, so that a quiet client has one; at the limit, it
+queues at the least busy one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import attrs
 
-from .._http import Timeouts
+from .._http import Timeouts, TransportError
 from ..errors import ConfigurationError
-from ._shared import library_of, no_tls, tls_context
+from ._shared import Watch, library_of, no_tls, tls_context
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,7 +32,7 @@ IDLE = 5.0
 """Seconds after which a connection is not used again: a paid request on a stale one could be lost."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Slot(Generic[C]):
     """A client with its small pool, and how many requests are on it."""
 
@@ -90,10 +91,22 @@ class Base:
 
     def _library(self) -> ModuleType:
         if not self.usable():
-            raise ConfigurationError("this client is closed: make a new one")
+            raise self._closed()
         if self.lib is None:
             self.lib = importlib.import_module("httpx")
         return self.lib
+
+    def _closed(self) -> ConfigurationError:
+        what = "this client" if self.closed else "the http_client of this client"
+        return ConfigurationError(f"{what} is closed: make a new one")
+
+    def _problem(self, lib: ModuleType, watch: Watch, error: BaseException) -> Exception:
+        """What to raise, outside the handler, for a failed sending. Raises `error` itself if it is none."""
+        if isinstance(error, (lib.HTTPError, lib.InvalidURL, lib.StreamError)):
+            return TransportError(watch.failure(lib, error))
+        if isinstance(error, RuntimeError) and not self.usable():  # another thread closed it just now
+            return self._closed()
+        raise error
 
     def _new(self, lib: ModuleType, scheme: str) -> httpx.Client | httpx.AsyncClient:
         limits = lib.Limits(

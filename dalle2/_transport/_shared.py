@@ -1,11 +1,17 @@
 """The only place that knows httpx (and its twin httpx2): one exchange, and what went wrong in it.
 
-What it decides: whether a request that failed had left whole. httpx alone cannot tell (a failed write and a lost answer look the
-same), its `trace` events can. A failure becomes a plain `Failure`, raised outside the handler that caught it, so that no
-exception of the library, which holds the request and its key, hangs on ours.
+What it decides: whether a request that failed had left whole. httpx alone cannot tell (a failed write and a
+lost answer look the same), its `trace` events can. A failure becomes a plain `Failure`, raised outside the
+handler that caught it, so that no exception of the library, which holds the request and its key, hangs on
+ours.
 
-Requests are built whole and sent as they are: none of a client's headers, cookies or credentials join a request to an image
-host, be it our own client or the caller's. A caller's client adds its defaults to API requests only.
+It also decides whether the address that a name turned out to have may be talked to: the guard is asked at the
+moment of connecting, with the address of the connection itself, so there is no second look-up that could say
+something else.
+
+Requests are built whole and sent as they are: none of a client's headers, cookies or credentials join a
+request to an image host, be it our own client or the caller's. A caller's client adds its defaults to API
+requests only.
 """
 
 from __future__ import annotations
@@ -54,15 +60,25 @@ def tls_context(lib: ModuleType) -> ssl.SSLContext:
     """The process's one TLS context, built at the first https contact: it costs more than many calls."""
     names = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
     if names not in _contexts:
-        _contexts[names] = lib.create_ssl_context()
+        try:
+            _contexts[names] = lib.create_ssl_context()
+        except OSError as problem:
+            reason = str(problem)
+        else:
+            return _contexts[names]
+        raise ConfigurationError(
+            f"the trusted certificates cannot be read ({reason}): check SSL_CERT_FILE and SSL_CERT_DIR"
+        )
     return _contexts[names]
 
 
 def no_tls() -> ssl.SSLContext:
-    """A context that trusts nobody, for clients that speak plain http: httpx would build a full one."""
+    """A context that trusts nobody, for clients that speak plain http: httpx would build a full one each."""
     import ssl
 
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if () not in _contexts:
+        _contexts[()] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _contexts[()]
 
 
 def library_of(client: object, kind: Literal["Client", "AsyncClient"]) -> ModuleType:
@@ -85,39 +101,48 @@ def library_of(client: object, kind: Literal["Client", "AsyncClient"]) -> Module
 class Watch:
     """What the trace events of one request told."""
 
-    __slots__ = ("_dialled", "guard", "host", "peer", "seen", "whole")
+    __slots__ = ("_dialled", "_tunnel", "guard", "host", "peer", "seen", "whole")
 
-    def __init__(self, host: str, guard: Guard | None) -> None:
-        self.host = host
+    def __init__(self, guard: Guard | None) -> None:
+        self.host = ""
         self.guard = guard
         self.seen = False
         self.whole = False
         self.peer: str | None = None
         self._dialled = ""
+        self._tunnel = False
 
-    def event(self, name: str, info: Mapping[str, object]) -> str | None:
-        """Take one event; gives the reason to refuse the connection just made, if there is one."""
+    def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
+        """Take one event; gives the reason to give up the connection just made, if there is one."""
         self.seen = True
         if name.endswith("send_request_headers.started"):
-            self.whole = False  # a proxy's CONNECT comes first and is traced alike
+            self.whole = False
+        elif name.endswith("send_request_body.started"):  # a proxy's CONNECT comes first and is traced alike
+            self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
         elif name.endswith("send_request_body.complete"):
-            self.whole = True
+            self.whole = not self._tunnel
         elif name == "connection.connect_tcp.started":
             self._dialled = str(info.get("host", ""))
         elif name == "connection.connect_tcp.complete":
             return self._connected(info["return_value"])
         return None
 
-    def _connected(self, stream: object) -> str | None:
+    def _connected(self, stream: object) -> Failure | None:
         get = getattr(stream, "get_extra_info", lambda name: None)
-        raw = get("socket")
-        if raw is not None:  # so that a quiet NAT does not drop a long generation
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        try:
+            raw = get("socket")
+            if raw is not None:  # so that a quiet NAT does not drop a long generation
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            address = get("server_addr")
+        except OSError as error:
+            return Failure("connect", False, f"the connection broke at once: {error}")
         if self._dialled.strip("[]").lower() != self.host:
             return None  # a proxy: it does its own policing
-        address = get("server_addr")
         self.peer = str(address[0]) if isinstance(address, tuple) else None
-        return self.guard(self.peer) if self.guard is not None and self.peer else None
+        if self.guard is None or self.peer is None:
+            return None
+        refused = self.guard(self.peer)
+        return None if refused is None else Failure("refused_address", False, refused)
 
     def failure(self, lib: ModuleType, error: Exception) -> Failure:
         """What an exception of the library means."""
@@ -125,16 +150,9 @@ class Watch:
         kind: FailureKind
         if isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout)):
             return Failure("connect_timeout", False, detail)
-        if isinstance(
-            error,
-            (
-                lib.ConnectError,
-                lib.ProxyError,
-                lib.UnsupportedProtocol,
-                lib.LocalProtocolError,
-                lib.InvalidURL,
-            ),
-        ):
+        if isinstance(error, (lib.InvalidURL, lib.UnsupportedProtocol)):
+            return Failure("refused_address", False, detail)
+        if isinstance(error, (lib.ConnectError, lib.ProxyError, lib.LocalProtocolError)):
             return Failure("connect", False, detail)
         if isinstance(error, lib.TimeoutException):
             kind = "timeout"
@@ -150,7 +168,7 @@ def _plain(value: str | Secret) -> str:
 
 
 def build(
-    lib: ModuleType, request: HttpRequest, timeouts: Timeouts, trace: object, client: object = None
+    lib: ModuleType, request: HttpRequest, timeouts: Timeouts, trace: object, watch: Watch, client: object
 ) -> httpx.Request:
     """The library's request. With `client`, its default headers, cookies and parameters join in."""
     body = {"content": request.content} if request.content is not None else _multipart(request.form)
@@ -161,7 +179,20 @@ def build(
         extensions={"timeout": attrs.asdict(timeouts), "trace": trace},
         **body,
     )
+    watch.host = made.url.raw_host.decode("ascii").lower()
     return made
+
+
+def as_written(lib: ModuleType, made: httpx.Request, url: str) -> None:
+    """Let the request ask for the path and query as they stand in `url`: the library would normalise them."""
+    rest = url.partition("#")[0].partition("://")[2]
+    cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
+    target = rest[cut:] if rest[cut : cut + 1] == "/" else "/" + rest[cut:]
+    if not target.isascii() or not target.isprintable() or " " in target:
+        return  # not sendable as it is
+    raw = target.encode("ascii")
+    if made.url.raw_path != raw:
+        made.url = type("AsWritten", (lib.URL,), {"raw_path": raw})(made.url)
 
 
 def _multipart(form: Form | None) -> dict[str, object]:
@@ -172,12 +203,5 @@ def _multipart(form: Form | None) -> dict[str, object]:
 
 
 def flat(headers: httpx.Headers) -> dict[str, str]:
+    """Headers with lower-case names; of several lines with one name, their values joined."""
     return {name.lower(): value for name, value in headers.items()}
-
-
-def host_of(url: str) -> tuple[str, str]:
-    scheme, _, rest = url.partition("://")
-    authority = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
-    if authority.startswith("["):
-        return scheme.lower(), authority[1:].partition("]")[0].lower()
-    return scheme.lower(), authority.partition(":")[0].lower()

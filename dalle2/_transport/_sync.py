@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from .._http import Failure, HttpRequest, Timeouts, TransportError
+from .._http import HttpRequest, Timeouts, TransportError
 from ._pools import Base, Slot, Slots
-from ._shared import Guard, HttpClient, Watch, build, flat, host_of
+from ._shared import Guard, HttpClient, Watch, as_written, build, flat
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Answer:
-    """An answer whose body is still to come: iterate it for the decoded bytes, once; leave the `with` to close it."""
+    """An answer whose body is still to come: iterate it for the decoded bytes, once; the `with` closes it."""
 
     __slots__ = ("_lease", "_lib", "_response", "_watch", "headers", "status")
 
@@ -72,31 +72,32 @@ class Transport(Base):
     ) -> Answer:
         """Send a request; gives the answer once its headers are here. Raises `TransportError`."""
         lib = self._library()
-        scheme, host = host_of(request.url)
-        watch = Watch(host, guard)
+        watch = Watch(guard)
 
         def trace(name: str, info: Mapping[str, object]) -> None:
-            refused = watch.event(name, info)
-            if refused is not None:
+            failure = watch.event(name, info)
+            if failure is not None:
                 info["return_value"].close()  # type: ignore[attr-defined]
-                raise TransportError(Failure("refused_address", False, refused))
+                raise TransportError(failure)
 
-        lease = self._lease(lib, scheme) if self.client is None else None
-        client = cast("httpx.Client", self.client) if lease is None else lease[1].client
+        lease = None
         try:
-            made = build(lib, request, timeouts, trace, self.client if api else None)
+            made = build(lib, request, timeouts, trace, watch, self.client if api else None)
+            if not api:
+                as_written(lib, made, request.url)
+            if self.client is None:
+                lease = self._lease(lib, made.url.scheme)
+            client = cast("httpx.Client", self.client) if lease is None else lease[1].client
             auth = {} if api and lease is None else {"auth": None}
             response = client.send(made, stream=True, follow_redirects=False, **auth)
         except BaseException as error:
             if lease is not None:
                 lease[0].give_back(lease[1])
-            if not isinstance(error, (lib.HTTPError, lib.InvalidURL, lib.StreamError)):
-                raise
-            failure = watch.failure(lib, error)
+            problem = self._problem(lib, watch, error)
         else:
             self.peer = watch.peer or self.peer if api else self.peer
             return Answer(response, lib, watch, lease)
-        raise TransportError(failure)
+        raise problem
 
     def _lease(self, lib: ModuleType, scheme: str) -> tuple[Slots[httpx.Client], Slot[httpx.Client]]:
         key = os.getpid(), scheme

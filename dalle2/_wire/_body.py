@@ -1,9 +1,9 @@
 """Reading a JSON answer as it arrives, without ever building its long strings.
 
-An image answer is a small document around a few base64 strings of megabytes. The rule: strings are told apart by their
-length alone, never by their key (a prompt can contain anything). A string over `LONG` bytes goes straight to a `LongText`,
-which decodes base64 as it arrives and can give the very text back; all the rest, the skeleton, goes through
-`json.loads`, so that there is one meaning of a document and not two.
+An image answer is a small document around a few base64 strings of megabytes. The rule: strings are told apart
+by their length alone, never by their key (a prompt can contain anything). A string over `LONG` bytes goes
+straight to a `LongText`, which decodes base64 as it arrives and can give the very text back; all the rest,
+the skeleton, goes through `json.loads`, so that there is one meaning of a document and not two.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class JsonBody:
         self._in_string = False
 
     def document(self) -> object:
-        """The document; strings over `LONG` bytes are `LongText`. Raises `ValueError` if it is not one whole document."""
+        """The document; strings over `LONG` bytes are `LongText`. `ValueError` if it is not one, whole."""
         if self._in_string:
             raise ValueError("the document ends inside a string")
         try:

@@ -1,7 +1,7 @@
 """What an answer that says no means: one error of the tree, by `code` first, then message, status last.
 
-Two questions decide: could it have been billed, and would the same request be answered otherwise a moment later?
-What the body says was flattened into a `Problem` before.
+Two questions decide: could it have been billed, and would the same request be answered otherwise a moment
+later? What the body says was flattened into a `Problem` before.
 """
 
 from __future__ import annotations
@@ -23,13 +23,30 @@ from ._problem import request_id as request_id
 from ._problem import text_of
 
 QUOTA_CODES = frozenset(
-    "insufficient_quota billing_hard_limit_reached credit_balance_exhausted organization_spend_limit_exceeded "
-    "project_spend_limit_exceeded organization_usage_limit_exceeded insufficient_user_quota "
-    "pre_consume_token_quota_failed billing_not_active budget_exceeded".split()
+    {
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "budget_exceeded",
+        "credit_balance_exhausted",
+        "insufficient_quota",
+        "insufficient_user_quota",
+        "organization_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "pre_consume_token_quota_failed",
+        "project_spend_limit_exceeded",
+    }
 )
 POLICY_CODES = frozenset(
-    "content_policy_violation moderation_blocked image_content_policy_violation content_filter contentfilter "
-    "responsibleaipolicyviolation invalid_prompt bio_policy".split()
+    {
+        "bio_policy",
+        "content_filter",
+        "content_policy_violation",
+        "contentfilter",
+        "image_content_policy_violation",
+        "invalid_prompt",
+        "moderation_blocked",
+        "responsibleaipolicyviolation",
+    }
 )
 _SAFETY = re.compile(r"safety system|content[ _]policy|content_filter", re.IGNORECASE)
 _QUOTA = re.compile(
@@ -37,8 +54,8 @@ _QUOTA = re.compile(
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
-    r"\bmodel\b(?:[^.]|\.(?!\s)){0,120}?\b(?:does not exist|not found|is not available|has been (?:deprecated|"
-    r"retired|shut down))|no available channel|\b(?:unknown|invalid|no such) model\b",
+    r"\bmodel\b(?:[^.]|\.(?!\s)){0,120}?\b(?:does not exist|not found|is not available|"
+    r"has been (?:deprecated|retired|shut down))|no available channel|\b(?:unknown|invalid|no such) model\b",
     re.IGNORECASE,
 )
 # A gateway that repeats what it was told, as JSON or as Python's repr of it, under a code of its own.
@@ -81,7 +98,7 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
     """The error for a flattened problem that came with `response`."""
     status = response.status
     said = one_line(redact(problem.message, key=asked.key, prompt=asked.prompt))
-    if asked.prompt and len(asked.prompt) >= _TELLING:  # what decides is what the host says, not what it repeats
+    if asked.prompt and len(asked.prompt) >= _TELLING:  # the host's words decide, not what it repeats
         problem = attrs.evolve(problem, message=redact(problem.message, prompt=asked.prompt))
     identity = request_id(response.headers, problem.message)
     kind, hint = _classify(problem, response, asked)
@@ -173,8 +190,8 @@ def _meant(problem: Problem) -> str:
 def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
     if status in _GATEWAY or (status == 503 and not problem.enveloped):
         return e.OutcomeUnknownError, (
-            "A gateway answered in place of the API: the call may have been carried out and billed; repeat it with "
-            "client.send(e.request, idempotency_key=e.idempotency_key) if a second bill is acceptable"
+            "A gateway answered in place of the API: the call may have been carried out and billed; repeat "
+            "it with client.send(e.request, idempotency_key=e.idempotency_key) if a second bill is acceptable"
             if asked.paid
             else "A gateway answered in place of the API: try again later"
         )

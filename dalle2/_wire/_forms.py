@@ -1,8 +1,9 @@
 """The multipart wire of edits and variations.
 
-One image travels as the part `image`, several as repeated `image[]`; the mask as `mask`. A single image in the array
-form is refused for dall-e-2 (https://github.com/AIProxyTeam/AIProxySwift/issues/211), and so is a part of the type
-`application/octet-stream` (https://github.com/Comfy-Org/ComfyUI/pull/10552): each part is named and typed by its bytes.
+One image travels as the part `image`, several as repeated `image[]`; the mask as `mask`. A single image in
+the array form is refused for dall-e-2 (https://github.com/AIProxyTeam/AIProxySwift/issues/211), and so is a
+part of the type `application/octet-stream` (https://github.com/Comfy-Org/ComfyUI/pull/10552): each part is
+named and typed by its bytes.
 """
 
 from __future__ import annotations

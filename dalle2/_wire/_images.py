@@ -1,8 +1,8 @@
 """The Images wire: the JSON of a generation, and the images of an answer.
 
-Reading is tolerant of how a host writes an image (a URL, base64, either in the other's place, a data URI, both with one null)
-and strict about whether there is one: each item that cannot be read is a problem with its path, and never takes the
-readable ones with it.
+Reading is tolerant of how a host writes an image (a URL, base64, either in the other's place, a data URI,
+both with one null) and strict about whether there is one: each item that cannot be read is a problem with its
+path, and never takes the readable ones with it.
 """
 
 from __future__ import annotations
@@ -128,6 +128,8 @@ def read_item(
     problem = Unreadable(path, "there is neither a url nor a b64_json")
     for name in ("url", "b64_json"):  # bytes under the name that is theirs win
         value = item.get(name)
+        if isinstance(value, LongText) and not value.is_base64:
+            value = value.text()
         if value in _NOTHING:
             continue
         try:
@@ -157,8 +159,6 @@ def read_item(
 
 def read_address(value: object, path: str, base_url: str) -> str | None:
     """The URL that a value is, a relative one made whole, or `None` if it must be the image itself."""
-    if isinstance(value, LongText) and not value.is_base64:
-        value = value.text()
     text = value.strip() if isinstance(value, str) else ""
     if text[:8].lower().startswith(("http://", "https://")):
         return text

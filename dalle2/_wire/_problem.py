@@ -1,7 +1,8 @@
 """The body of an answer that says no, whatever its envelope, flattened into one `Problem`.
 
-Vendors and gateways wrap the same meaning in many ways: `{"error": {...}}`, a plain string, FastAPI's `detail`,
-Cloudflare's problem document, HTML. The rule: reading one never raises, and nothing is decided here.
+Vendors and gateways wrap the same meaning in many ways: `{"error": {...}}`, a plain string, FastAPI's
+`detail`, Cloudflare's problem document, HTML. The rule: reading one never raises, and nothing is decided
+here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from .._redact import one_line
 from ._body import plain
 
 _ID_IN_MESSAGE = re.compile(r"request[ _-]id[:=]?\s*((?=[\w-]*\d)[\w-]{8,})", re.IGNORECASE)
@@ -91,12 +93,12 @@ def read_problem(document: object, text: str) -> Problem:
 
 
 def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
-    """The host's own name for the request: from a header, else from the message, else its front's (Cloudflare)."""
+    """The host's own name for the request: from a header, else the message, else the proxy's (Cloudflare)."""
     for name in _ID_HEADERS:
-        if headers.get(name):
-            return headers[name]
+        if header := one_line(headers.get(name, "")):
+            return header
     found = _ID_IN_MESSAGE.search(message)
-    return found[1] if found else headers.get("cf-ray") or None
+    return found[1] if found else one_line(headers.get("cf-ray", "")) or None
 
 
 def reports_failure(document: object) -> bool:

@@ -36,14 +36,15 @@ def reduce_answer(document: object, route: Literal["responses", "generate"]) -> 
     """An Images document, a task to wait for, or a failure; anything else comes back as it is."""
     if not isinstance(document, Mapping):
         return document
-    items = [*_output_items(document.get("output"))]
+    output = document.get("output")
+    items = [*_called(output)] or [*_mentioned(output)]
     if items:
         fields = {name: value for name, value in document.items() if name not in ("output", "error")}
         return {**fields, "created": document.get("created_at"), "data": items}
     data = document.get("data")
     if isinstance(data, list):
         return document
-    if isinstance(data, Mapping) and isinstance(data.get("data"), (Mapping, list)):
+    if isinstance(data, Mapping) and data.get("data") and isinstance(data["data"], (Mapping, list)):
         inner = data["data"]
         return inner if isinstance(inner, Mapping) else {"data": inner}
     for level in (data, document):
@@ -51,10 +52,7 @@ def reduce_answer(document: object, route: Literal["responses", "generate"]) -> 
             found = _unfinished(level, route)
             if found is not None:
                 return found
-    refusal = _refusal(document.get("output"))
-    if refusal is not None:
-        return Problem(message=refusal, code="content_policy_violation", enveloped=True)
-    return document
+    return _refusal(output) or document
 
 
 def _unfinished(
@@ -84,21 +82,26 @@ def _failure(level: Mapping[str, object], status: str) -> Problem:
     )
 
 
-def _output_items(output: object) -> Iterator[Mapping[str, object]]:
-    """The images of an `output`, as items of an Images document."""
+def _items(output: object) -> list[Mapping[str, object]]:
+    return [item for item in output if isinstance(item, Mapping)] if isinstance(output, list) else []
+
+
+def _called(output: object) -> Iterator[Mapping[str, object]]:
+    """The images of an `output` that say that they are some, as items of an Images document."""
     if isinstance(output, Mapping):
         address = output.get("url") or output.get("image_url")
         if address:
             yield {"url": address}
-    for item in output if isinstance(output, list) else ():
-        if not isinstance(item, Mapping):
-            continue
-        if item.get("type") == "image_generation_call" and item.get("result"):
-            kept = {
-                name: value for name, value in item.items() if name not in ("type", "result", "status", "id")
-            }
-            result = item["result"]
-            yield {**kept, "b64_json": result[0] if isinstance(result, list) and result else result}
+    for item in _items(output):
+        result = item.get("result")
+        if item.get("type") == "image_generation_call" and result:
+            kept = {name: item[name] for name in item if name not in ("type", "result", "status", "id")}
+            yield {**kept, "b64_json": result[0] if isinstance(result, list) else result}
+
+
+def _mentioned(output: object) -> Iterator[Mapping[str, object]]:
+    """The images that the messages of an `output` speak of."""
+    for item in _items(output):
         for part in _parts(item):
             text = part.get("text")
             if isinstance(text, LongText) and text.prefix:
@@ -122,9 +125,13 @@ def addresses(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _refusal(output: object) -> str | None:
-    for item in output if isinstance(output, list) else ():
-        for part in _parts(item) if isinstance(item, Mapping) else ():
+def _refusal(output: object) -> Problem | None:
+    """Why an `output` holds no image, if it says so."""
+    for item in _items(output):
+        if item.get("type") == "image_generation_call" and str(item.get("status")).lower() in _FAILED:
+            return _failure(item, str(item["status"]))
+        for part in _parts(item):
             if part.get("type") == "refusal":
-                return str(plain(part.get("refusal")) or "the model refused")
+                said = str(plain(part.get("refusal")) or "the model refused")
+                return Problem(message=said, code="content_policy_violation", enveloped=True)
     return None

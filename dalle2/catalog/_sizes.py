@@ -16,12 +16,12 @@ from ._model import Model
 STEP, LONGEST, RATIO = 16, 3840, 3
 FEWEST, MOST = 655_360, 8_294_400
 
-_FORM = re.compile(r"([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", re.ASCII)
+_FORM = "(?a)" r"([1-9][0-9]{0,7})x([1-9][0-9]{0,7})"
 
 
 def parse_size(size: object) -> tuple[int, int] | None:
     """Width and height of `"1024x768"`; `None` for anything of another form."""
-    match = _FORM.fullmatch(size) if isinstance(size, str) else None
+    match = re.fullmatch(_FORM, size) if isinstance(size, str) else None
     return (int(match[1]), int(match[2])) if match else None
 
 

@@ -15,9 +15,9 @@ SCRIPT = Path(__file__).with_name("openai_node.mjs").read_text(encoding="utf-8")
 HEAD_256 = "89504e470d0a1a0a0000000d4948445200000100" + "00000100"
 
 
-def node(npm: Path, scenario: str, base_url: str) -> Any:
+def node(npm: Path, scenario: str, base_url: str, *more: str) -> Any:
     """Run one scenario in a Node process and return what it printed."""
-    command = ["node", "--input-type=module", "-", scenario, base_url]
+    command = ["node", "--input-type=module", "-", scenario, base_url, *more]
     done = subprocess.run(command, input=SCRIPT, cwd=npm, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -62,4 +62,43 @@ def test_a_rate_limit_is_typed(npm: Path, emulator: Emulator, base_url: str) -> 
     emulator.fail_next(429)
     answer = node(npm, "rate-limit", base_url)
     assert (answer["error"], answer["status"]) == ("RateLimitError", 429)
+    assert not emulator.billed
+
+
+def test_an_edit_takes_an_image_and_a_mask(
+    npm: Path, uploads: Path, emulator: Emulator, base_url: str
+) -> None:
+    """Files with a type, made by the client's own `toFile`."""
+    assert node(npm, "edit", base_url, str(uploads))["heads"] == [HEAD_256]
+    assert [(record.operation, record.prompt) for record in emulator.billed] == [("edit", "a red hat")]
+
+
+def test_a_variation_takes_an_image(npm: Path, uploads: Path, emulator: Emulator, base_url: str) -> None:
+    """Two variations of one file."""
+    assert node(npm, "vary", base_url, str(uploads))["heads"] == [HEAD_256] * 2
+    assert [(record.operation, record.n) for record in emulator.billed] == [("vary", 2)]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "code", "param"),
+    [
+        ("edit-untyped", None, "image"),
+        ("vary-untyped", None, "image"),
+        ("edit-list", "invalid_type", "image"),
+        ("edit-mask", None, None),
+    ],
+)
+def test_uploads_that_the_model_does_not_take_are_refused(
+    npm: Path,
+    uploads: Path,
+    emulator: Emulator,
+    base_url: str,
+    scenario: str,
+    code: str | None,
+    param: str | None,
+) -> None:
+    """A file stream (it travels without a type), a list, a mask of another size: a 400, and no bill."""
+    answer = node(npm, scenario, base_url, str(uploads))
+    assert (answer["error"], answer["status"]) == ("BadRequestError", 400)
+    assert (answer["code"], answer["param"]) == (code, param)
     assert not emulator.billed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import openai
@@ -11,6 +12,9 @@ import pytest
 from dalle2.testing import Emulator
 
 PNG = b"\x89PNG\r\n\x1a\n"
+variations = pytest.mark.filterwarnings(
+    "ignore:deprecated:DeprecationWarning"
+)  # the client's own, for its method
 
 
 def official(base_url: str, key: str = "sk-test", **options: int) -> openai.OpenAI:
@@ -97,3 +101,95 @@ def test_models_are_listed(served: str) -> None:
     """The list of models has the one that this is all about."""
     with official(served) as client:
         assert "dall-e-2" in [model.id for model in client.models.list()]
+
+
+def test_an_edit_takes_an_image_and_a_mask(uploads: Path, emulator: Emulator, base_url: str) -> None:
+    """Opened files and their names, as the client's documentation shows; what comes back is a picture."""
+    with (
+        official(base_url) as client,
+        (uploads / "image.png").open("rb") as image,
+        (uploads / "mask.png").open("rb") as mask,
+    ):
+        answer = client.images.edit(
+            model="dall-e-2", image=image, mask=mask, prompt="a red hat", n=2, size="256x256"
+        )
+    assert answer.data is not None
+    assert [fetch(image.url or "")[:8] for image in answer.data] == [PNG] * 2
+    assert [(record.operation, record.prompt, record.n) for record in emulator.billed] == [
+        ("edit", "a red hat", 2)
+    ]
+
+
+@variations
+def test_a_variation_takes_an_image(uploads: Path, emulator: Emulator, base_url: str) -> None:
+    """The picture itself comes back when it is asked for."""
+    with official(base_url) as client:
+        answer = client.images.create_variation(
+            model="dall-e-2", image=uploads / "image.png", size="256x256", response_format="b64_json"
+        )
+    assert answer.data is not None
+    assert base64.b64decode(answer.data[0].b64_json or "", validate=True).startswith(PNG)
+    assert [record.operation for record in emulator.billed] == ["vary"]
+
+
+@variations
+def test_an_upload_without_a_type_is_refused(uploads: Path, emulator: Emulator, base_url: str) -> None:
+    """Bare bytes travel as `application/octet-stream`, which the API does not take."""
+    image = (uploads / "image.png").read_bytes()
+    with official(base_url) as client:
+        for send in (
+            lambda: client.images.edit(model="dall-e-2", image=image, prompt="a red hat"),
+            lambda: client.images.create_variation(model="dall-e-2", image=image),
+        ):
+            with pytest.raises(openai.BadRequestError, match="unsupported mimetype"):
+                send()
+    assert not emulator.billed
+
+
+def test_a_list_of_images_is_refused_for_dall_e_2(uploads: Path, base_url: str) -> None:
+    """The client sends a list as `image[]`, and dall-e-2 takes one file."""
+    with official(base_url) as client, pytest.raises(openai.BadRequestError) as raised:
+        client.images.edit(model="dall-e-2", image=[uploads / "image.png"], prompt="a red hat")
+    assert (raised.value.code, raised.value.param) == ("invalid_type", "image")
+
+
+def test_a_mask_of_another_size_is_refused(uploads: Path, base_url: str) -> None:
+    """Image and mask have one size."""
+    with official(base_url) as client, pytest.raises(openai.BadRequestError, match="same size"):
+        client.images.edit(
+            model="dall-e-2",
+            image=uploads / "image.png",
+            mask=uploads / "small-mask.png",
+            prompt="a red hat",
+        )
+
+
+def test_a_stream_gives_partial_images_and_the_final_one(emulator: Emulator, base_url: str) -> None:
+    """Typed events of a GPT image model: partial images first, the whole one with its usage last."""
+    with (
+        official(base_url) as client,
+        client.images.generate(
+            model="gpt-image-2.5-flare", prompt="a corgi", size="1024x1024", stream=True, partial_images=2
+        ) as stream,
+    ):
+        events = list(stream)
+    assert [event.type for event in events] == ["image_generation.partial_image"] * 2 + [
+        "image_generation.completed"
+    ]
+    assert all(base64.b64decode(event.b64_json, validate=True).startswith(PNG) for event in events)
+    last = events[-1]
+    assert last.type == "image_generation.completed"
+    assert last.usage.output_tokens > 0
+    assert len(emulator.billed) == 1
+
+
+def test_a_stream_that_breaks_off_raises(emulator: Emulator, base_url: str) -> None:
+    """An error in the middle of a stream reaches the caller after the events before it."""
+    emulator.fail_stream_next(after_events=1)
+    seen = []
+    with official(base_url) as client, pytest.raises(openai.APIError):
+        for event in client.images.generate(
+            model="gpt-image-2.5-flare", prompt="a corgi", size="1024x1024", stream=True, partial_images=2
+        ):
+            seen.append(event.type)
+    assert seen == ["image_generation.partial_image"]

@@ -1,0 +1,154 @@
+"""The images of one call: a sequence, what was said about all of them, and the error when some were not saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, overload
+
+import attrs
+
+from .._images import ImagesData
+from .._successor import Adaptation, Adapted, fit_each
+from ..errors import DownloadError
+
+if TYPE_CHECKING:
+    from .._money import PriceTable, Usage
+    from .._requests import Request
+
+R = TypeVar("R")
+
+
+class BaseImages(Sequence[R], Generic[R]):
+    """The results of one call, in order, and what was said about all of them."""
+
+    def __init__(self, data: ImagesData, results: Sequence[R]) -> None:
+        self._data = data
+        self._results = tuple(results)
+        self._adapted: Adapted | None = None
+        self._prices: PriceTable | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self], adapted: Adapted, prices: PriceTable | None = None) -> Self:
+        """The results of several calls as one, in order."""
+        first = parts[0]
+        data = first._data
+        if len(parts) > 1:
+            from .._money import Usage
+
+            images = tuple(image for part in parts for image in part._data.images)
+            usage = Usage.total(part.usage for part in parts)
+            data = attrs.evolve(data, images=images, usage=usage, request=adapted.request)
+        joined = cls(data, [result for part in parts for result in part])
+        joined._adapted = adapted
+        joined._prices = prices
+        return joined
+
+    def fit(self) -> None:
+        """Bring the images to the size that was asked for, if a successor could not make it."""
+        if self._adapted is not None:
+            fit_each(self._results, self._adapted.scale)
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """Each change that was made to serve the request on `Client(successor=...)`; empty without one."""
+        return () if self._adapted is None else self._adapted.adaptations
+
+    @property
+    def cost(self) -> float | None:
+        """What the call cost in US dollars at OpenAI's list price (or `Client(prices=...)`): by image, or by usage; `None` where that is not known."""
+        from .._money import PRICES, cost
+
+        request = self.request
+        size = self._data.extra.get("size") or request.size
+        quality = self._data.extra.get("quality") or getattr(request, "quality", None)
+        return cost(
+            self.model,
+            self.usage,
+            n=len(self),
+            size=size if isinstance(size, str) else None,
+            quality=quality if isinstance(quality, str) else None,
+            prices=self._prices or PRICES,
+        )
+
+    @property
+    def created(self) -> datetime:
+        """When the images were made (aware, UTC)."""
+        return self._data.created
+
+    @property
+    def model(self) -> str:
+        """The model that was asked."""
+        return self._data.model
+
+    @property
+    def request_id(self) -> str | None:
+        """The host's own name for the call: give it to the host's support."""
+        return self._data.request_id
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens that were counted, where the model is priced by tokens; else `None`."""
+        from .._money import Usage
+
+        told = self._data.usage
+        return told if isinstance(told, Usage) else Usage.from_json(told)
+
+    @property
+    def request(self) -> Request:
+        """The request as it was sent, model included: `client.send(images.request)` asks for the same again."""
+        request: Request = self._data.request  # type: ignore[assignment]
+        return request
+
+    @property
+    def extra(self) -> Mapping[str, object]:
+        """What the answer said under names that this package does not know."""
+        return self._data.extra
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[R]: ...
+    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
+        return self._results[index]
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self)} image(s) of {self.model}, created {self.created:%Y-%m-%d %H:%M:%S} UTC>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: the pictures side by side."""
+        cells = []
+        for result in self._results:
+            bundle = result._repr_mimebundle_()  # type: ignore[attr-defined]
+            kind = next((kind for kind in bundle if kind.startswith("image/")), None)
+            picture = (
+                f'<img src="data:{kind};base64,{bundle[kind]}">' if kind else bundle.get("text/html", "")
+            )
+            cells.append(f'<div style="display:inline-block;margin:4px;max-width:256px">{picture}</div>')
+        return {"text/plain": repr(self), "text/html": "".join(cells)}
+
+
+def partial_error(
+    saved: Mapping[int, Path], failed: Mapping[int, Exception], images: Sequence[R]
+) -> DownloadError:
+    """The error of an `images.save` of which some failed: nothing that was saved is forgotten."""
+    first = failed[min(failed)]
+    return DownloadError(
+        f"{len(failed)} of {len(images)} images were not saved (see .failed; .saved lists the others); "
+        f"the first: {type(first).__name__}: {first}",
+        reason="partial",
+        saved=[saved[index] for index in sorted(saved)],
+        failed=failed,
+        images=[images[index] for index in sorted(failed)],  # type: ignore[misc]
+    )
+
+
+def note_saved(error: BaseException, saved: Mapping[int, Path]) -> None:
+    """Tell what was saved before an interrupt."""
+    error.add_note(
+        f"dalle2: saved before this: {', '.join(str(saved[index]) for index in sorted(saved)) or 'nothing'}"
+    )

@@ -1,0 +1,172 @@
+"""One image without any way to fetch it: what is known of it, how it shows itself, how it travels."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .._fetch import AsyncFetcher, Fetcher, Fetching
+from .._files import safe_stem
+from .._hosts import Site
+from .._images import ImageData
+from .._media import ImageCheck, ImageError
+from .._redact import shown_url
+from ..errors import DownloadError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from .._types import ExpirySource
+
+F = TypeVar("F", Fetcher, AsyncFetcher)
+
+
+class BaseResult(Generic[F]):
+    """One image, without any way to fetch it."""
+
+    __slots__ = ("_clock", "_data", "_fetcher")
+
+    def __init__(self, data: ImageData, fetcher: F) -> None:
+        self._data = data
+        self._fetcher: F = fetcher
+        self._clock = fetcher.how.shared.clock
+
+    @property
+    def url(self) -> str | None:
+        """The image's URL, byte for byte as the host sent it, or `None` if it sent the image itself."""
+        return self._data.url
+
+    @property
+    def content(self) -> bytes | None:
+        """The image's bytes if they are held (the answer had them, or `read()` fetched them), else `None`."""
+        return self._data.content
+
+    @property
+    def b64_json(self) -> str | None:
+        """The held bytes as base64, else `None`."""
+        held = self._data.content
+        return None if held is None else base64.b64encode(held).decode("ascii")
+
+    @property
+    def revised_prompt(self) -> str | None:
+        """The prompt that the host really used, if it said so."""
+        return self._data.revised_prompt
+
+    @property
+    def created(self) -> datetime:
+        """When the image was made (aware, UTC): the answer's word, else its `Date`, else the local time."""
+        return self._data.created
+
+    @property
+    def media_type(self) -> str | None:
+        """Such as `"image/png"`: from the bytes where they are held, else as declared, else `None`."""
+        return self._data.media_type
+
+    @property
+    def model(self) -> str | None:
+        """The model that was asked."""
+        return self._data.model
+
+    @property
+    def extra(self) -> Mapping[str, object]:
+        """What the host said of this image under names that this package does not know."""
+        return self._data.extra
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the URL dies (aware, UTC), or `None` if that is not known or there is no URL."""
+        return self._data.expiry.at
+
+    @property
+    def expiry_source(self) -> ExpirySource | None:
+        """`"signature"`: the URL itself says so; `"created"`: one hour after `created`, by OpenAI's documentation."""
+        return self._data.expiry.source
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds until the URL dies, by the local clock corrected with the host's; never negative; `None` if unknown."""
+        at = self._data.expiry.at
+        return None if at is None else max((at - self._clock.now()).total_seconds(), 0.0)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the URL is known to be dead and the bytes are not held."""
+        return self._data.content is None and self.expires_in == 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values, from which `from_dict` makes the same image. Holds no key.
+
+        `api` is the origin of the API that made the image: images may lie on a private network if it does.
+        """
+        return self._data.to_dict() | {"api": self._fetcher.site.url}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._data, self._fetcher)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BaseResult) and type(other) is type(self) and other._data == self._data
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        parts = []
+        if self._data.url is not None:
+            parts.append(f"url={shown_url(self._data.url, 60)!r}")
+            left = self.expires_in
+            if left is not None:
+                parts.append("expired" if left == 0 else f"expires_in={left:.0f}s")
+        if self._data.content is not None:
+            parts.append(f"{self.media_type or 'unknown type'}, {len(self._data.content)} bytes held")
+        return f"<{type(self).__name__} {' '.join(parts)}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: the picture, else the live URL, else that it expired."""
+        import html
+
+        bundle = {"text/plain": repr(self)}
+        encoded, kind = self.b64_json, self.media_type or "image/png"
+        if encoded is not None and kind in ("image/png", "image/jpeg", "image/gif"):
+            bundle[kind] = encoded
+        elif encoded is not None:
+            bundle["text/html"] = f'<img src="data:{html.escape(kind)};base64,{encoded}">'
+        elif self.is_expired:
+            bundle["text/html"] = (
+                f"<em>This image's URL expired at {self.expires_at:%Y-%m-%d %H:%M:%S} UTC.</em>"
+            )
+        elif self._data.url is not None:
+            bundle["text/html"] = f'<img src="{html.escape(self._data.url)}" referrerpolicy="no-referrer">'
+        return bundle
+
+    def _stem(self, number: int | None = None) -> str:
+        stem = safe_stem(self._data.prompt or "")
+        return stem if number is None else f"{stem}-{number}"
+
+    def _hold(self, content: bytes) -> bytes:
+        self._data = self._data.holding(content)
+        return content
+
+
+def checked_type(content: bytes) -> str:
+    """The media type of held bytes. Raises `DownloadError` if they are not one whole image."""
+    check = ImageCheck()
+    try:
+        check.feed(content)
+        return check.finish()
+    except ImageError as problem:
+        raise DownloadError(
+            f"The host's answer holds bytes that are not a whole image: {problem}; read() gives them as they are",
+            reason="truncated" if problem.reason == "truncated" else "not_an_image",
+        ) from None
+
+
+def data_from(data: object) -> tuple[ImageData, Fetching]:
+    """The image in a `to_dict` mapping, and how to fetch it without a client. Raises `InvalidRequestError`."""
+    if not isinstance(data, Mapping):
+        raise InvalidRequestError("data must be a mapping, as to_dict() gives it", field="data")
+    api = data.get("api")
+    try:
+        if api is not None and not isinstance(api, str):
+            raise ValueError("'api' must be a text or null")
+        return ImageData.from_dict(data), Fetching(site=Site.of(api) if api else Site())
+    except (ValueError, OverflowError, OSError) as problem:
+        raise InvalidRequestError(f"data is not what to_dict() gives: {problem}", field="data") from None

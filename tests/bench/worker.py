@@ -1,0 +1,177 @@
+"""One measurement, in a fresh process: `python -P worker.py SUBJECT SCENARIO ORIGIN FOLDER COUNT`.
+
+The rule: nothing is imported here that a subject could be spared by it, and nothing is measured but the
+subject's work: CPU seconds of the whole process (user and system, all threads) between two marks, and how
+far its memory's peak rose above what it held at the first one. Prints one JSON object; a whole process is
+measured from outside.
+
+A subject is a module of `subjects` with a function for each scenario that it takes part in:
+
+    load()                   import the library
+    client(base)             a client for that base URL
+    cold(base, path)         one image, made and saved
+    caller(base)             gives a function that makes one image and gives its URL
+    crowd(base, at_once)     awaited: gives the same, to be awaited, and how to close
+    base64(base, count)      gives a function that makes that many images and saves them in a folder
+    download(base)           gives a function that saves the image of a URL in a folder
+"""
+
+import os
+import sys
+import time
+
+SMALL = 1024
+"""Bytes of the image that warms a subject up."""
+
+
+def resident(field):
+    """The process's memory (VmRSS now, VmHWM at its peak) in bytes; `None` where no one tells."""
+    try:
+        with open("/proc/self/status") as lines:
+            for line in lines:
+                if line.startswith(field):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+class Meter:
+    """CPU seconds, wall seconds and peak growth since `start`."""
+
+    def start(self):
+        """Begin. The kernel forgets the old peak."""
+        try:
+            with open("/proc/self/clear_refs", "w") as control:
+                control.write("5")
+        except OSError:
+            pass
+        self.held = resident("VmRSS")
+        self.restart()
+
+    def restart(self):
+        """Begin again with the clocks, not with the memory."""
+        self.wall = time.perf_counter()
+        self.cpu = time.process_time()
+
+    def stop(self, calls=1):
+        """What it took, a call."""
+        cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
+        peak = resident("VmHWM")
+        rose = max(0, peak - self.held) if peak is not None else None
+        return {"cpu": cpu / calls, "wall": wall / calls, "peak": rose}
+
+
+def load(subject, origin, folder, count):
+    """Import the library."""
+    before, meter = len(sys.modules), Meter()
+    meter.start()
+    subject.load()
+    return {**meter.stop(), "modules": len(sys.modules) - before}
+
+
+def client(subject, origin, folder, count):
+    """Import the library and make a client for an https host, as every real one is."""
+    before, meter = len(sys.modules), Meter()
+    meter.start()
+    kept = subject.client(f"{origin}/url/{SMALL}/v1")
+    measured = {**meter.stop(), "modules": len(sys.modules) - before}
+    del kept  # only now: closing it is not part of it
+    return measured
+
+
+def cold(subject, origin, folder, count):
+    """Everything from nothing to one image on the disk."""
+    path = os.path.join(folder, "image.png")
+    subject.cold(f"{origin}/url/1100000/v1", path)
+    assert os.path.getsize(path) > 1_000_000
+    return {}
+
+
+def warm(subject, origin, folder, count):
+    """Calls on a connection that is open."""
+    call, meter = subject.caller(f"{origin}/url/{SMALL}/v1"), Meter()
+    for _ in range(50):
+        call()
+    meter.start()
+    for _ in range(count):
+        call()
+    return meter.stop(count)
+
+
+def crowd(subject, origin, folder, count):
+    """Calls that wait for their pictures, many at a time: FOLDER is how many."""
+    import asyncio
+
+    async def run():
+        at_once, meter = int(folder), Meter()
+        call, close = await subject.crowd(f"{origin}/slow/50/v1", at_once)
+
+        async def one(calls):
+            for _ in range(calls):
+                await call()
+
+        await call()
+        meter.start()
+        await asyncio.gather(*(one(1) for _ in range(at_once)))
+        meter.restart()
+        each = max(1, count // at_once)
+        await asyncio.gather(*(one(each) for _ in range(at_once)))
+        measured = meter.stop(each * at_once)
+        await close()
+        return measured
+
+    return asyncio.run(run())
+
+
+def base64_images(subject, origin, folder, count):
+    """An answer with images in base64, all saved; COUNT is `IMAGESxSIZE`."""
+    once(subject.base64(f"{origin}/b64/1x{SMALL}/v1", 1), folder, "first")
+    images = int(count.partition("x")[0])
+    save = subject.base64(f"{origin}/b64/{count}/v1", images)
+    return repeated(save, folder, 3, images)
+
+
+def download(subject, origin, folder, count):
+    """One image by URL, saved; COUNT is its size in bytes."""
+    save = subject.download(origin)
+    once(lambda place: save(f"{origin}/image/{SMALL}.png", place), folder, "first")
+    return repeated(lambda place: save(f"{origin}/image/{count}.png", place), folder, 3, 1)
+
+
+def once(save, folder, name):
+    """Save into an empty folder."""
+    place = os.path.join(folder, name)
+    os.mkdir(place)
+    save(place)
+
+
+def repeated(save, folder, times, images):
+    """The median CPU of a few times; the peak is that of the first."""
+    import shutil
+
+    taken = []
+    for number in range(times):
+        meter = Meter()
+        meter.start()
+        once(save, folder, str(number))
+        taken.append(meter.stop())
+        assert len(os.listdir(os.path.join(folder, str(number)))) == images
+        shutil.rmtree(os.path.join(folder, str(number)))
+    taken[0]["cpu"] = sorted(row["cpu"] for row in taken)[times // 2]
+    taken[0]["wall"] = sorted(row["wall"] for row in taken)[times // 2]
+    return taken[0]
+
+
+def main():
+    """Measure and print."""
+    name, scenario, origin, folder, count = sys.argv[1:]
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "subjects"))
+    subject = __import__(name)
+    count = int(count) if count.isdigit() and scenario != "base64_images" else count
+    measured = globals()[scenario](subject, origin, folder, count)
+    parts = (f'"{key}": {value}' for key, value in measured.items() if value is not None)
+    sys.stdout.write("{" + ", ".join(parts) + "}\n")
+
+
+main()

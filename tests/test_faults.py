@@ -1,0 +1,75 @@
+"""The matrix: every fault, on every kind of client, for a paid call and for a download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from .faults.catalogue import FAULTS, Fault
+from .faults.drive import FLAVOURS, fetch, pay
+from .faults.server import IMAGE
+
+ROOT = Path(__file__).parents[1]
+
+
+def cases(faults: Iterable[Fault]) -> pytest.MarkDecorator:
+    """A test of each of these faults."""
+    ignored = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    return pytest.mark.parametrize(
+        "fault",
+        [pytest.param(one, id=one.id, marks=[ignored] if one.untidy else []) for one in faults],
+    )
+
+
+every_fault = cases(FAULTS)
+every_client = pytest.mark.parametrize("flavour", FLAVOURS)
+
+
+@every_client
+@every_fault
+def test_a_paid_call_ends_as_the_table_says(fault: Fault, flavour: str) -> None:
+    """A fault that never ends costs at most one bill and says truly whether there may be one."""
+    came = pay(flavour, fault)
+    assert (came.kind, came.reason, came.tries, came.billed) == (
+        fault.post.error,
+        fault.post.reason,
+        fault.post.tries,
+        fault.post.billed,
+    )
+    assert came.billed <= 1
+    assert came.maybe_billed == fault.post.maybe_billed
+    assert came.maybe_billed or came.billed == 0 or came.error is None
+    assert len(came.keys) <= 1
+    assert None not in came.keys
+
+
+@every_client
+@cases(one for one in FAULTS if one.place is None)
+def test_a_fault_that_passes_is_survived_only_if_that_is_free(fault: Fault, flavour: str) -> None:
+    """After one failed attempt the call is repeated if it was not carried out, and never otherwise."""
+    came = pay(flavour, fault, once=True)
+    safe = fault.post.tries == 3 or fault.large or fault.post.error == ""
+    assert came.billed <= 1
+    assert (came.error is None) == safe
+    assert len(came.keys) <= 1
+
+
+@every_client
+@every_fault
+def test_a_download_ends_as_the_table_says(fault: Fault, flavour: str, tmp_path: Path) -> None:
+    """An image is there with its exact bytes, or an error says why and the folder is empty."""
+    came = fetch(flavour, fault, tmp_path)
+    assert (came.kind, came.reason, came.tries) == (fault.fetch.error, fault.fetch.reason, fault.fetch.tries)
+    assert came.data == (IMAGE if came.error is None else None)
+    assert not came.maybe_billed
+
+
+@every_client
+@cases(one for one in FAULTS if one.fetch.tries == 3 or (one.fetch.tries == 0 and one.place is None))
+def test_a_download_survives_a_fault_that_passes(fault: Fault, flavour: str, tmp_path: Path) -> None:
+    """Fetching is free, so what can pass is tried again, and the bytes are exact."""
+    came = fetch(flavour, fault, tmp_path, once=True)
+    assert came.error is None
+    assert came.data == IMAGE
