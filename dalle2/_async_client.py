@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 from . import _types as t
 from ._async_image_result import AsyncImageResult, AsyncImages, held, in_thread
+from ._clean import Environment, hide
 from ._core import Options
 from ._fetch import AsyncFetcher
 from ._http import HttpResponse
@@ -72,9 +73,10 @@ class AsyncClient:
         budget: Budget | None = None,
         prices: PriceTable | None = None,
     ) -> None:
+        secret, api_key = hide(api_key), None  # no frame of an error may hold it
         settings = resolve(
-            os.environ,
-            api_key=api_key,
+            Environment(os.environ),
+            api_key=secret,
             provider=provider,
             base_url=base_url,
             model=model,

@@ -7,7 +7,7 @@ cannot travel is refused by its source and never with its value where that may b
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from ._http import Secret
@@ -27,19 +27,51 @@ _HEADER_NAME = r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"  # RFC 9110, section 5.6.2
 _HEADER_VALUE = r"[\t\x20-\x7e]*"
 
 
-def clean_key(text: str, source: str) -> Secret:
-    """A key without stray white space. Raises `ConfigurationError`, without the key, if it cannot be sent."""
-    if not isinstance(text, str):
-        raise ConfigurationError(f"{source} must be a text; it is {type(text).__name__}")
-    key = text.strip(STRAY)
-    if not key:
-        raise ConfigurationError(f"{source} is blank: give a key, or leave it out to read the environment")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigurationError(
-            f"{source} holds a character that no key has (a space, a control or a non-ASCII character): "
-            "copy it again"
-        )
+class Environment(Mapping[str, str]):
+    """The environment, read through a value that does not show it: it holds keys, and a traceback shows locals."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> str:
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    def __repr__(self) -> str:
+        return "<the environment>"
+
+
+def hide(key: str | Secret | None) -> Secret | None:
+    """A key as a value that does not show itself, whatever was given. Raises `ConfigurationError` if it is no text."""
+    if key is None or isinstance(key, Secret):
+        return key
+    if not isinstance(key, str):
+        raise ConfigurationError(f"api_key must be a text; it is {type(key).__name__}")
     return Secret(key)
+
+
+def clean_key(secret: Secret, source: str) -> Secret:
+    """A key without stray white space. Raises `ConfigurationError`, without the key, if it cannot be sent."""
+    problem = _key_problem(secret.reveal().strip(STRAY))
+    if problem:
+        raise ConfigurationError(f"{source} {problem}")
+    return Secret(secret.reveal().strip(STRAY))
+
+
+def _key_problem(key: str) -> str | None:
+    """What is wrong with a key; apart, so that no frame of an error holds the key itself."""
+    if not key:
+        return "is blank: give a key, or leave it out to read the environment"
+    if not key.isascii() or not key.isprintable() or " " in key:
+        return (
+            "holds a character that no key has (a space, a control or a non-ASCII character): copy it again"
+        )
+    return None
 
 
 def clean_word(text: object, source: str) -> str:

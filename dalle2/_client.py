@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 from . import _types as t
+from ._clean import Environment, hide
 from ._core import Options
 from ._fetch import Fetcher
 from ._http import HttpResponse
@@ -88,9 +89,10 @@ class Client:
         budget: Budget | None = None,
         prices: PriceTable | None = None,
     ) -> None:
+        secret, api_key = hide(api_key), None  # no frame of an error may hold it
         settings = resolve(
-            os.environ,
-            api_key=api_key,
+            Environment(os.environ),
+            api_key=secret,
             provider=provider,
             base_url=base_url,
             model=model,

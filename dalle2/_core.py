@@ -103,10 +103,15 @@ def images_call(
     request = with_model(request, settings)
     model = request.model or settings.model
     check_request(request, model, stream=stream)
-    key = checked_key(options.idempotency_key) if options.idempotency_key is not None else new_key()
-    asked, reading = context_of(settings, request, key, today=today, known=known, again=options.again)
+    key = key_of(settings, options)
     values = {"model": model} | parameters(request) | ({"stream": True} if stream else {})
     values |= dict(request.extra_body or {})
+    model = _text(values, "model") or model  # extra_body wins, and what is sent is what counts
+    count = values.get("n")
+    count = count if isinstance(count, int) and count > 0 else 1
+    asked, reading = context_of(
+        settings, request, key, model=model, today=today, known=known, again=options.again
+    )
     route: Literal["responses", "generate"] = "generate"
     if settings.provider.wire == "responses":
         route = "responses"
@@ -136,17 +141,50 @@ def images_call(
             accept="text/event-stream" if stream else "application/json",
         ),
         decode=decode,
-        lost=lambda failure: lost_error(failure, asked),
+        lost=lambda failure, response=None: lost_error(failure, asked, response),
         paid=True,
         lane=f"{settings.base_url} {model}",
         idempotency_key=key,
         operation=request.operation,
         model=model,
         host=settings.host,
-        images=request.n or 1,
-        usd=request.estimate(prices=settings.prices) if priced else None,
+        images=count,
+        usd=_estimate(settings, request, model, count, values) if priced else None,
     )
     return call
+
+
+def _text(values: Mapping[str, object], name: str) -> str | None:
+    value = values.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _estimate(
+    settings: Settings, request: Request, model: str, count: int, values: Mapping[str, object]
+) -> float | None:
+    """What the call will cost, by what is sent."""
+    from ._money import PRICES, estimate
+
+    return estimate(
+        request.operation,
+        model,
+        n=count,
+        size=_text(values, "size"),
+        quality=_text(values, "quality"),
+        prices=settings.prices or PRICES,
+    )
+
+
+def key_of(settings: Settings, options: Options) -> str:
+    """The idempotency key of a call: the argument, else a header that the caller set, else a new one."""
+    if options.idempotency_key is not None:
+        return checked_key(options.idempotency_key)
+    wanted = (settings.provider.idempotency_header or "").lower()
+    for headers in (options.extra_headers, settings.headers, settings.provider.headers):
+        for name, value in (headers or {}).items():
+            if isinstance(name, str) and name.lower() == wanted:
+                return checked_key(value)
+    return new_key()
 
 
 def context_of(
@@ -154,15 +192,16 @@ def context_of(
     request: Request,
     key: str | None,
     *,
+    model: str,
     today: date,
     known: Knowledge,
     again: Request | None = None,
 ) -> tuple[Asked, Reading]:
     """What must be known to tell the errors of a call, and to read its answer."""
-    model, prompt = request.model or settings.model, prompt_of(request)
+    prompt = prompt_of(request)
     reading = Reading(
         base_url=settings.base_url,
-        openai_like=settings.provider.openai_like,
+        openai_like=settings.openai_like,
         model=model,
         prompt=prompt,
         request=request,
@@ -196,8 +235,8 @@ def poll_call(
 ) -> Call[S | Pending[S]]:
     """The free question after a paid task. That it could not be asked says nothing of the task, which was started."""
 
-    def lost(failure: Failure) -> e.Dalle2Error:
-        return lost_error(attrs.evolve(failure, sent=True), asked)
+    def lost(failure: Failure, response: HttpResponse | None = None) -> e.Dalle2Error:
+        return lost_error(attrs.evolve(failure, sent=True), asked, response)
 
     request = api_request(settings, task.route, None, method="GET", tail="/" + quote(task.id, safe=""))
     return attrs.evolve(first, request=request, lost=lost, paid=False, usd=None)
@@ -242,12 +281,12 @@ def api_request(
         put("OpenAI-Organization", settings.organization)
     if settings.project:
         put("OpenAI-Project", settings.project)
-    if key is not None and provider.idempotency_header:
-        put(provider.idempotency_header, key)
     for name, value in {**provider.headers, **settings.headers}.items():
         put(name, Secret(value))
     for name, value in extra_headers(extra).items():
         put(name, Secret(value))
+    if key is not None and provider.idempotency_header:
+        put(provider.idempotency_header, key)
     content, form = (body, None) if isinstance(body, bytes) else (None, body)
     return HttpRequest(method, url, tuple(headers.values()), content, form)
 

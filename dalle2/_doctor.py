@@ -1,7 +1,7 @@
 """Is everything ready for a paid call? Asked without spending anything.
 
-What is looked at: the key's shape (never the key), the host, proxy and TLS, the model that would be called and its end, and what usual
-arguments become on its successor. One free request is made, for the list of models.
+What is looked at: the key's shape (never the key), the host, proxy and TLS, the model that would be called and
+its end, and what usual arguments become on its successor. One free request is made, for the list of models.
 """
 
 from __future__ import annotations
@@ -9,25 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import attrs
 
 from . import catalog
 from . import errors as e
 from ._client import Client
-from ._redact import one_line
-from ._requests import GenerateRequest
+from ._inputs import InputImage
+from ._prepare import mask_from_box
+from ._redact import shown_url
+from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
 from ._successor import adapt, check_successor
 from .providers import Provider
 from .retry import RetryPolicy
 from .settings import Settings, resolve
 
-Status = Literal["ok", "warning", "problem"]
+Status = Literal["ok", "note", "warning", "problem"]
+SHORTEST = 20
+"""Characters: no host gives out shorter keys."""
 
 
 @attrs.frozen
 class Check:
-    """One thing looked at: its name, how it is, and what to do about it."""
+    """One thing looked at: its name, how it is, and what to do about it. A `note` is neither good nor bad."""
 
     name: str
     status: Status
@@ -48,87 +53,103 @@ def diagnose(
         settings = resolve(environ, provider=provider, base_url=base_url, model=model)
     except e.ConfigurationError as error:
         return [Check("settings", "problem", str(error))]
-    checks = [_key(settings)]
-    checks += _proxy(environ, settings)
-    dates: dict[str, date | None] = {}
-    checks.append(_host(settings, provider, base_url, dates))
+    host, dates = _host(settings)
     models = catalog.with_dates(dates)
-    checks.append(_model(settings, today, models, listed=settings.model in dates))
-    checks += _on_successor(settings, successor, today, models)
-    return checks
+    return [
+        _key(settings),
+        *_proxy(environ, settings),
+        host,
+        _model(settings, today, models, dates),
+        *_on_successor(settings, successor, today, models),
+    ]
 
 
 def _key(settings: Settings) -> Check:
-    length = len(settings.key.reveal())
-    shape = f"from {settings.key_from}, {length} characters"
+    key = settings.key.reveal()
+    shape = f"{len(key)} characters, from {settings.key_from}"
     if settings.provider.name == "emulator":
-        return Check("key", "ok", "the emulator needs none")
-    if settings.provider.official and not settings.key.reveal().startswith("sk-"):
-        return Check("key", "warning", f"{shape}, and does not begin with 'sk-' as OpenAI's keys do")
-    return Check(
-        "key", "ok" if length >= 20 else "warning", shape + ("" if length >= 20 else ", which is short")
-    )
+        return Check("key", "ok", "the emulator on board needs none")
+    if key[0] in "\"'" or key[-1] in "\"'":
+        return Check("key", "problem", f"{shape}; it stands in quotation marks: take them off")
+    if settings.provider.official and not key.startswith("sk-"):
+        return Check("key", "warning", f"{shape}; OpenAI's keys begin with 'sk-', and this one does not")
+    if len(key) < SHORTEST:
+        return Check("key", "warning", f"{shape}; that is short for a key: was it copied whole?")
+    return Check("key", "ok", shape)
 
 
 def _proxy(environ: Mapping[str, str], settings: Settings) -> list[Check]:
-    """Proxies are read by httpx from the environment."""
-    scheme = settings.base_url.partition(":")[0] or "http"
-    for name in (f"{scheme}_proxy", "all_proxy"):
-        for form in (name, name.upper()):
-            if environ.get(form):
-                shown = environ[form].rpartition("@")[2]
-                return [Check("proxy", "ok", f"{form} is set: calls go through {one_line(shown, 80)}")]
-    return []
+    """Proxies are read from the environment, as the HTTP library does."""
+    scheme = settings.base_url.partition(":")[0]
+    forms = [name for base in (f"{scheme}_proxy", "all_proxy") for name in (base, base.upper())]
+    name = next((form for form in forms if scheme and environ.get(form)), None)
+    if name is None:
+        return []
+    excepted = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if proxy_bypass_environment(settings.host, {"no": excepted}):
+        return [Check("proxy", "note", f"{name} is set, but NO_PROXY excepts {settings.host}")]
+    return [Check("proxy", "note", f"{name} is set: calls go through {shown_url(environ[name], 80)}")]
 
 
-def _host(
-    settings: Settings, provider: str | Provider | None, base_url: str | None, dates: dict[str, date | None]
-) -> Check:
-    place = settings.base_url or "the embedded emulator"
-    secure = "over TLS" if place.startswith("https") else "without TLS"
+def _host(settings: Settings) -> tuple[Check, dict[str, date | None]]:
+    """Whether the host answers, and the models that it lists, with their ends."""
+    place = settings.base_url or "the emulator on board"
+    secure = {"https": " over TLS", "http": " without TLS"}.get(settings.base_url.partition(":")[0], "")
     try:
         with Client(
             settings.key.reveal(),
-            provider=provider if provider is not None else settings.provider,
-            base_url=base_url,
+            provider=settings.provider,
+            base_url=settings.base_url or None,
+            organization=settings.organization,
+            project=settings.project,
             timeout=20.0,
             retry=RetryPolicy.none(),
         ) as client:
             rows = client.list_models()
     except (e.AuthenticationError, e.PermissionDeniedError) as error:
-        return Check("host", "problem", f"{place} answers, and refuses the key: {error}")
-    except e.APIStatusError as error:
-        return Check(
-            "host",
-            "warning",
-            f"{place} answers {secure}, but gives no list of models: HTTP {error.status_code}",
-        )
-    except e.DecodeError:
-        return Check("host", "warning", f"{place} answers {secure}, but gives no list of models")
+        return Check("host", "problem", f"{place} answers{secure}, and refuses the key: {error}"), {}
+    except (e.APIStatusError, e.DecodeError) as error:
+        status = getattr(error, "status_code", None)
+        why = f": HTTP {status}" if status else ""
+        return Check("host", "warning", f"{place} answers{secure}, but lists no models{why}"), {}
     except e.Dalle2Error as error:
-        return Check("host", "problem", str(error))
-    dates.update({row.id: row.shutdown_date for row in rows})
-    return Check(
-        "host", "ok", f"{place} answers {secure}, the key is accepted, {len(rows)} models are listed"
-    )
+        return Check("host", "problem", str(error)), {}
+    detail = f"{place} answers{secure}, accepts the key and lists {len(rows)} models"
+    return Check("host", "ok", detail), {row.id: row.shutdown_date for row in rows}
 
 
-def _model(settings: Settings, today: date, models: Mapping[str, catalog.Model], *, listed: bool) -> Check:
+def _model(
+    settings: Settings,
+    today: date,
+    models: Mapping[str, catalog.Model],
+    listed: Mapping[str, date | None],
+) -> Check:
     name = settings.model
     known = catalog.find(name, models=models)
-    here = settings.provider.official
-    where = "" if here else " by OpenAI; this host decides for itself"
+    missing = bool(listed) and name not in listed
+    if known is None:
+        if missing:
+            return Check("model", "warning", f"{name} is not in the host's list: is it spelt right?")
+        return Check("model", "ok", f"{name} is not known to this package: its requests are sent unchecked")
     follows = catalog.successor_of(name, today, models=models)
     way = f": use {follows}, or Client(successor='auto')" if follows else ""
-    if known is None:
-        return Check("model", "ok", f"{name} is not in the catalogue: requests for it are not checked")
     if catalog.retired(name, today, models=models):
-        status: Status = "problem" if here else "ok" if listed else "warning"
-        return Check("model", status, f"{name} was retired on {known.retired_on}{where}{way}")
+        return _retired(settings, f"{name} was retired on {known.retired_on}", way, name in listed, missing)
     soon = catalog.retiring_within(name, today, models=models)
     if soon is not None:
-        return Check("model", "warning", f"{name} ends on {soon}{where}{way}")
+        return Check("model", "warning", f"{name} ends on {soon}{way}")
+    if missing:
+        return Check("model", "warning", f"{name} is not in the host's list: does the key have access to it?")
     return Check("model", "ok", f"{name} lives" + (f" until {known.retired_on}" if known.retired_on else ""))
+
+
+def _retired(settings: Settings, end: str, way: str, listed: bool, missing: bool) -> Check:
+    """OpenAI's dates hold for its own host; any other one says by its list what it still serves."""
+    if listed:
+        return Check("model", "ok", f"{end} by OpenAI; this host still lists it")
+    if missing or (settings.provider.official and settings.host == "api.openai.com"):
+        return Check("model", "problem", end + way)
+    return Check("model", "warning", f"{end} by OpenAI; this host decides for itself. If it refuses{way}")
 
 
 def _on_successor(
@@ -141,10 +162,18 @@ def _on_successor(
         heir = check_successor(successor, today, models)
     except e.ConfigurationError as error:
         return [Check("successor", "problem", str(error))]
-    changes: dict[str, str] = {}
-    for size in ("256x256", "512x512", "1024x1024"):
-        request = GenerateRequest(prompt="-", model=settings.model, size=size, response_format="url")
-        for change in adapt(request, heir, today=today, models=models).adaptations:
-            if change.field != "model":
-                changes[f"{change.field}={change.asked}"] = str(change)
-    return [Check(f"on {heir}", "ok", text) for text in changes.values()]
+    image = (InputImage.of(mask_from_box(16, (0, 0, 8, 8))),)
+    usual: list[Request] = [
+        GenerateRequest(prompt="-", model=settings.model, size=size, response_format="url")
+        for size in ("256x256", "512x512")
+    ]
+    if settings.model == "dall-e-2":
+        usual.append(EditRequest(image=image, prompt="-", model=settings.model, size="1024x1024"))
+        usual.append(VariationRequest(image=image, model=settings.model, size="1024x1024"))
+    changes = [
+        str(change)
+        for request in usual
+        for change in adapt(request, heir, today=today, models=models).adaptations
+        if change.field != "model"
+    ]
+    return [Check(f"on {heir}", "note", text) for text in dict.fromkeys(changes)]

@@ -135,7 +135,8 @@ class Download:
         encoding = headers.get("content-encoding", "").strip().lower()
         plain = encoding in ("", "identity")
         if plain and status == 206 and self.size:
-            if headers.get("content-range", "").startswith(f"bytes {self.size}-"):
+            same = headers.get("etag", self._etag) == self._etag  # some stores ignore If-Match
+            if same and headers.get("content-range", "").startswith(f"bytes {self.size}-"):
                 return "resume"
         if status != 200:
             return "refused"
@@ -233,10 +234,10 @@ class Download:
         late = expires is not None and self.image.expiry.source == "signature" and expires - NEARLY < now
         if status in (403, 404, 410) and (verdict.kind == "expired" or (late and verdict.kind != "altered")):
             raise expired_error(self.image, now, verdict.at or expires, status)
-        if verdict.kind == "altered":
+        if verdict.kind == "altered" or (verdict.kind == "rejected" and expires is not None):
             raise self._error(
                 "forged",
-                "the store says that its signature does not match: the URL was changed on its way "
+                "the store does not accept its signature, which has not expired: the URL was changed on its way "
                 "(often by decoding or re-encoding it); use it byte for byte",
                 status,
             )

@@ -241,7 +241,7 @@ class ServerClock:
 class StoreVerdict:
     """What a blob store says about a URL that it refused; `at` is the expiry (aware, UTC) if it names one."""
 
-    kind: Literal["expired", "altered", "missing", "unknown"]
+    kind: Literal["expired", "altered", "rejected", "missing", "unknown"]
     at: datetime | None = None
 
 
@@ -265,7 +265,7 @@ def store_verdict(status: int, body: str) -> StoreVerdict:
     """What a refusal by a blob store means, read from its XML (or JSON) error document. Never raises.
 
     `"expired"` and `"altered"` (the URL was changed on its way) are the store's own words, `"missing"` is an
-    object that is gone. Pages of proxies, and whatever else carries no store's error code, are `"unknown"`.
+    object that is gone, `"rejected"` a signature that was not accepted, without the reason. Pages of proxies, and whatever else carries no store's error code, are `"unknown"`.
     Only the first 16 KiB are looked at, as text: an XML parser could be made to work without end.
     """
     text = body[:16_384]
@@ -285,4 +285,6 @@ def store_verdict(status: int, body: str) -> StoreVerdict:
         named = re.search(_EXPIRES_AT, text)
         at = next((part.strip() for part in named.groups() if part), "") if named else ""
         return StoreVerdict("expired", _iso(at) or _unix(at))
+    if code in ("AuthenticationFailed", "AuthorizationFailure") and "failed to authenticate" in text:
+        return StoreVerdict("rejected")  # Azurite's one answer to expired and to altered signatures
     return StoreVerdict("missing" if code in _MISSING_CODES else "unknown")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_SUFFIX = r"\.[A-Za-z][A-Za-z0-9]{0,5}\Z"
+_SUFFIX = r"(?s).\.[A-Za-z][A-Za-z0-9]{0,5}\Z"
 _MAX_CHARACTERS = 60
 _MAX_BYTES = 200
 _MAX_MARKS = 8

@@ -61,7 +61,7 @@ def _free(
     return Call(
         request=api_request(settings, route, body, method="POST" if body is not None else "GET"),
         decode=decode,
-        lost=lambda failure: lost_error(failure, asked),
+        lost=lambda failure, response=None: lost_error(failure, asked, response),
         paid=False,
         lane=f"{settings.base_url} {route}",
         operation=route,

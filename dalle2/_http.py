@@ -136,6 +136,13 @@ class TransportError(Exception):
         self.failure = failure
 
 
+class Lost(Protocol):
+    """Gives the error of an exchange that broke off; `response` is its head, if that had come."""
+
+    def __call__(self, failure: Failure, response: HttpResponse | None = None) -> Dalle2Error:
+        """The error."""
+
+
 @attrs.frozen(eq=False, repr=False)
 class Call(Generic[T]):
     """One logical call: its request, how to read its answer, and what a failure on the way means.
@@ -147,7 +154,7 @@ class Call(Generic[T]):
 
     request: HttpRequest
     decode: Callable[[HttpResponse], T]
-    lost: Callable[[Failure], Dalle2Error]
+    lost: Lost
     paid: bool
     lane: str
     idempotency_key: str | None = None

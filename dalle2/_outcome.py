@@ -17,7 +17,7 @@ from . import errors as e
 from ._http import Call, Failure, HttpResponse
 from ._images import ImagesData
 from ._redact import one_line, redact
-from ._wire._errors import Asked, error_of, problem_error, read_problem, reports_failure
+from ._wire._errors import Asked, error_of, problem_error, read_problem, reports_failure, request_id
 from ._wire._images import Unreadable
 from .settings import Settings
 
@@ -129,7 +129,7 @@ def lost_error(failure: Failure, asked: Asked, response: HttpResponse | None = N
         reason=reason,
         request=asked.request,
         idempotency_key=key,
-        request_id=None if response is None else response.headers.get("x-request-id"),
+        request_id=None if response is None else request_id(response.headers),
         status_code=None if response is None else response.status,
         maybe_billed=asked.paid,
     )

@@ -82,7 +82,7 @@ def collect(run: Run[T], answer: Answer) -> HttpResponse:
         failure = error.failure
     else:
         return HttpResponse(answer.status, answer.headers, body, datetime.now(UTC))
-    raise run.lost(failure)
+    return run.cut(failure, HttpResponse(answer.status, answer.headers, body, datetime.now(UTC)))
 
 
 def open_stream(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
@@ -190,7 +190,7 @@ async def collect_async(run: Run[T], answer: AsyncAnswer) -> HttpResponse:
         failure = error.failure
     else:
         return HttpResponse(answer.status, answer.headers, body, datetime.now(UTC))
-    raise run.lost(failure)
+    return run.cut(failure, HttpResponse(answer.status, answer.headers, body, datetime.now(UTC)))
 
 
 async def open_stream_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:

@@ -23,9 +23,13 @@ _SIGNATURES = re.compile(
 _LIMIT = 300
 
 
+_SHORTEST_KEY = 4
+"""Characters: a shorter key is none, and its letters are in every word."""
+
+
 def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> str:
     """`text` with every trace of the key and the prompt, and every URL signature, replaced."""
-    if key:
+    if key and len(key) >= _SHORTEST_KEY:
         text = text.replace(key, "***")
         for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
             text = text.replace(part, "***")

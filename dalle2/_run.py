@@ -185,9 +185,15 @@ class Run(Generic[T]):
         if self._budget is not None and self._held is not None:
             self._budget.settle(self._held, self.call.images, self.call.usd)
 
-    def lost(self, failure: Failure) -> e.Dalle2Error:
-        """The error for an answer that never came."""
-        error = self.call.lost(failure)
+    def cut(self, failure: Failure, response: HttpResponse) -> HttpResponse:
+        """An answer whose body broke off: a head that says no is an answer all the same. Raises any other's error."""
+        if response.status >= 400:
+            return response
+        raise self.lost(failure, response)
+
+    def lost(self, failure: Failure, response: HttpResponse | None = None) -> e.Dalle2Error:
+        """The error for an answer that never came, or broke off after its head."""
+        error = self.call.lost(failure, response)
         if isinstance(error, e.OutcomeUnknownError):
             error.sent_at = self.sent_at
         return error
@@ -214,10 +220,18 @@ class Run(Generic[T]):
             self.delay = delay
             self._sent = False
             self._tell("Waiting", seconds=delay)
-            if isinstance(error, e.RateLimitError):
-                self._shared.lanes.hold(self.call.lane, self._shared.monotonic() + delay, error)
+        self._hold_lane(error, delay)
         self._judged = error, delay is not None
         return delay is not None
+
+    def _hold_lane(self, error: e.Dalle2Error, delay: float | None) -> None:
+        """A passing rate limit holds the other calls back too, also when this one gives up on its last attempt."""
+        if not isinstance(error, e.RateLimitError) or not error.repeatable or self.policy.max_attempts == 1:
+            return
+        asked = error.retry_after or 0.0
+        wait = delay if delay is not None else asked if asked <= self.policy.max_retry_after else 0.0
+        if wait > 0:
+            self._shared.lanes.hold(self.call.lane, self._shared.monotonic() + wait, error)
 
     def begin_again(self, error: Exception) -> None:
         """Keep the first failure, with which the repeated attempts begin (see `replay`)."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 import attrs
 
 from . import errors as e
-from ._core import USER_AGENT, Options, context_of, images_call, new_key
+from ._core import USER_AGENT, Options, context_of, images_call
 from ._fetch import Fetching
 from ._hosts import Site
 from ._http import Call, Failure, HttpResponse, Secret, Timeouts
@@ -114,8 +114,6 @@ class Session:
         """The paid call for a streamed request, and how to make the reader of its answer. Raises like `plan`."""
         plan = self.plan(request, options, stream=True)
         ((sent, options),) = plan.parts
-        if options.idempotency_key is None:
-            options = attrs.evolve(options, idempotency_key=new_key())
         today, known = self.today(), self.known
         call: Call[Any] = images_call(
             self.settings,
@@ -130,7 +128,13 @@ class Session:
         from ._stream import StreamReader
 
         asked, reading = context_of(
-            self.settings, sent, options.idempotency_key, today=today, known=known, again=options.again
+            self.settings,
+            sent,
+            call.idempotency_key,
+            model=call.model,
+            today=today,
+            known=known,
+            again=options.again,
         )
 
         def reader(response: HttpResponse, wrap: Callable[[ImageData], R]) -> StreamReader[R]:
@@ -194,7 +198,7 @@ class Session:
             raise e.InvalidRequestError("url must be an http or https URL", field="url")
         if created is not None and (not isinstance(created, datetime) or created.tzinfo is None):
             raise e.InvalidRequestError("created must be an aware datetime", field="created")
-        openai_like = created is not None and self.settings.provider.openai_like
+        openai_like = created is not None and self.settings.openai_like
         made = created or self.shared.clock.now(self.shared.now())
         return ImageData.of_url(url, created=made, model=self.settings.model if openai_like else None)
 

@@ -126,7 +126,10 @@ class StreamReader(Generic[R]):
     def _image(
         self, fields: Mapping[str, object], name: str, *, final: bool
     ) -> Iterator[PartialImage[R] | FinalImage[R]]:
-        item = {"b64_json": fields.get("b64_json") or fields.get("partial_image_b64"), "url": fields.get("url")}
+        item = {
+            "b64_json": fields.get("b64_json") or fields.get("partial_image_b64"),
+            "url": fields.get("url"),
+        }
         if not any(item.values()):
             return
         created = created_at(fields.get("created_at"), self._response)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ._clean import STRAY, checked_headers, clean_base_url, clean_key, clean_word
+from ._clean import STRAY, checked_headers, clean_base_url, clean_key, clean_word, hide
 from ._http import Secret, Timeouts
 from ._types import DEFAULT, Default
 from .errors import ConfigurationError
@@ -101,6 +101,12 @@ class Settings:
         return urlsplit(self.base_url).netloc
 
     @property
+    def openai_like(self) -> bool:
+        """Whether an unsigned image URL is known to live one hour: on OpenAI's own host, or where the provider says so."""
+        host = (urlsplit(self.base_url).hostname or "").lower()
+        return host == "api.openai.com" or (self.provider.openai_like and not self.provider.official)
+
+    @property
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port of the API."""
         return origin_of(self.base_url)
@@ -136,11 +142,15 @@ def timeouts_of(value: TimeoutArgument) -> Timeouts | None:
         ) from None
 
 
+def _set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """The first of the variables that is set and not blank."""
+    return next((name for name in names if environ.get(name, "").strip(STRAY)), None)
+
+
 def _read(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
-    for name in names:
-        if environ.get(name, "").strip(STRAY):
-            return environ[name], name
-    return None
+    """The value of that variable, which is no key, and its name."""
+    name = _set(environ, names)
+    return None if name is None else (environ[name], name)
 
 
 def choose_provider(
@@ -154,7 +164,7 @@ def choose_provider(
             provider, source = named[0].strip(STRAY), "DALLE2_PROVIDER"
         elif base_url is not None:
             return Provider.custom(clean_base_url(base_url, "base_url")[0])
-        elif not _read(environ, ("OPENAI_API_KEY",)) and _read(environ, PROVIDERS["cometapi"].key_variables):
+        elif not _set(environ, ("OPENAI_API_KEY",)) and _set(environ, PROVIDERS["cometapi"].key_variables):
             return PROVIDERS["cometapi"]
         else:
             return PROVIDERS["openai"]
@@ -168,13 +178,13 @@ def choose_provider(
     return PROVIDERS[provider]
 
 
-def find_key(api_key: str | None, provider: Provider, environ: Mapping[str, str]) -> tuple[Secret, str]:
+def find_key(api_key: Secret | None, provider: Provider, environ: Mapping[str, str]) -> tuple[Secret, str]:
     """The key and where it came from. Raises `ConfigurationError` naming the variables if there is none."""
     if api_key is not None:
         return clean_key(api_key, "api_key"), "api_key"
-    found = _read(environ, provider.key_variables)
-    if found:
-        return clean_key(found[0], f"the variable {found[1]}"), found[1]
+    name = _set(environ, provider.key_variables)
+    if name is not None:
+        return clean_key(Secret(environ[name]), f"the variable {name}"), name
     if provider.default_key is not None:
         return Secret(provider.default_key), "default"
     names = list(provider.key_variables)
@@ -189,7 +199,7 @@ def find_key(api_key: str | None, provider: Provider, environ: Mapping[str, str]
 def resolve(
     environ: Mapping[str, str],
     *,
-    api_key: str | None = None,
+    api_key: str | Secret | None = None,
     provider: str | Provider | None = None,
     base_url: str | None = None,
     model: str | None = None,
@@ -208,8 +218,9 @@ def resolve(
 
     The base URL of the embedded emulator is left empty: whoever starts it fills it in.
     """
+    secret, api_key = hide(api_key), None
     chosen = choose_provider(provider, base_url, environ)
-    key, key_from = find_key(api_key, chosen, environ)
+    key, key_from = find_key(secret, chosen, environ)
     named = _read(environ, chosen.url_variables) if base_url is None else (base_url, "base_url")
     url, query = clean_base_url(*named) if named else (chosen.base_url or "", {})
     if url and not named:

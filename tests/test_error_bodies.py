@@ -198,7 +198,7 @@ CASES = (
     Case(
         "openai-model-gone",
         e.BadRequestError,
-        "does not know the model 'gpt-image-2'",
+        "The host refused the request",
         code="invalid_value",
         type=USER_ERROR,
         param="model",
@@ -408,7 +408,7 @@ CASES = (
     Case(
         "litellm-unknown-model",
         e.BadRequestError,
-        "does not know the model",
+        "The host refused the request",
         code="400",
         asked=LIVING,
         name="litellm-unknown-model, not known as retired",

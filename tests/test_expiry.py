@@ -457,7 +457,7 @@ MISMATCH = (
         (403, azure(EARLY), StoreVerdict("unknown")),
         (403, azure("Signature did not match. String to sign used was r ..."), StoreVerdict("altered")),
         (403, azure("Signature fields not well formed."), StoreVerdict("altered")),
-        (403, azure("Something new"), StoreVerdict("unknown")),
+        (403, azure("Something new"), StoreVerdict("rejected")),
         (404, azure("", "BlobNotFound"), StoreVerdict("missing")),
         (404, azure("", "ResourceNotFound"), StoreVerdict("missing")),
         (403, AWS, StoreVerdict("expired", AT)),

@@ -94,7 +94,7 @@ def make_run(
 ) -> Run[list[str]]:
     """A call of two images, ready to run."""
 
-    def lost(failure: Failure) -> errors.Dalle2Error:
+    def lost(failure: Failure, response: HttpResponse | None = None) -> errors.Dalle2Error:
         if not failure.sent:
             return errors.APIConnectionError(failure.detail)
         return errors.OutcomeUnknownError(failure.detail, reason="timeout", maybe_billed=paid)

@@ -6,13 +6,14 @@ The rule: a command raises, and only this file turns an error into a line on std
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from .._version import __version__
-from ..errors import Dalle2Error, InvalidRequestError
+from ..errors import ConfigurationError, Dalle2Error, InvalidRequestError
 from ._doctor import doctor, models
 from ._paint import edit, generate, vary
 from ._serve import serve
@@ -44,16 +45,32 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
     shell = typer.main.get_command(app)
     try:
-        status = shell.main(args=list(argv), prog_name="dalle2", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            status = shell.main(args=list(argv), prog_name="dalle2", standalone_mode=False)
     except typer.TyperException as error:
         return complain(f"{error.format_message()} (see: dalle2 --help)", error.exit_code)
     except InvalidRequestError as error:
         return complain(str(error), 2)
+    except ConfigurationError as error:  # an argument of the command line, or something that is missing
+        return complain(str(error), 2 if str(error).startswith(("provider ", "base_url ", "model ")) else 1)
     except Exception as error:  # the last line of defence: a user is never shown a traceback
         return complain(describe(error), 1)
     if status == 130:
         return complain("interrupted; a request that was under way may still be billed", 130)
     return status if isinstance(status, int) else 0
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning of ours as one line, without the source line that Python adds."""
+    complain(f"warning: {message}", 0)
 
 
 def describe(error: Exception) -> str:

@@ -7,14 +7,20 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 import typer
 
 from ._paint import BaseUrl, Host, Json, Model
 
-MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._doctor import Check
+    from .._scan import Finding
+
+MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
 
 
 def _print_json(document: dict[str, object]) -> None:
@@ -48,10 +54,21 @@ def _check(provider: str | None, model: str | None, base_url: str | None, *, as_
     if as_json:
         _print_json({"checks": [attrs.asdict(check) for check in checks]})
     else:
-        for check in checks:
-            print(f"{MARKS[check.status]}{check.name}: {check.detail}")
+        _print_checks(checks)
     if any(check.status == "problem" for check in checks):
         raise typer.Exit(1)
+
+
+def _print_checks(checks: Sequence[Check]) -> None:
+    """A table of what was looked at, and a list of what changes on the successor."""
+    changes = [check for check in checks if check.name.startswith("on ")]
+    for check in checks:
+        if check not in changes:
+            print(f"{MARKS[check.status]:9}{check.name:7}{check.detail}")
+    if changes:
+        print(f"\nWith Client(successor='auto'), {changes[0].name}:")
+    for change in changes:
+        print(f"  {change.detail}")
 
 
 def _scan(paths: list[Path], *, as_json: bool) -> None:
@@ -65,12 +82,25 @@ def _scan(paths: list[Path], *, as_json: bool) -> None:
     if as_json:
         _print_json({"findings": [attrs.asdict(finding) for finding in findings]})
     else:
-        for finding in findings:
-            print(finding)
-        if not findings:
-            print("nothing to change was found", file=sys.stderr)
+        _print_findings(findings)
     if findings:
         raise typer.Exit(1)
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    """A line each where another program reads; on a terminal the changes below it, one by one."""
+    for finding in findings:
+        if not sys.stdout.isatty():
+            print(finding)
+            continue
+        print(attrs.evolve(finding, change=""))
+        for change in filter(None, finding.change.split("; ")):
+            print(f"    {change}")
+    calls, files = len(findings), len({finding.file for finding in findings})
+    told = (
+        f"{calls} to change in {files} file{'' if files == 1 else 's'}" if findings else "nothing to change"
+    )
+    print(told, file=sys.stderr)
 
 
 def models(
@@ -79,17 +109,23 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the models of the host, with the day on which each ends."""
-    import dalle2
+    from .._client import Client
 
-    with dalle2.Client(provider=provider, base_url=base_url) as client:
+    with Client(provider=provider, base_url=base_url) as client:
         rows = client.list_models()
     if as_json:
         listed = [
-            {"id": row.id, "owned_by": row.owned_by, "shutdown_date": row.shutdown_date and str(row.shutdown_date)}
+            {
+                "id": row.id,
+                "owned_by": row.owned_by,
+                "shutdown_date": row.shutdown_date and str(row.shutdown_date),
+            }
             for row in rows
         ]
         _print_json({"models": listed})
         return
+    today = datetime.now(UTC).date()
     width = max((len(row.id) for row in rows), default=0)
     for row in rows:
-        print(f"{row.id:{width}}  ends {row.shutdown_date}" if row.shutdown_date else row.id)
+        end = row.shutdown_date
+        print(row.id if end is None else f"{row.id:{width}}  {'ended' if end <= today else 'ends'} {end}")

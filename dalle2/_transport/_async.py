@@ -119,8 +119,7 @@ class AsyncTransport(Base):
             if self.client is None:
                 lease = await self._lease(lib, made.url.scheme)
             client = cast("httpx.AsyncClient", self.client) if lease is None else lease[1].client
-            auth = {} if api and lease is None else {"auth": None}
-            response = await client.send(made, stream=True, follow_redirects=False, **auth)
+            response = await client.send(made, stream=True, follow_redirects=False, auth=None)
         except BaseException as error:
             if lease is not None:
                 lease[0].give_back(lease[1])

@@ -88,8 +88,7 @@ class Transport(Base):
             if self.client is None:
                 lease = self._lease(lib, made.url.scheme)
             client = cast("httpx.Client", self.client) if lease is None else lease[1].client
-            auth = {} if api and lease is None else {"auth": None}
-            response = client.send(made, stream=True, follow_redirects=False, **auth)
+            response = client.send(made, stream=True, follow_redirects=False, auth=None)
         except BaseException as error:
             if lease is not None:
                 lease[0].give_back(lease[1])

@@ -62,10 +62,17 @@ _NO_MODEL = re.compile(
 _NESTED_CODE = re.compile(r"""["']code\\?["']:\s*\\?["'](\w{3,64})\\?["']""")
 _ZERO_LIMIT = re.compile(r"\blimit:\s*0(?:\.0+)?\s*(?:/|,|\.\s|$)", re.IGNORECASE)
 _NO_MODEL_CODES = ("model_not_found", "deploymentnotfound")
+_NO_MODEL_UNDER = frozenset(
+    "|invalid_value|invalid_model|invalid_request|invalid_request_error|not_found|model_deprecated|404|400|503".split(
+        "|"
+    )
+)
 _TELLING = 9
 """Characters: no shorter prompt holds a phrase that decides."""
 _CATEGORIES = re.compile(r"safety_violations=\[([^\]]*)\]")
 _GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
+# What a proxy met on its own way and wraps in an envelope under another status: its timeout, a gateway's page.
+_RELAYED = re.compile(r"\blitellm\.Timeout\b|<!doctype html|<html", re.IGNORECASE)
 
 
 @attrs.frozen
@@ -155,8 +162,7 @@ def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[t
     if 300 <= status < 400:
         target = one_line(redact(response.headers.get("location", "nowhere"), key=asked.key), 120)
         return e.APIStatusError, (
-            f"{asked.host} redirects the call to {target}; a call that costs money is never redirected: "
-            "check base_url"
+            f"{asked.host} redirects the call to {target}; API calls are never redirected: check base_url"
         )
     if (
         code in QUOTA_CODES
@@ -169,7 +175,7 @@ def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[t
         )
     if code in POLICY_CODES or _SAFETY.search(problem.message):
         return e.ContentPolicyError, "Refused for its content: change the prompt or the image"
-    if code in _NO_MODEL_CODES or _NO_MODEL.search(problem.message):
+    if code in _NO_MODEL_CODES or _says_no_model(problem, code, status, asked):
         return _no_model(code, status, asked)
     if code in ("invalid_api_key", "invalid_token"):
         return e.AuthenticationError, _key_hint(asked)
@@ -180,6 +186,16 @@ def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[t
     return _by_status(problem, status, asked)
 
 
+def _says_no_model(problem: Problem, code: str, status: int, asked: Asked) -> bool:
+    """Whether the message says that the model asked for is not there: by its name, and not under another code."""
+    return (
+        status != 403
+        and code in _NO_MODEL_UNDER
+        and asked.model.lower() in problem.message.lower()
+        and bool(_NO_MODEL.search(problem.message))
+    )
+
+
 def _meant(problem: Problem) -> str:
     """The code in lower case; where a gateway put a number, the one of the answer that it repeats."""
     code = problem.code or ""
@@ -188,7 +204,8 @@ def _meant(problem: Problem) -> str:
 
 
 def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
-    if status in _GATEWAY or (status == 503 and not problem.enveloped):
+    relayed = status in (408, 503) and _RELAYED.search(problem.message)
+    if relayed or status in _GATEWAY or (status == 503 and not problem.enveloped):
         return e.OutcomeUnknownError, (
             "A gateway answered in place of the API: the call may have been carried out and billed; repeat "
             "it with client.send(e.request, idempotency_key=e.idempotency_key) if a second bill is acceptable"
@@ -223,7 +240,7 @@ def _key_hint(asked: Asked) -> str:
 
 
 def _no_model(code: str, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
-    if asked.retired:
+    if asked.retired and code != "deploymentnotfound":  # a deployment's name is the caller's own
         successor = asked.successor
         return e.ModelRetiredError, (
             f"The model {asked.model!r} is retired and {asked.host} no longer serves it: "

@@ -83,7 +83,7 @@ class _Fields:
     """Attributes that can also be asked for by key, as in 2022."""
 
     def __getitem__(self, name: str) -> Any:
-        if name not in attrs.fields_dict(type(self)):  # type: ignore[type-var]
+        if name not in attrs.fields_dict(type(self)):  # type: ignore[arg-type]
             raise KeyError(name)
         return getattr(self, name)
 

@@ -4,7 +4,7 @@ The rule: every answer is built before it is needed, and a request is looked at 
 length. The path's first parts say what is answered, so that any client can ask for it by its base URL:
 
     /url/SIZE/v1        POST: one image by URL, of about SIZE bytes
-    /slow/MS/v1         the same after so many milliseconds, as if someone drew
+    /slow/MS/v1         the same after about so many milliseconds, as if someone drew
     /b64/COUNTxSIZE/v1  POST: that many images in base64
     /image/SIZE.png     GET: the image
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
+import itertools
 import json
 import ssl
 import sys
@@ -30,7 +31,8 @@ from pictures import png
 LARGE = 262_144
 """Answers above this many bytes are sent by the kernel from a file, where there is no TLS."""
 
-Body = bytes | BinaryIO
+UNEVEN = itertools.cycle((0.5, 1.3, 0.9, 1.5, 0.7, 1.1))
+"""How much longer or shorter than said an answer takes, in turn, so that calls do not march in step."""
 
 
 def head(size: int, kind: str, second: int) -> bytes:
@@ -117,7 +119,8 @@ class Connection(asyncio.Protocol):
             self.transport.write(url_answer(self.origin, int(what), second))
         elif kind == "slow":
             answer = url_answer(self.origin, 1024, second)
-            asyncio.get_running_loop().call_later(int(what) / 1000, self.transport.write, answer)
+            delay = int(what) / 1000 * next(UNEVEN)
+            asyncio.get_running_loop().call_later(delay, self.transport.write, answer)
         elif kind == "b64":
             count, _, size = what.partition("x")
             self.send(base64_answer(int(count), int(size)), "application/json", second)

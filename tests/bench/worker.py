@@ -105,7 +105,7 @@ def crowd(subject, origin, folder, count):
 
     async def run():
         at_once, meter = int(folder), Meter()
-        call, close = await subject.crowd(f"{origin}/slow/50/v1", at_once)
+        call, close = await subject.crowd(f"{origin}/slow/20/v1", at_once)
 
         async def one(calls):
             for _ in range(calls):

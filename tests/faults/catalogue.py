@@ -198,11 +198,14 @@ def redirect(status: int) -> Callable[[Connection], None]:
     """Send the request elsewhere; the image is there."""
 
     def act(c: Connection) -> None:
-        request = c.read(bill=False)
-        if request.target == "/moved.png":
-            c.reply(200)
+        moved = c.peek_target() == "/moved"
+        request = c.read(bill=moved)
+        if not moved:
+            c.reply(status, b"", headers={"Location": "/moved"})
+        elif request.method == "GET" and request.headers.get("accept") == "application/json":
+            c.reply(405, b'{"error": {"message": "Method not allowed.", "type": "x"}}')
         else:
-            c.reply(status, b"", headers={"Location": "/moved.png"})
+            c.reply(200)
 
     return act
 

@@ -79,6 +79,10 @@ class Connection:
         if not self.sock.recv(1, socket.MSG_PEEK):
             raise Gone
 
+    def peek_target(self) -> str:
+        """The path of the request that is coming, without taking it."""
+        return self.sock.recv(1024, socket.MSG_PEEK).split(b" ")[1].decode("latin-1")
+
     def head(self) -> tuple[str, dict[str, str], bytes]:
         """Read the head of a request, and whatever came with it."""
         data = b""

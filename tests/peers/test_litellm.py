@@ -57,10 +57,10 @@ class Proxied:
     base_url: str
     upstream: Emulator
 
-    def client(self, key: str = MASTER_KEY, **options: dalle2.RetryPolicy) -> dalle2.Client:
+    def client(self, key: str = MASTER_KEY, retry: dalle2.RetryPolicy | None = None) -> dalle2.Client:
         """A client as a user of the proxy makes it, without repeats unless asked for."""
         provider = dalle2.Provider.litellm(self.base_url)
-        return dalle2.Client(key, provider=provider, **{"retry": dalle2.RetryPolicy.none(), **options})
+        return dalle2.Client(key, provider=provider, retry=retry or dalle2.RetryPolicy.none())
 
 
 @pytest.fixture(scope="module")
