@@ -43,7 +43,8 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """`Client`, awaited, on asyncio and trio; `http_client` is an `httpx.AsyncClient` (or `httpx2.AsyncClient`).
+    """`Client`, awaited, on asyncio and trio; `http_client` is an `httpx.AsyncClient` (or
+    `httpx2.AsyncClient`).
 
     >>> async with dalle2.AsyncClient() as client:
     ...     images = await client.generate("a corgi astronaut, studio photo", size="512x512")
@@ -283,7 +284,8 @@ class AsyncClient:
     ) -> AsyncGenerator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult], None]:
         """`Client.stream`, awaited: `async for event in client.stream(...)`.
 
-        To leave the loop early, put `contextlib.aclosing` around the generator: nothing else ends the connection at once.
+        To leave the loop early, put `contextlib.aclosing` around the generator: nothing else ends the
+        connection at once.
         """
         request = GenerateRequest(
             prompt=prompt,

@@ -28,7 +28,9 @@ _HEADER_VALUE = r"[\t\x20-\x7e]*"
 
 
 class Environment(Mapping[str, str]):
-    """The environment, read through a value that does not show it: it holds keys, and a traceback shows locals."""
+    """The environment, read through a value that does not show it: it holds keys, and a traceback shows
+    locals.
+    """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
@@ -47,7 +49,9 @@ class Environment(Mapping[str, str]):
 
 
 def hide(key: str | Secret | None) -> Secret | None:
-    """A key as a value that does not show itself, whatever was given. Raises `ConfigurationError` if it is no text."""
+    """A key as a value that does not show itself, whatever was given. Raises `ConfigurationError` if it is no
+    text.
+    """
     if key is None or isinstance(key, Secret):
         return key
     if not isinstance(key, str):

@@ -49,19 +49,21 @@ class Client:
     ...     images = client.generate("a corgi astronaut, studio photo", size="512x512")
     ...     images[0].save("corgi.png")
 
-    - `api_key`, `provider`, `base_url`: who is called; left out, the environment decides (`OPENAI_API_KEY`, `COMETAPI_KEY`,
-      `DALLE2_PROVIDER`, ...).
+    - `api_key`, `provider`, `base_url`: who is called; left out, the environment decides (`OPENAI_API_KEY`,
+      `COMETAPI_KEY`, `DALLE2_PROVIDER`, ...).
     - `model`: `dall-e-2` unless said.
-    - `timeout`: seconds for each phase (connect, write, read, pool), an `httpx.Timeout`, or `None` for no limit. The limit
-      on a whole call is `RetryPolicy.deadline`.
+    - `timeout`: seconds for each phase (connect, write, read, pool), an `httpx.Timeout`, or `None` for no
+      limit. The limit on a whole call is `RetryPolicy.deadline`.
     - `retry`: a paid call is repeated only if it certainly was not carried out, see `RetryPolicy`.
     - `http_client`: your own `httpx.Client` (or `httpx2.Client`); it is never closed here.
     - `headers`: sent with each API request, never to an image host.
     - `moderate="before"`: check each prompt with the free moderation endpoint first.
     - `download="eager"`: fetch each image as soon as it is made, so that no URL can expire.
-    - `successor`: a living model (or `"auto"`) that takes the calls meant for a retired one; see `images.adaptations`.
+    - `successor`: a living model (or `"auto"`) that takes the calls meant for a retired one; see
+      `images.adaptations`.
     - `split_n`: send `n` images as `n` calls of one where host or model makes one a call.
-    - `on_event`: called with a typed event (`dalle2.events`) for each attempt, wait, success, loss and download.
+    - `on_event`: called with a typed event (`dalle2.events`) for each attempt, wait, success, loss and
+      download.
     - `budget`: a `Budget` that refuses the call that would pass it.
     - `prices`: your own `PriceTable` in place of OpenAI's list prices.
 
@@ -148,14 +150,16 @@ class Client:
     ) -> Images:
         """Make images from a prompt: `POST /images/generations`.
 
-        `model` is always sent; of the other parameters only what is given. For dall-e-2: a prompt of at most 1000 characters,
-        `n` from 1 to 10, `size` one of 256x256, 512x512 and 1024x1024, `response_format` `"url"` or `"b64_json"`. What a known model does
-        not take is refused before sending; an unknown model is not checked. `extra_body` is sent as it is and wins.
-        Source: https://developers.openai.com/api/reference/resources/images/methods/generate.md
+        `model` is always sent; of the other parameters only what is given. For dall-e-2: a prompt of at most
+        1000 characters, `n` from 1 to 10, `size` one of 256x256, 512x512 and 1024x1024, `response_format`
+        `"url"` or `"b64_json"`. What a known model does not take is refused before sending; an unknown model
+        is not checked. `extra_body` is sent as it is and wins. Source:
+        https://developers.openai.com/api/reference/resources/images/methods/generate.md
 
-        Raises `InvalidRequestError` before anything is sent; then `OutcomeUnknownError` if the call may have been carried out and
-        no answer came, `DecodeError` for an answer without (all) images, and the `APIStatusError` family for an answer that says no.
-        `error.maybe_billed` tells on each whether it could have cost money.
+        Raises `InvalidRequestError` before anything is sent; then `OutcomeUnknownError` if the call may have
+        been carried out and no answer came, `DecodeError` for an answer without (all) images, and the
+        `APIStatusError` family for an answer that says no. `error.maybe_billed` tells on each whether it
+        could have cost money.
         """
         request = GenerateRequest(
             prompt=prompt,
@@ -200,10 +204,11 @@ class Client:
     ) -> Images:
         """Repaint a part of an image: `POST /images/edits`.
 
-        `image` is a path, bytes, a binary file, a result or a Pillow image (several in a list for models that take them); it is read
-        once. Fully transparent pixels of `mask`, else of the image itself, mark what to repaint. For dall-e-2: one square PNG under 4 MB,
-        a mask of the same size; `dalle2.prepare_image` makes such an image.
-        Source: https://developers.openai.com/api/reference/resources/images/methods/edit.md
+        `image` is a path, bytes, a binary file, a result or a Pillow image (several in a list for models that
+        take them); it is read once. Fully transparent pixels of `mask`, else of the image itself, mark what
+        to repaint. For dall-e-2: one square PNG under 4 MB, a mask of the same size; `dalle2.prepare_image`
+        makes such an image. Source:
+        https://developers.openai.com/api/reference/resources/images/methods/edit.md
 
         Raises like `generate`, and the built-in `OSError`s for a file that cannot be read.
         """
@@ -269,7 +274,8 @@ class Client:
     ) -> Images:
         """Send a request that is at hand as a value.
 
-        After an `OutcomeUnknownError`: `client.send(e.request, idempotency_key=e.idempotency_key)`. Raises like `generate`.
+        After an `OutcomeUnknownError`: `client.send(e.request, idempotency_key=e.idempotency_key)`. Raises
+        like `generate`.
         """
         session = self._session
         plan = session.plan(request, Options(extra_headers, idempotency_key))
@@ -322,11 +328,12 @@ class Client:
     ) -> Generator[PartialImage[ImageResult] | FinalImage[ImageResult], None, None]:
         """Make an image and watch it come: `POST /images/generations` with `stream`, for models that stream.
 
-        Gives `PartialImage` events (`partial_images`, 0 to 3, is how many are asked for; fewer can come) and then a `FinalImage`, each
-        with an `image` that can be shown and saved. A host that answers without streaming still gives the final one.
-        Bad input raises at once, as in `generate`. A stream that breaks off before the final image raises `OutcomeUnknownError`
-        with the images that came in `error.images`; it is never repeated. Leaving the loop early ends the connection as
-        soon as the generator is closed, and does not undo the bill.
+        Gives `PartialImage` events (`partial_images`, 0 to 3, is how many are asked for; fewer can come) and
+        then a `FinalImage`, each with an `image` that can be shown and saved. A host that answers without
+        streaming still gives the final one. Bad input raises at once, as in `generate`. A stream that breaks
+        off before the final image raises `OutcomeUnknownError` with the images that came in `error.images`;
+        it is never repeated. Leaving the loop early ends the connection as soon as the generator is closed,
+        and does not undo the bill.
         """
         request = GenerateRequest(
             prompt=prompt,
@@ -369,11 +376,15 @@ class Client:
         return ImageResult(self._session.kept(url, created), self._fetcher)
 
     def moderate(self, prompt: str) -> Moderation:
-        """Ask the free moderation endpoint about a prompt: `POST /moderations`. Raises like `generate`, never billed."""
+        """Ask the free moderation endpoint about a prompt: `POST /moderations`. Raises like `generate`, never
+        billed.
+        """
         return self._perform(self._session.moderation(prompt), DEFAULT)
 
     def list_models(self) -> list[ModelInfo]:
-        """The host's live list of models: `GET /models`. Its shutdown dates win over the catalogue's from then on."""
+        """The host's live list of models: `GET /models`. Its shutdown dates win over the catalogue's from
+        then on.
+        """
         rows = self._perform(self._session.models(), DEFAULT)
         return list(rows)
 

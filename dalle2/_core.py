@@ -1,7 +1,8 @@
 """Settings and a request become a `Call`: what is sent, and what each answer to it means. No I/O.
 
-The rule: everything about a request is checked before the `Call` exists, so whoever holds one may send it. The API key is put on each
-API request here, and never on an HTTP client, so that a request to another host cannot carry it.
+The rule: everything about a request is checked before the `Call` exists, so whoever holds one may send it.
+The API key is put on each API request here, and never on an HTTP client, so that a request to another host
+cannot carry it.
 """
 
 from __future__ import annotations
@@ -224,7 +225,8 @@ def responses_values(request: Request, values: Mapping[str, object]) -> dict[str
         if name not in ("model", "prompt") and name not in extra and (name, request.n) != ("n", 1):
             way = " or Client(split_n=True) to send several calls" if name == "n" else ""
             raise e.InvalidRequestError(
-                f"{name} cannot be carried by the /responses wire: leave it out, use provider='cometapi'{way}",
+                f"{name} cannot be carried by the /responses wire: leave it out, "
+                f"use provider='cometapi'{way}",
                 field=name,
             )
     return {"model": values["model"], "input": request.prompt} | dict(extra)
@@ -233,7 +235,9 @@ def responses_values(request: Request, values: Mapping[str, object]) -> dict[str
 def poll_call(
     settings: Settings, first: Call[S | Pending[S]], task: Task, asked: Asked
 ) -> Call[S | Pending[S]]:
-    """The free question after a paid task. That it could not be asked says nothing of the task, which was started."""
+    """The free question after a paid task. That it could not be asked says nothing of the task, which was
+    started.
+    """
 
     def lost(failure: Failure, response: HttpResponse | None = None) -> e.Dalle2Error:
         return lost_error(attrs.evolve(failure, sent=True), asked, response)

@@ -265,8 +265,9 @@ def store_verdict(status: int, body: str) -> StoreVerdict:
     """What a refusal by a blob store means, read from its XML (or JSON) error document. Never raises.
 
     `"expired"` and `"altered"` (the URL was changed on its way) are the store's own words, `"missing"` is an
-    object that is gone, `"rejected"` a signature that was not accepted, without the reason. Pages of proxies, and whatever else carries no store's error code, are `"unknown"`.
-    Only the first 16 KiB are looked at, as text: an XML parser could be made to work without end.
+    object that is gone, `"rejected"` a signature that was not accepted, without the reason. Pages of proxies,
+    and whatever else carries no store's error code, are `"unknown"`. Only the first 16 KiB are looked at, as
+    text: an XML parser could be made to work without end.
     """
     text = body[:16_384]
     code_found = re.search(_CODE, text) if status in (400, 401, 403, 404, 410) else None

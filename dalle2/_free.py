@@ -53,7 +53,8 @@ def _free(
             return read(accept(response, asked), response)
         except Unreadable as unreadable:
             raise e.DecodeError(
-                f"{asked.host} answered something else than was asked for: {unreadable.path}: {unreadable.problem}",
+                f"{asked.host} answered something else than was asked for: "
+                f"{unreadable.path}: {unreadable.problem}",
                 path=unreadable.path,
                 maybe_billed=False,
             ) from None
@@ -76,7 +77,8 @@ def refuse_flagged(moderation: Moderation) -> None:
         return
     names = moderation.flagged_categories
     error = e.ContentPolicyError(
-        f"The prompt was not sent: moderation flagged it as {', '.join(names) or 'unsafe'}. Change the prompt",
+        f"The prompt was not sent: moderation flagged it as {', '.join(names) or 'unsafe'}. "
+        "Change the prompt",
         request_id=moderation.request_id,
     )
     error.categories = names

@@ -22,6 +22,11 @@ from .settings import origin_of
 MAX_REDIRECTS = 3
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_ALSO_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "fec0::/10")
+)
+"""Special by the IANA registries, which the standard library follows in its later versions only."""
 
 
 @attrs.frozen
@@ -124,7 +129,8 @@ def is_private(address: str) -> bool:
         real = _unwrapped(address.partition("%")[0])
     except ValueError:
         return True
-    return not real.is_global or real.is_multicast or real.is_reserved
+    special = not real.is_global or real.is_multicast or real.is_reserved
+    return special or any(real in network for network in _ALSO_PRIVATE if network.version == real.version)
 
 
 def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

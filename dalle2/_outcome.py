@@ -1,7 +1,7 @@
 """What an answer, or the lack of one, means for a call: the value, or the one true error. No I/O.
 
-The rule: after a paid call nothing readable is thrown away, and no error claims more than is known: an exchange without a
-readable answer may have been billed unless the request certainly did not leave.
+The rule: after a paid call nothing readable is thrown away, and no error claims more than is known: an
+exchange without a readable answer may have been billed unless the request certainly did not leave.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def accept(response: HttpResponse, asked: Asked) -> object:
 
 
 def finish(data: ImagesData, problem: Unreadable | None, asked: Asked, make: Callable[[ImagesData], S]) -> S:
-    """What the caller gets for the images of an answer. Raises `DecodeError` that keeps them if one is missing."""
+    """What the caller gets for the images of an answer. Raises `DecodeError` that keeps them if one is
+    missing.
+    """
     images = make(data)
     if problem is None:
         return images

@@ -1,7 +1,7 @@
 """One logical call over a transport, blocking and awaited: the only two retry loops of this package.
 
-The first attempt is bare; tenacity is entered only after a failure. What is repeated, how long is waited and what is raised
-in the end is decided by `Run`.
+The first attempt is bare; tenacity is entered only after a failure. What is repeated, how long is waited and
+what is raised in the end is decided by `Run`.
 """
 
 from __future__ import annotations

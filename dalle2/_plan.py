@@ -1,7 +1,8 @@
-"""What a request becomes before it is sent: itself, what a successor takes, or several calls of one image. No I/O.
+"""What a request becomes before it is sent: itself, what a successor takes, or several calls of one image. No
+I/O.
 
-The rule: everything that can be refused is refused here, before money is spent; and of several paid calls, a later failure never
-throws away the images of an earlier one.
+The rule: everything that can be refused is refused here, before money is spent; and of several paid calls, a
+later failure never throws away the images of an earlier one.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Plan:
 def make_plan(
     settings: Settings, known: Knowledge, request: Request, options: Options, *, today: date, stream: bool
 ) -> Plan:
-    """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was sent then."""
+    """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
+    sent then.
+    """
     original = with_model(request, settings)
     adapted = Adapted(original)
     if settings.successor is not None:
@@ -80,7 +83,9 @@ def _makes_one(settings: Settings, request: Request, model: str) -> bool:
 
 
 def _warn_of_end(settings: Settings, known: Knowledge, model: str, today: date) -> None:
-    """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live list anywhere."""
+    """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live list
+    anywhere.
+    """
     official = settings.provider.official and settings.host == "api.openai.com"
     if not official and model not in known.live:
         return
@@ -104,7 +109,8 @@ def _callers_level() -> int:
 
 @contextmanager
 def keeping(done: Sequence[Sequence[SavableImage]], adapted: Adapted) -> Iterator[None]:
-    """Around one of several paid calls: an error keeps the images of those before it, at the size asked for."""
+    """Around one of several paid calls: an error keeps the images of those before it, at the size asked for.
+    """
     try:
         yield
     except e.Dalle2Error as error:

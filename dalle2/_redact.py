@@ -11,14 +11,12 @@ import json
 import re
 from urllib.parse import quote, quote_plus
 
-_KEYS = re.compile(
-    r"\b(?:sk|pk|rk)-[\w\-*.…]{3,}|\bBearer\s+\S+|(?<![\w\-])[\w\-]*\*{3,}[\w\-*]*", re.IGNORECASE
-)
-_MASKED = re.compile(r"(?<![\w\-])([\w\-]*)(?:\.{2,}|…+|\*+)([\w\-]*)")
-_SIGNATURES = re.compile(
+_KEYS = "(?i)" r"\b(?:sk|pk|rk)-[\w\-*.…]{3,}|\bBearer\s+\S+|(?<![\w\-])[\w\-]*\*{3,}[\w\-*]*"
+_MASKED = r"(?<![\w\-])([\w\-]*)(?:\.{2,}|…+|\*+)([\w\-]*)"
+_SIGNATURES = (
+    "(?i)"
     r"((?:(?<![a-z_-])|(?<=%3f))(?:sig|signature|x-(?:amz|goog|oss|tos)-signature|"
-    r"x-(?:amz|oss)-security-token|q-signature)(?:=|%3d))[^&\s\"'<>\\]+",
-    re.IGNORECASE,
+    r"x-(?:amz|oss)-security-token|q-signature)(?:=|%3d))[^&\s\"'<>\\]+"
 )
 _LIMIT = 300
 
@@ -33,11 +31,11 @@ def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> s
         text = text.replace(key, "***")
         for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
             text = text.replace(part, "***")
-        text = _MASKED.sub(lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
+        text = re.sub(_MASKED, lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
     if prompt:
         for form in _spellings(prompt):  # as words of their own: one letter is in every message
             text = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(form)}(?![a-zA-Z0-9])", "‹prompt›", text)
-    return _SIGNATURES.sub(r"\1***", _KEYS.sub("***", text))
+    return re.sub(_SIGNATURES, r"\1***", re.sub(_KEYS, "***", text))
 
 
 def _ends_of(key: str, head: str, tail: str) -> bool:

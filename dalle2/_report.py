@@ -1,7 +1,7 @@
 """Who is told what happens: the caller's listener and `logging` (logger `dalle2`).
 
-The rule: nothing is made up unless somebody listens, a listener that fails never fails the call, and no line holds a key, a
-prompt or a signed URL.
+The rule: nothing is made up unless somebody listens, a listener that fails never fails the call, and no line
+holds a key, a prompt or a signed URL.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One logical call from its first attempt to its end: what is waited for, what is reported, what is raised.
 
-A `Run` makes every decision between the attempts of one call; the clients only send, sleep and ask it. Its rules: one deadline covers
-attempts and waits; a rate limit that one call meets holds the others of its lane back too; and once an attempt may
-have been carried out, the call never ends in an error that says it was not.
+A `Run` makes every decision between the attempts of one call; the clients only send, sleep and ask it. Its
+rules: one deadline covers attempts and waits; a rate limit that one call meets holds the others of its lane
+back too; and once an attempt may have been carried out, the call never ends in an error that says it was not.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ class Run(Generic[T]):
         return timeouts.within(self.remaining())
 
     def tick(self, size: int) -> None:
-        """Called for each chunk of the answer. Raises `TransportError` past the deadline or the largest size."""
+        """Called for each chunk of the answer. Raises `TransportError` past the deadline or the largest size.
+        """
         if self.deadline is not None and self._shared.monotonic() > self.deadline:
             raise TransportError(
                 Failure("timeout", True, "the deadline passed while the answer was arriving")
@@ -186,7 +187,9 @@ class Run(Generic[T]):
             self._budget.settle(self._held, self.call.images, self.call.usd)
 
     def cut(self, failure: Failure, response: HttpResponse) -> HttpResponse:
-        """An answer whose body broke off: a head that says no is an answer all the same. Raises any other's error."""
+        """An answer whose body broke off: a head that says no is an answer all the same. Raises any other's
+        error.
+        """
         if response.status >= 400:
             return response
         raise self.lost(failure, response)
@@ -225,7 +228,9 @@ class Run(Generic[T]):
         return delay is not None
 
     def _hold_lane(self, error: e.Dalle2Error, delay: float | None) -> None:
-        """A passing rate limit holds the other calls back too, also when this one gives up on its last attempt."""
+        """A passing rate limit holds the other calls back too, also when this one gives up on its last
+        attempt.
+        """
         if not isinstance(error, e.RateLimitError) or not error.repeatable or self.policy.max_attempts == 1:
             return
         asked = error.retry_after or 0.0

@@ -53,7 +53,9 @@ class Changes(TypedDict, total=False):
 
 @attrs.frozen(eq=False, repr=False)
 class Session:
-    """One client's decisions. Copies made by `changed` share the clock, the rate limits, the budget and the listener."""
+    """One client's decisions. Copies made by `changed` share the clock, the rate limits, the budget and the
+    listener.
+    """
 
     settings: Settings
     shared: Shared
@@ -87,13 +89,17 @@ class Session:
         return self.shared.clock.now(self.shared.now()).date()
 
     def plan(self, request: Request, options: Options, *, stream: bool = False) -> Plan:
-        """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was sent then."""
+        """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
+        sent then.
+        """
         return make_plan(self.settings, self.known, request, options, today=self.today(), stream=stream)
 
     def images(
         self, request: Request, make: Callable[[ImagesData], S], options: Options
     ) -> Run[S | Pending[S]]:
-        """The paid call for a request. Raises `InvalidRequestError` or `BudgetExceededError`: nothing was sent then."""
+        """The paid call for a request. Raises `InvalidRequestError` or `BudgetExceededError`: nothing was
+        sent then.
+        """
         call = images_call(
             self.settings,
             request,
@@ -146,7 +152,8 @@ class Session:
     def again(
         self, pending: Pending[S], asked: int, before: Run[S | Pending[S]]
     ) -> tuple[float, Run[S | Pending[S]]]:
-        """How long to wait for a task, and the free call that asks after it, under the deadline of the call before.
+        """How long to wait for a task, and the free call that asks after it, under the deadline of the call
+        before.
 
         Raises `OutcomeUnknownError` in the end.
         """
@@ -188,7 +195,9 @@ class Session:
         return prompt_of(request) if self.settings.moderate == "before" else None
 
     def timeouts(self, argument: TimeoutArgument, theirs: Timeouts | None) -> Timeouts:
-        """The timeouts of one call: its own, else the client's, else those of the caller's HTTP client, else the default."""
+        """The timeouts of one call: its own, else the client's, else those of the caller's HTTP client, else
+        the default.
+        """
         own = None if argument is DEFAULT else timeouts_of(argument)
         return own or self.settings.timeouts or theirs or DEFAULT_TIMEOUTS
 
@@ -213,10 +222,15 @@ class Session:
     def shown(self, name: str) -> str:
         """The `repr` of a client."""
         settings = self.settings
-        return f"<{name} {settings.provider.name} at {settings.base_url}, model {settings.model}, key from {settings.key_from}>"
+        return (
+            f"<{name} {settings.provider.name} at {settings.base_url}, model {settings.model}, "
+            f"key from {settings.key_from}>"
+        )
 
     def portable(self) -> dict[str, object]:
-        """What a pickled client keeps: arguments for a new one, without the key and without anything that could hold it."""
+        """What a pickled client keeps: arguments for a new one, without the key and without anything that
+        could hold it.
+        """
         settings = self.settings
         embedded = settings.provider.base_url is None
         return {

@@ -1,8 +1,8 @@
 """Names for values: the vendor's vocabularies and the one sentinel.
 
-The rule: a set that the vendor may extend stays open (`Literal[...] | str`), so that a type checker completes the
-known values and a new one needs no release of this package. `None` always means "not sent"; `DEFAULT` means "the
-client's own setting".
+The rule: a set that the vendor may extend stays open (`Literal[...] | str`), so that a type checker completes
+the known values and a new one needs no release of this package. `None` always means "not sent"; `DEFAULT`
+means "the client's own setting".
 """
 
 from __future__ import annotations

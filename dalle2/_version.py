@@ -1,4 +1,6 @@
-"""The version, in one place: the build reads it from here, and so does `dalle2.__version__`. It imports nothing."""
+"""The version, in one place: the build reads it from here, and so does `dalle2.__version__`. It imports
+nothing.
+"""
 
 from __future__ import annotations
 

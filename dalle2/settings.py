@@ -102,7 +102,9 @@ class Settings:
 
     @property
     def openai_like(self) -> bool:
-        """Whether an unsigned image URL is known to live one hour: on OpenAI's own host, or where the provider says so."""
+        """Whether an unsigned image URL is known to live one hour: on OpenAI's own host, or where the
+        provider says so.
+        """
         host = (urlsplit(self.base_url).hostname or "").lower()
         return host == "api.openai.com" or (self.provider.openai_like and not self.provider.official)
 

@@ -48,31 +48,27 @@ POLICY_CODES = frozenset(
         "responsibleaipolicyviolation",
     }
 )
-_SAFETY = re.compile(r"safety system|content[ _]policy|content_filter", re.IGNORECASE)
-_QUOTA = re.compile(
-    r"exceeded your current quota|billing hard limit|insufficient (?:quota|credits?|balance|funds)",
-    re.IGNORECASE,
+_SAFETY = "(?i)" r"safety system|content[ _]policy|content_filter"
+_QUOTA = (
+    "(?i)" r"exceeded your current quota|billing hard limit|insufficient (?:quota|credits?|balance|funds)"
 )
-_NO_MODEL = re.compile(
+_NO_MODEL = (
+    "(?i)"
     r"\bmodel\b(?:[^.]|\.(?!\s)){0,120}?\b(?:does not exist|not found|is not available|"
-    r"has been (?:deprecated|retired|shut down))|no available channel|\b(?:unknown|invalid|no such) model\b",
-    re.IGNORECASE,
+    r"has been (?:deprecated|retired|shut down))|no available channel|\b(?:unknown|invalid|no such) model\b"
 )
 # A gateway that repeats what it was told, as JSON or as Python's repr of it, under a code of its own.
-_NESTED_CODE = re.compile(r"""["']code\\?["']:\s*\\?["'](\w{3,64})\\?["']""")
-_ZERO_LIMIT = re.compile(r"\blimit:\s*0(?:\.0+)?\s*(?:/|,|\.\s|$)", re.IGNORECASE)
+_NESTED_CODE = r"""["']code\\?["']:\s*\\?["'](\w{3,64})\\?["']"""
+_ZERO_LIMIT = "(?i)" r"\blimit:\s*0(?:\.0+)?\s*(?:/|,|\.\s|$)"
 _NO_MODEL_CODES = ("model_not_found", "deploymentnotfound")
-_NO_MODEL_UNDER = frozenset(
-    "|invalid_value|invalid_model|invalid_request|invalid_request_error|not_found|model_deprecated|404|400|503".split(
-        "|"
-    )
-)
+_NO_MODEL_UNDER = ("", "invalid_value", "invalid_model", "invalid_request", "invalid_request_error",
+                   "not_found", "model_deprecated", "400", "404", "503")  # fmt: skip
 _TELLING = 9
 """Characters: no shorter prompt holds a phrase that decides."""
-_CATEGORIES = re.compile(r"safety_violations=\[([^\]]*)\]")
+_CATEGORIES = r"safety_violations=\[([^\]]*)\]"
 _GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
 # What a proxy met on its own way and wraps in an envelope under another status: its timeout, a gateway's page.
-_RELAYED = re.compile(r"\blitellm\.Timeout\b|<!doctype html|<html", re.IGNORECASE)
+_RELAYED = "(?i)" r"\blitellm\.Timeout\b|<!doctype html|<html"
 
 
 @attrs.frozen
@@ -167,13 +163,13 @@ def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[t
     if (
         code in QUOTA_CODES
         or kind in QUOTA_CODES
-        or _QUOTA.search(problem.message)
+        or re.search(_QUOTA, problem.message)
         or _no_allowance(problem, status)
     ):
         return e.QuotaExceededError, (
             "No quota or credit is left for this key: waiting does not help, check plan, billing and limits"
         )
-    if code in POLICY_CODES or _SAFETY.search(problem.message):
+    if code in POLICY_CODES or re.search(_SAFETY, problem.message):
         return e.ContentPolicyError, "Refused for its content: change the prompt or the image"
     if code in _NO_MODEL_CODES or _says_no_model(problem, code, status, asked):
         return _no_model(code, status, asked)
@@ -187,24 +183,26 @@ def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[t
 
 
 def _says_no_model(problem: Problem, code: str, status: int, asked: Asked) -> bool:
-    """Whether the message says that the model asked for is not there: by its name, and not under another code."""
+    """Whether the message says that the model asked for is not there: by its name, and not under another
+    code.
+    """
     return (
         status != 403
         and code in _NO_MODEL_UNDER
         and asked.model.lower() in problem.message.lower()
-        and bool(_NO_MODEL.search(problem.message))
+        and bool(re.search(_NO_MODEL, problem.message))
     )
 
 
 def _meant(problem: Problem) -> str:
     """The code in lower case; where a gateway put a number, the one of the answer that it repeats."""
     code = problem.code or ""
-    nested = None if code and not code.isdigit() else _NESTED_CODE.search(problem.message)
+    nested = None if code and not code.isdigit() else re.search(_NESTED_CODE, problem.message)
     return (nested[1] if nested else code).lower()
 
 
 def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
-    relayed = status in (408, 503) and _RELAYED.search(problem.message)
+    relayed = status in (408, 503) and re.search(_RELAYED, problem.message)
     if relayed or status in _GATEWAY or (status == 503 and not problem.enveloped):
         return e.OutcomeUnknownError, (
             "A gateway answered in place of the API: the call may have been carried out and billed; repeat "
@@ -263,7 +261,7 @@ def _no_model(code: str, status: int, asked: Asked) -> tuple[type[e.APIError], s
 
 
 def _no_allowance(problem: Problem, status: int) -> bool:
-    return status == 429 and bool(_ZERO_LIMIT.search(problem.message))
+    return status == 429 and bool(re.search(_ZERO_LIMIT, problem.message))
 
 
 def _repeatable(kind: type[e.APIError], problem: Problem, status: int, headers: Mapping[str, str]) -> bool:
@@ -300,5 +298,5 @@ def _categories(problem: Problem) -> tuple[str, ...]:
         return tuple(
             str(name) for name, it in results.items() if isinstance(it, Mapping) and it.get("filtered")
         )
-    found = _CATEGORIES.search(problem.message)
+    found = re.search(_CATEGORIES, problem.message)
     return tuple(name.strip(" '\"") for name in found[1].split(",") if name.strip()) if found else ()

@@ -25,7 +25,7 @@ from ._body import LongText, decode_base64
 from ._body import plain as plain
 from ._errors import request_id
 
-_NAMED = re.compile(r"data:(image/[\w.+-]+)", re.IGNORECASE)
+_NAMED = "(?i)" r"data:(image/[\w.+-]+)"
 _KNOWN = {"url", "b64_json", "revised_prompt"}
 _NOTHING = (None, "", "None", "null")
 _SMALLEST = 100
@@ -193,7 +193,7 @@ def read_bytes(value: object, path: str) -> tuple[bytes, str | None]:
             raise Unreadable(path, f"it is {_name(value)}, not a text")
     except ValueError:
         raise Unreadable(path, "it is neither a URL nor the base64 of an image") from None
-    named = _NAMED.match(prefix)
+    named = re.match(_NAMED, prefix)
     return content, named[1].lower() if named else None
 
 

@@ -15,7 +15,7 @@ import attrs
 from .._redact import one_line
 from ._body import plain
 
-_ID_IN_MESSAGE = re.compile(r"request[ _-]id[:=]?\s*((?=[\w-]*\d)[\w-]{8,})", re.IGNORECASE)
+_ID_IN_MESSAGE = "(?i)" r"request[ _-]id[:=]?\s*((?=[\w-]*\d)[\w-]{8,})"
 _ID_HEADERS = (
     "x-request-id",
     "request-id",
@@ -97,7 +97,7 @@ def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
     for name in _ID_HEADERS:
         if header := one_line(headers.get(name, "")):
             return header
-    found = _ID_IN_MESSAGE.search(message)
+    found = re.search(_ID_IN_MESSAGE, message)
     return found[1] if found else one_line(headers.get("cf-ray", "")) or None
 
 

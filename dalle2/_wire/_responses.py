@@ -17,9 +17,9 @@ from ._body import LongText
 from ._errors import Problem
 from ._images import plain
 
-_DATA = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+")
-_MARKDOWN = re.compile(r"!\[[^\]]*\]\(\s*<?([^\s)>]+)")
-_URL = re.compile(r"https?://[^\s<>\"'`\])]+")
+_DATA = r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+"
+_MARKDOWN = r"!\[[^\]]*\]\(\s*<?([^\s)>]+)"
+_URL = r"https?://[^\s<>\"'`\])]+"
 _DONE = frozenset({"success", "succeeded", "completed", "complete", "finished", "done"})
 _FAILED = frozenset({"failure", "failed", "error", "cancelled", "canceled", "expired", "incomplete"})
 
@@ -120,7 +120,9 @@ def _parts(item: Mapping[str, object]) -> list[Mapping[str, object]]:
 def addresses(text: str) -> list[str]:
     """The images that a text names: data URIs, else Markdown images, else bare URLs."""
     found = (
-        _DATA.findall(text) or _MARKDOWN.findall(text) or [url.rstrip(".,;:!?") for url in _URL.findall(text)]
+        re.findall(_DATA, text)
+        or re.findall(_MARKDOWN, text)
+        or [url.rstrip(".,;:!?") for url in re.findall(_URL, text)]
     )
     return list(dict.fromkeys(found))
 
