@@ -247,7 +247,8 @@ class AsyncClient:
             for image in images:
                 with session.warning_of_loss():
                     await image.read()
-        await in_thread(images.fit)
+        if plan.adapted.scale is not None:
+            await in_thread(images.fit)
         return images
 
     async def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> AsyncImages:

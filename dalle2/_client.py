@@ -291,7 +291,8 @@ class Client:
             for image in images:
                 with session.warning_of_loss():
                     image.read()
-        images.fit()
+        if plan.adapted.scale is not None:
+            images.fit()
         return images
 
     def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> Images:

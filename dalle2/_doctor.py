@@ -1,7 +1,8 @@
 """Is everything ready for a paid call? Asked without spending anything.
 
-What is looked at: the key's shape (never the key), the host, proxy and TLS, the model that would be called and
-its end, and what usual arguments become on its successor. One free request is made, for the list of models.
+What is looked at: the key's shape (never the key), the host, proxy and TLS, the model that would be called
+and its end, and what usual arguments become on its successor. One free request is made, for the list of
+models.
 """
 
 from __future__ import annotations

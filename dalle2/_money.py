@@ -78,11 +78,17 @@ def _count(value: object, key: str) -> int | None:
 class PriceTable:
     """List prices by model name, as they stood on `as_of`.
 
-    Bring your own: `PRICES.with_prices({"gpt-image-2": Price("my contract", {...})}, as_of=date(...))`.
+    Bring your own: `PriceTable.listed().with_prices({"gpt-image-2": Price("my contract", {...})},
+    as_of=date(...))`.
     """
 
     as_of: date
     prices: Mapping[str, Price]
+
+    @classmethod
+    def listed(cls) -> PriceTable:
+        """OpenAI's list prices as this package knows them."""
+        return PRICES
 
     def with_prices(self, prices: Mapping[str, Price], *, as_of: date) -> PriceTable:
         """A copy with some prices replaced or added."""

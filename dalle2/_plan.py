@@ -109,8 +109,7 @@ def _callers_level() -> int:
 
 @contextmanager
 def keeping(done: Sequence[Sequence[SavableImage]], adapted: Adapted) -> Iterator[None]:
-    """Around one of several paid calls: an error keeps the images of those before it, at the size asked for.
-    """
+    """Around one of several paid calls: an error keeps the images of those before it, and their size."""
     try:
         yield
     except e.Dalle2Error as error:

@@ -1,8 +1,8 @@
 """A streamed call: what each event means, and what it means when the stream ends. No I/O.
 
-The rule: a stream that ends without its final image may have been billed; the images that came are kept in the error. A host
-or proxy that does not stream at all, and answers plain JSON, still gives the final image: what a body is shows in its
-first byte, since the media type that a proxy declares is not to be trusted.
+The rule: a stream that ends without its final image may have been billed; the images that came are kept in
+the error. A host or proxy that does not stream at all, and answers plain JSON, still gives the final image:
+what a body is shows in its first byte, since the media type that a proxy declares is not to be trusted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PartialImage(Generic[R]):
 
 @attrs.frozen
 class FinalImage(Generic[R]):
-    """A finished image. `usage` is what it cost in tokens, if the host said so; `adaptations` as in `Images`."""
+    """A finished image. `usage` is its tokens, if the host tells them; `adaptations` as in `Images`."""
 
     image: R
     usage: Usage | None = None

@@ -1,8 +1,8 @@
-"""The DALL·E 2 contract over a living model: what a request becomes, and what its images become afterwards. No I/O.
+"""The DALL·E 2 contract over a living model: what a request becomes, and its images afterwards. No I/O.
 
-The rule: nothing silent. Each change is an `Adaptation` that says what was asked, what is sent and why; without
-`successor` nothing is ever changed. What the newer models cannot do (256 and 512 pixels, URLs, variations) is made from what they
-can: a larger image scaled down, bytes, an edit with a stated prompt.
+The rule: nothing silent. Each change is an `Adaptation` that says what was asked, what is sent and why;
+without `successor` nothing is ever changed. What the newer models cannot do (256 and 512 pixels, URLs,
+variations) is made from what they can: a larger image scaled down, bytes, an edit with a stated prompt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from ._requests import EditRequest, Request, VariationRequest
 from .catalog._sizes import parse_size
 from .errors import ConfigurationError
 
-VARIATION_PROMPT = "Make a variation of this image: the same subject, style, palette and mood, in a new composition with different details."
+VARIATION_PROMPT = (
+    "Make a variation of this image: the same subject, style, palette and mood, in a new composition with "
+    "different details."
+)
 
 
 _QUALITIES = {"hd": "high", "standard": "medium"}
@@ -42,7 +45,7 @@ class Adaptation:
 
 @attrs.frozen
 class Adapted:
-    """A request for a living model, the changes that led to it, and the size to scale its images to, if any."""
+    """A request for a living model, the changes that led to it, and the size to scale to, if any."""
 
     request: Request
     adaptations: tuple[Adaptation, ...] = ()
@@ -69,10 +72,12 @@ def check_successor(name: str, today: date, models: Mapping[str, catalog.Model])
 def adapt(
     request: Request, successor: str, *, today: date, models: Mapping[str, catalog.Model] = catalog.MODELS
 ) -> Adapted:
-    """What `request` becomes on `successor`, without sending it; one for a model that lives on comes back unchanged.
+    """What `request` becomes on `successor`, without sending it.
 
-    `successor` is a model, or `"auto"` for the one that `Client(successor="auto")` takes on the day `today`. A request
-    without a model is taken as one for dall-e-2. Raises `ConfigurationError` for a successor that is retired itself.
+    A request for a model that lives on comes back unchanged.
+    `successor` is a model, or `"auto"` for the one that `Client(successor="auto")` takes on the day `today`.
+    A request without a model is taken as one for dall-e-2. Raises `ConfigurationError` for a successor that
+    is retired itself.
     """
     successor = check_successor(successor, today, models)
     model = request.model or "dall-e-2"
@@ -138,7 +143,7 @@ def adapt(
 
 
 def _taken(heir: catalog.Model | None, request: Request, name: str, value: object) -> bool:
-    """Whether the successor takes this value; of an unknown one only what no model but DALL·E takes is known."""
+    """Whether the successor takes this value; an unknown one takes whatever is not DALL·E's alone."""
     if heir is None:
         return value not in ("standard", "hd", "vivid", "natural")
     taken = heir.parameters.get(request.operation, {})

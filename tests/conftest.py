@@ -35,8 +35,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 class ScriptedHost:
     """A host on loopback that answers what it was told to, in order, and keeps what it was asked.
 
-    A body that is no bytes or list is sent as JSON; a list is sent chunk by chunk. With `cut` the connection breaks after the
-    last chunk; with `held` it stays open until the client goes away, which sets `gone`.
+    A body that is no bytes or list is sent as JSON; a list is sent chunk by chunk. With `cut` the connection
+    breaks after the last chunk; with `held` it stays open until the client goes away, which sets `gone`.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ def host() -> Iterator[ScriptedHost]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
-        do_GET = do_POST = lambda self: scripted.answer(self)  # noqa: N815
+        do_GET = do_POST = lambda self: scripted.answer(self)
 
         def log_message(self, format: str, *args: object) -> None:
             """Print nothing."""

@@ -1,4 +1,4 @@
-"""Money on clients: budgets that several calls share, estimates, costs, other prices, and moderation before paying."""
+"""Money on clients: shared budgets, estimates, costs, other prices, and moderation before paying."""
 
 from __future__ import annotations
 
@@ -42,12 +42,16 @@ def test_a_call_that_would_pass_the_budget_is_not_sent() -> None:
 
 
 def test_a_call_whose_price_is_not_known_needs_another_limit() -> None:
-    """A limit in dollars that could not be kept is told before sending; a limit in images works for every model."""
+    """A limit in dollars that could not be kept is told before sending; one in images works always."""
     emulator = Emulator()
     with client_of(emulator, model="gpt-image-2") as plain:
-        with dalle2.Client("sk-test", http_client=emulator.client(), budget=dalle2.Budget(max_usd=9)) as client:
-            with pytest.raises(dalle2.BudgetExceededError, match="not known"):
-                client.generate("a corgi", model="gpt-image-2")
+        with (
+            dalle2.Client(
+                "sk-test", http_client=emulator.client(), budget=dalle2.Budget(max_usd=9)
+            ) as client,
+            pytest.raises(dalle2.BudgetExceededError, match="not known"),
+        ):
+            client.generate("a corgi", model="gpt-image-2")
         assert emulator.requests == []
         assert plain.generate("a corgi").cost is not None
     budget = dalle2.Budget(max_images=1)
@@ -82,7 +86,10 @@ def test_a_repeated_unknown_outcome_is_spent_twice() -> None:
         assert budget.spent_images == 3 == len(emulator.billed)
     emulator.lose_next()
     budget = dalle2.Budget(max_images=1)
-    with client_of(emulator, budget=budget, retry=policy) as client, pytest.raises(dalle2.OutcomeUnknownError):
+    with (
+        client_of(emulator, budget=budget, retry=policy) as client,
+        pytest.raises(dalle2.OutcomeUnknownError),
+    ):
         client.generate("a corgi", **SMALL)
     assert len(emulator.billed) == 4
 
@@ -101,9 +108,9 @@ def test_what_was_certainly_not_carried_out_is_given_back(status: int) -> None:
 def test_a_host_that_is_not_there_costs_nothing() -> None:
     """A connection that was never made is given back."""
     budget = dalle2.Budget(max_images=1)
-    with dalle2.Client("sk-test", base_url="http://127.0.0.1:1/v1", retry=AT_ONCE, budget=budget) as client:
-        with pytest.raises(dalle2.APIConnectionError):
-            client.generate("a corgi")
+    client = dalle2.Client("sk-test", base_url="http://127.0.0.1:1/v1", retry=AT_ONCE, budget=budget)
+    with client, pytest.raises(dalle2.APIConnectionError):
+        client.generate("a corgi")
     assert budget.spent_images == 0
 
 
@@ -111,9 +118,9 @@ def test_an_answer_without_images_is_spent(host: Any) -> None:
     """The host answered, most likely billed: the reservation stands."""
     host.say({"created": 1, "data": []})
     budget = dalle2.Budget(max_images=1)
-    with dalle2.Client("sk-test", base_url=host.base_url, budget=budget) as client:
-        with pytest.raises(dalle2.DecodeError):
-            client.generate("a corgi")
+    client = dalle2.Client("sk-test", base_url=host.base_url, budget=budget)
+    with client, pytest.raises(dalle2.DecodeError):
+        client.generate("a corgi")
     assert budget.spent_images == 1
 
 
@@ -225,10 +232,8 @@ def test_a_successors_answer_is_priced_as_what_it_is() -> None:
 
 
 def test_other_prices_can_be_brought() -> None:
-    """`Client(prices=...)` counts for estimates of budgets and for costs; a request takes them as an argument."""
-    from dalle2._money import PRICES
-
-    mine = PRICES.with_prices(
+    """`Client(prices=...)` counts for budgets and costs; `estimate` takes them as an argument."""
+    mine = dalle2.PriceTable.listed().with_prices(
         {"dall-e-2": Price("my contract", {("", "256x256"): 0.5}, exact=True)}, as_of=date(2026, 11, 1)
     )
     assert isinstance(mine, dalle2.PriceTable)
@@ -282,9 +287,9 @@ async def test_a_flagged_prompt_is_not_paid_for_by_an_awaited_client() -> None:
 def test_flagged_without_categories_is_still_refused(host: Any) -> None:
     """A host that says no more than "flagged" is believed."""
     host.say({"results": [{"flagged": True}]})
-    with dalle2.Client("sk-test", base_url=host.base_url, moderate="before") as client:
-        with pytest.raises(dalle2.ContentPolicyError, match="unsafe") as caught:
-            client.generate("a corgi")
+    client = dalle2.Client("sk-test", base_url=host.base_url, moderate="before")
+    with client, pytest.raises(dalle2.ContentPolicyError, match="unsafe") as caught:
+        client.generate("a corgi")
     assert caught.value.categories == ()
     assert len(host.asked) == 1
 
@@ -294,7 +299,9 @@ def test_a_moderation_that_fails_stops_the_call(host: Any) -> None:
     host.say({"results": []})
     host.say({"error": {"message": "busy"}}, status=500)
     host.say(b"", cut=True)
-    with dalle2.Client("sk-test", base_url=host.base_url, moderate="before", retry=dalle2.RetryPolicy.none()) as client:
+    with dalle2.Client(
+        "sk-test", base_url=host.base_url, moderate="before", retry=dalle2.RetryPolicy.none()
+    ) as client:
         for kind in (dalle2.DecodeError, dalle2.InternalServerError, dalle2.OutcomeUnknownError):
             with pytest.raises(kind) as caught:
                 client.generate("a corgi")

@@ -66,7 +66,7 @@ def pictures(folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("script", IMPORTS)
 def test_a_script_lives_through_the_retirement(script: str, tmp_path: Path) -> None:
-    """In 2023 it works; in 2026 it fails with one clear sentence; with a successor it works again, at the same sizes."""
+    """In 2023 it works; in 2026 it fails with one clear sentence; with a successor it works again."""
     for name in ("2023", "2026", "rescued"):
         (tmp_path / name).mkdir()
     emulator = Emulator()
@@ -108,7 +108,7 @@ def openai_of(emulator: Emulator, **options: Any) -> compat.OpenAI:
 
 
 def test_an_answer_has_the_official_shape() -> None:
-    """Integer `created`, `data`, `url`; attributes and keys are the same; what is not there is a `KeyError`."""
+    """Integer `created`, `data`, `url`, by attribute and by key; what is not there is a `KeyError`."""
     with openai_of(Emulator()) as client:
         answer = client.images.generate(prompt="a corgi", model="dall-e-2", n=2, size="256x256", user=None)
         assert type(answer.created) is int
@@ -130,7 +130,7 @@ def test_an_answer_has_the_official_shape() -> None:
 
 
 def test_a_url_of_a_successor_is_a_data_uri(after: Emulator) -> None:
-    """Where a URL is expected there is one that plain urllib opens; where base64 is asked for there is base64."""
+    """Where a URL is expected there is one that plain urllib opens; base64 is given where asked for."""
     with openai_of(after, successor="auto") as client:
         for options in ({}, {"response_format": "url"}):
             image = client.images.generate(prompt="a corgi", size="256x256", **options).data[0]  # type: ignore[arg-type]
@@ -201,7 +201,10 @@ def test_the_environment_names_a_successor(after: Emulator, monkeypatch: pytest.
         client.images.generate(prompt="a corgi", size="256x256")
         other.images.generate(prompt="a corgi", size="256x256")
     assert [billed.model for billed in after.billed] == ["gpt-image-2.5-flare", "gpt-image-2"]
-    with dalle2.Client("sk-test", http_client=after.client()) as plain, pytest.raises(dalle2.ModelRetiredError):
+    with (
+        dalle2.Client("sk-test", http_client=after.client()) as plain,
+        pytest.raises(dalle2.ModelRetiredError),
+    ):
         plain.generate("a corgi")
     monkeypatch.setenv("DALLE2_SUCCESSOR", "dall-e-3")
     with pytest.raises(compat.OpenAIError, match="itself retired"):
@@ -218,7 +221,12 @@ def test_the_constructor_takes_the_official_arguments() -> None:
         """As newer ones do."""
 
     emulator = Emulator()
-    options: Any = {"max_retries": 0, "default_headers": {"X-Team": "a"}, "timeout": None, "project": NotGiven()}
+    options: Any = {
+        "max_retries": 0,
+        "default_headers": {"X-Team": "a"},
+        "timeout": None,
+        "project": NotGiven(),
+    }
     with openai_of(emulator, **options) as client:
         emulator.fail_next(503)
         with pytest.raises(compat.InternalServerError):
@@ -269,7 +277,7 @@ def test_errors_have_the_official_names() -> None:
 
 
 def test_what_is_refused_before_sending_is_a_bad_request_too() -> None:
-    """The official SDK would have had it refused by the host; nothing was sent here, and our own class still fits."""
+    """The official SDK has it refused by the host; here nothing was sent, and our own class fits too."""
     emulator = Emulator()
     with openai_of(emulator) as client:
         for call in (
@@ -282,7 +290,12 @@ def test_what_is_refused_before_sending_is_a_bad_request_too() -> None:
             error = caught.value
             assert isinstance(error, dalle2.InvalidRequestError)
             assert isinstance(error, ValueError)
-            assert (error.status_code, error.code, error.maybe_billed, error.param) == (None, None, False, error.field)
+            assert (error.status_code, error.code, error.maybe_billed, error.param) == (
+                None,
+                None,
+                False,
+                error.field,
+            )
             copy = pickle.loads(pickle.dumps(error))
             assert (type(copy), str(copy), copy.field) == (type(error), str(error), error.field)
     assert emulator.requests == []
@@ -299,7 +312,7 @@ def openai() -> Iterator[Any]:
 
 
 def test_the_module_style_of_2022(openai: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Key, base URL, organisation and successor are attributes of the module, or come from the environment."""
+    """Key, base URL, organisation and successor are the module's, or come from the environment."""
     with Emulator(today=AFTER).serve() as server:
         openai.api_key, openai.api_base, openai.organization = "sk-test", server.base_url, "org-1"
         with pytest.raises(openai.error.InvalidRequestError, match="retired"):

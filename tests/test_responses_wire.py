@@ -1,4 +1,4 @@
-"""CometAPI's second wire, `POST /responses`: every shape of its answers, tasks, failures, and what it cannot carry."""
+"""CometAPI's second wire, `POST /responses`: every shape of its answers, and what it cannot carry."""
 
 from __future__ import annotations
 
@@ -95,7 +95,10 @@ def test_a_200_that_failed_is_an_error(
         ([CALL, said("Enjoy! https://example.com/terms")], [{"b64_json": B64}]),
         ([{**CALL, "result": [B64], "revised_prompt": "r"}], [{"b64_json": B64, "revised_prompt": "r"}]),
         ([said(f"![a](data:image/png;base64,{B64})")], [{"url": f"data:image/png;base64,{B64}"}]),
-        ([said("Here: ![a corgi]( <https://x.test/a.png> ) of https://y.test")], [{"url": "https://x.test/a.png"}]),
+        (
+            [said("Here: ![a corgi]( <https://x.test/a.png> ) of https://y.test")],
+            [{"url": "https://x.test/a.png"}],
+        ),
         (
             [said("https://x.test/a.png, and https://x.test/b.png. https://x.test/a.png")],
             [{"url": "https://x.test/a.png"}, {"url": "https://x.test/b.png"}],
@@ -104,10 +107,12 @@ def test_a_200_that_failed_is_an_error(
         ({"image_url": "https://x.test/a.png"}, [{"url": "https://x.test/a.png"}]),
         ({"url": "https://x.test/a.png"}, [{"url": "https://x.test/a.png"}]),
     ],
-)  # fmt: skip
+)
 def test_images_are_found_in_the_order_of_their_certainty(output: object, expected: object) -> None:
     """What says that it is an image goes before what a text mentions, and Markdown before bare addresses."""
-    reduced = reduce_answer({"created_at": 1700000000, "output": output, "usage": {"total_tokens": 3}}, "responses")
+    reduced = reduce_answer(
+        {"created_at": 1700000000, "output": output, "usage": {"total_tokens": 3}}, "responses"
+    )
     assert isinstance(reduced, dict)
     assert reduced["data"] == expected
     assert reduced["created"] == 1700000000
@@ -128,28 +133,54 @@ def test_images_are_found_in_the_order_of_their_certainty(output: object, expect
         ({"status": "completed", "output": {"nothing": 1}}, None),
         ({"status": "queued", "task_id": ["t"]}, None),
         ({"output": "text"}, None),
-        ({"output": [said("no picture"), "text", message("text", {"type": "output_text"}), {"type": "message"}]}, None),
+        (
+            {
+                "output": [
+                    said("no picture"),
+                    "text",
+                    message("text", {"type": "output_text"}),
+                    {"type": "message"},
+                ]
+            },
+            None,
+        ),
         (["a list"], None),
     ],
-)  # fmt: skip
+)
 def test_other_bodies_are_images_tasks_or_left_alone(document: object, expected: object) -> None:
-    """An Images body may be nested, a task is named by `task_id` or by an unfinished `id`; the rest is not touched."""
+    """An Images body may be nested, a task is named by `task_id` or by an unfinished `id`."""
     assert reduce_answer(document, "responses") == (document if expected is None else expected)
 
 
 @pytest.mark.parametrize(
     ("document", "code", "words"),
     [
-        ({"status": "failed", "error": {"code": "server_error", "message": "broke"}}, "server_error", "broke"),
+        (
+            {"status": "failed", "error": {"code": "server_error", "message": "broke"}},
+            "server_error",
+            "broke",
+        ),
         ({"status": "failed", "error": "broke"}, None, "broke"),
         ({"status": "cancelled"}, None, "the status is cancelled"),
-        ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "content_filter", "content_filter"),
-        ({"data": {"task_id": "t", "status": "FAILURE", "fail_reason": "no credit", "data": []}}, None, "no credit"),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+            "content_filter",
+            "content_filter",
+        ),
+        (
+            {"data": {"task_id": "t", "status": "FAILURE", "fail_reason": "no credit", "data": []}},
+            None,
+            "no credit",
+        ),
         ({"data": {"task_id": "t", "status": "failure", "message": "busy"}}, None, "busy"),
         ({"output": [{**CALL, "result": None, "status": "failed"}]}, None, "the status is failed"),
-        ({"output": [message({"type": "refusal", "refusal": None})]}, "content_policy_violation", "the model refused"),
+        (
+            {"output": [message({"type": "refusal", "refusal": None})]},
+            "content_policy_violation",
+            "the model refused",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_failure_keeps_its_reason(document: object, code: str | None, words: str) -> None:
     """Whatever the host says of a failure becomes the problem."""
     problem = reduce_answer(document, "responses")
@@ -197,14 +228,17 @@ def test_the_deadline_covers_the_task(host: Any) -> None:
     ("answer", "kind"),
     [
         ({"status": 404, "body": {"error": {"message": "task not exist"}}}, dalle2.NotFoundError),
-        ({"status": 401, "body": {"error": {"message": "bad", "code": "invalid_api_key"}}}, dalle2.AuthenticationError),
+        (
+            {"status": 401, "body": {"error": {"message": "bad", "code": "invalid_api_key"}}},
+            dalle2.AuthenticationError,
+        ),
         ({"status": 500, "body": {"error": {"message": "oops"}}}, dalle2.InternalServerError),
         ({"status": 429, "body": {"error": {"message": "slow down"}}}, dalle2.RateLimitError),
         ({"status": 200, "body": b'{"status": "comp', "cut": True}, dalle2.OutcomeUnknownError),
         ({"status": 200, "body": {"status": "failed", "error": "no"}}, dalle2.InternalServerError),
         ({"status": 200, "body": {"status": "completed", "output": []}}, dalle2.DecodeError),
     ],
-)  # fmt: skip
+)
 def test_a_failing_question_never_says_that_nothing_was_done(
     host: Any, answer: dict[str, Any], kind: type[dalle2.Dalle2Error]
 ) -> None:
@@ -239,7 +273,7 @@ def test_a_host_that_is_gone_after_the_task_began(host: Any, monkeypatch: pytest
 
 
 def test_a_question_that_must_wait_too_long_owns_the_bill(host: Any) -> None:
-    """A rate limit that outlasts the deadline ends the waiting, and not with a claim that nothing was sent."""
+    """A rate limit that outlasts the deadline ends the waiting, without a claim that all is well."""
     host.say({"task_id": "task_42"})
     with scripted(host, retry=dalle2.RetryPolicy(initial=0, deadline=60)) as client:
         session = client._session
@@ -370,11 +404,14 @@ def test_split_usage_is_the_sum(host: Any) -> None:
     ("third", "kind"),
     [
         ({"status": 400, "body": {"error": {"message": "no"}}}, dalle2.BadRequestError),
-        ({"status": 429, "body": {"error": {"message": "x", "code": "insufficient_quota"}}}, dalle2.QuotaExceededError),
+        (
+            {"status": 429, "body": {"error": {"message": "x", "code": "insufficient_quota"}}},
+            dalle2.QuotaExceededError,
+        ),
         ({"body": b"{", "cut": True}, dalle2.OutcomeUnknownError),
         ({"body": {"output": []}}, dalle2.DecodeError),
     ],
-)  # fmt: skip
+)
 def test_a_failing_third_call_keeps_the_first_two_images(
     host: Any, third: dict[str, Any], kind: type[dalle2.Dalle2Error]
 ) -> None:
@@ -387,7 +424,9 @@ def test_a_failing_third_call_keeps_the_first_two_images(
             client.generate("a corgi", n=3)
         assert [image.read() for image in caught.value.images] == [PNG, PNG]
     assert caught.value.maybe_billed
-    if isinstance(caught.value, dalle2.OutcomeUnknownError):  # what is sent again is the one call that was lost
+    if isinstance(
+        caught.value, dalle2.OutcomeUnknownError
+    ):  # what is sent again is the one call that was lost
         assert caught.value.request == dalle2.GenerateRequest(prompt="a corgi", model="dall-e-2")
         assert caught.value.idempotency_key is not None
         assert caught.value.idempotency_key.endswith("-3")

@@ -95,7 +95,10 @@ async def test_the_awaited_stream_gives_the_same(tmp_path: Path, served: bool) -
 def test_a_real_connection_streams() -> None:
     """Over HTTP, with no partial images asked for, and with several images."""
     emulator = Emulator()
-    with emulator.serve() as server, dalle2.Client("sk-test", base_url=server.base_url, model=MODEL) as client:
+    with (
+        emulator.serve() as server,
+        dalle2.Client("sk-test", base_url=server.base_url, model=MODEL) as client,
+    ):
         assert kinds(list(client.stream("a corgi", size=SIZE))) == ["FinalImage"]
         assert kinds(list(client.stream("a corgi", size=SIZE, n=2))) == ["FinalImage"] * 2
     body = json.loads(emulator.requests[0].body)
@@ -140,7 +143,9 @@ async def test_the_prompt_of_an_awaited_stream_is_moderated_first() -> None:
     """The same on asyncio and trio."""
     emulator = Emulator()
     http_client = emulator.async_client()
-    async with dalle2.AsyncClient("sk-test", model=MODEL, http_client=http_client, moderate="before") as client:
+    async with dalle2.AsyncClient(
+        "sk-test", model=MODEL, http_client=http_client, moderate="before"
+    ) as client:
         with pytest.raises(dalle2.ContentPolicyError):
             _ = [event async for event in client.stream(UNSAFE)]
     assert emulator.billed == []
@@ -191,8 +196,12 @@ async def test_an_error_in_an_awaited_stream_keeps_the_partial_images(tmp_path: 
 
 
 @pytest.mark.parametrize("cut", [False, True])
-@pytest.mark.parametrize("policy", [dalle2.RetryPolicy(initial=0), dalle2.RetryPolicy(initial=0, ambiguous="retry")])
-def test_a_stream_that_ends_early_is_an_unknown_outcome(host: Any, cut: bool, policy: dalle2.RetryPolicy) -> None:
+@pytest.mark.parametrize(
+    "policy", [dalle2.RetryPolicy(initial=0), dalle2.RetryPolicy(initial=0, ambiguous="retry")]
+)
+def test_a_stream_that_ends_early_is_an_unknown_outcome(
+    host: Any, cut: bool, policy: dalle2.RetryPolicy
+) -> None:
     """However it ends, cleanly or not, it is told as lost with the images that came, and never repeated."""
     host.say(lines(PARTIAL), kind=STREAM, cut=cut)
     with scripted(host, retry=policy) as client:
@@ -203,7 +212,9 @@ def test_a_stream_that_ends_early_is_an_unknown_outcome(host: Any, cut: bool, po
     assert [image.read() for image in error.images] == [PNG]
     assert kinds(found) == ["PartialImage"]
     assert len(host.asked) == 1
-    assert error.request == dalle2.GenerateRequest(prompt="a corgi", model=MODEL)  # sent again, it is no stream
+    assert error.request == dalle2.GenerateRequest(
+        prompt="a corgi", model=MODEL
+    )  # sent again, it is no stream
 
 
 def test_a_timeout_in_mid_stream_is_an_unknown_outcome(host: Any) -> None:
@@ -312,7 +323,7 @@ def test_every_form_of_an_error_event_is_read(host: Any, event: dict[str, Any]) 
 @pytest.mark.parametrize("kind", [STREAM, "application/json", "text/plain", ""])
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b" \n\r\n"])
 def test_a_plain_answer_still_gives_the_final_image(host: Any, kind: str, start: bytes) -> None:
-    """A host that does not stream, or a proxy that gathers: the first byte tells, whatever type is declared."""
+    """A host that does not stream, or a proxy that gathers: the first byte tells, whatever is declared."""
     document = {"created": 1, "data": [{"b64_json": B64}, {"b64_json": B64}], "usage": USAGE}
     host.say([start, json.dumps(document).encode()], kind=kind)
     host.say(start + lines(PARTIAL, FINAL), kind=kind)
@@ -342,9 +353,13 @@ async def test_a_plain_answer_to_an_awaited_stream(host: Any) -> None:
         ({"body": {"task_id": "task_42"}}, dalle2.OutcomeUnknownError, "task_42"),
         ({"body": b"<html>busy</html>", "kind": "text/html"}, dalle2.OutcomeUnknownError, "JSON"),
         ({"body": b'{"data": [', "cut": True}, dalle2.OutcomeUnknownError, "disconnected"),
-        ({"body": b"upstream is busy", "kind": "text/plain"}, dalle2.OutcomeUnknownError, "before the final image"),
+        (
+            {"body": b"upstream is busy", "kind": "text/plain"},
+            dalle2.OutcomeUnknownError,
+            "before the final image",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_plain_answer_that_is_none(
     host: Any, answer: dict[str, Any], kind: type[dalle2.Dalle2Error], words: str
 ) -> None:
@@ -496,9 +511,23 @@ def test_a_stream_counts_in_the_budget(host: Any) -> None:
 
 
 PIECES = st.sampled_from(
-    ["event: a.partial_image", "event:b", "data: {\"a\": 1}", "data:[", "data: 2]", "data", "data:", ": note", "id: 7",
-     "retry: 5", "", "", "odd", "data: \"" + "x" * 50 + "\""]
-)  # fmt: skip
+    [
+        "event: a.partial_image",
+        "event:b",
+        'data: {"a": 1}',
+        "data:[",
+        "data: 2]",
+        "data",
+        "data:",
+        ": note",
+        "id: 7",
+        "retry: 5",
+        "",
+        "",
+        "odd",
+        'data: "' + "x" * 50 + '"',
+    ]
+)
 
 
 def parse(chunks: list[bytes]) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
-"""Answers that are not plainly a list of images: `POST /responses`, tasks that go on in the background, refusals.
+"""Answers that are not plainly a list of images: `POST /responses`, tasks in the background, refusals.
 
-What an image model answers on `/responses` is documented nowhere and was seen in several shapes, so reading is tolerant, in this
-order: an `image_generation_call`, a message with a data URI, a Markdown image or a URL, an Images body from the wrong
-route, a task. Whatever it was becomes an Images document, a `Task` or a `Problem`; there is one decoder of images.
+What an image model answers on `/responses` is documented nowhere and was seen in several shapes, so reading
+is tolerant, in this order: an `image_generation_call`, a message with a data URI, a Markdown image or a URL,
+an Images body from the wrong route, a task. Whatever it was becomes an Images document, a `Task` or a
+`Problem`; there is one decoder of images.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Server-sent events: lines become events, chunk by chunk, however the chunks fall.
 
-Only what image streams use of the format (https://html.spec.whatwg.org/multipage/server-sent-events.html): `event:` and `data:`
-lines, comments, an empty line to end an event, any of the three line ends. A `data` line of megabytes goes straight into a `JsonBody`.
+Only what image streams use of the format (https://html.spec.whatwg.org/multipage/server-sent-events.html):
+`event:` and `data:` lines, comments, an empty line to end an event, any of the three line ends. A `data` line
+of megabytes goes straight into a `JsonBody`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class EventParser:
                 yield event
 
     def _take(self, piece: bytes) -> None:
-        """More of the line that is open. The value of a `data` line is never gathered, it is read as it comes."""
+        """More of the line that is open. The value of a `data` line is read as it comes, never gathered."""
         if self._field == "data":
             self._event.data.feed(piece)
             return

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import attrs
@@ -39,7 +38,7 @@ class Price:
     """
 
     source: str
-    per_image: Mapping[tuple[str, str], float] = MappingProxyType({})
+    per_image: Mapping[tuple[str, str], float] = attrs.field(factory=dict)
     exact: bool = False
     per_million: tuple[float, float, float] | None = None
 

@@ -22,7 +22,7 @@ def patience(fault: Fault) -> float:
     return 0.2 if fault.slow else 10.0
 
 
-PADDING = "x" * 4_000_000
+PADDING = "x" * 12_000_000
 
 
 @attrs.frozen

@@ -217,7 +217,7 @@ class FaultServer:
         # A small window, set before any connection is made, so that a large request cannot hide in it.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(64)
+        self._listener.listen(1024)
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     @property

@@ -1,4 +1,4 @@
-"""A script of 2022, as the tutorials of the time have it: pictures of a corgi, in the folder that is named."""
+"""A script of 2022, as the tutorials of the time have it: corgis, in the folder that is named."""
 
 import sys
 import urllib.request
@@ -34,3 +34,4 @@ except openai.error.OpenAIError as e:
     sys.exit(f"{type(e).__name__}: {e}")
 
 print("made at", made["created"] // 1)
+# ruff: noqa

@@ -38,3 +38,4 @@ except OpenAIError as e:
     sys.exit(f"{type(e).__name__}: {e}")
 
 print("made at", made.created // 1)
+# ruff: noqa
