@@ -77,7 +77,7 @@ def refuse_flagged(moderation: Moderation) -> None:
         return
     names = moderation.flagged_categories
     error = e.ContentPolicyError(
-        f"The prompt was not sent: moderation flagged it as {', '.join(names) or 'unsafe'}. "
+        f"No image was paid for: moderation flagged the prompt as {', '.join(names) or 'unsafe'}. "
         "Change the prompt",
         request_id=moderation.request_id,
     )

@@ -43,8 +43,9 @@ def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
             if not run.repeats(error):
                 raise
             run.begin_again(error)
-        for attempt in attempts(run, time.sleep):
-            with attempt:
+        again = attempts(run, time.sleep)
+        while True:
+            with next(again):
                 run.replay()
                 return attempt_once()
     except Dalle2Error as error:
@@ -52,7 +53,6 @@ def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
     except BaseException:
         run.abandon()
         raise
-    raise AssertionError("tenacity either returns or raises")
 
 
 def begin(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
@@ -151,8 +151,9 @@ async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) 
             if not run.repeats(error):
                 raise
             run.begin_again(error)
-        async for attempt in async_attempts(run, sleep):
-            with attempt:
+        again = async_attempts(run, sleep)
+        while True:
+            with await anext(again):
                 run.replay()
                 return await attempt_once()
     except Dalle2Error as error:
@@ -160,7 +161,6 @@ async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) 
     except BaseException:
         run.abandon()
         raise
-    raise AssertionError("tenacity either returns or raises")
 
 
 async def begin_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:

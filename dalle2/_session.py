@@ -117,7 +117,7 @@ class Session:
         Run[Sequence[R] | Pending[Sequence[R]]],
         Callable[[HttpResponse, Callable[[ImageData], R]], StreamReader[R]],
     ]:
-        """The paid call for a streamed request, and how to make the reader of its answer. Raises like `plan`."""
+        """The paid call for a stream, and how to make the reader of its answer. Raises like `plan`."""
         plan = self.plan(request, options, stream=True)
         ((sent, options),) = plan.parts
         today, known = self.today(), self.known
@@ -187,7 +187,7 @@ class Session:
         refuse_flagged(moderation)
 
     def fetches(self, plan: Plan) -> bool:
-        """Whether images are fetched at once: because the caller wants it, or because they are to be scaled."""
+        """Whether images are fetched at once: because the caller wants it, or to be scaled."""
         return self.settings.download == "eager" or plan.adapted.scale is not None
 
     def moderated_prompt(self, request: Request) -> str | None:

@@ -214,6 +214,7 @@ def test_an_answer_tells_what_it_cost() -> None:
         newer = client.generate("a corgi", model="gpt-image-2", size="1024x1024", quality="low")
         assert newer.usage is not None
         assert newer.usage.output_tokens is not None
+        assert (newer.extra["quality"], newer.created) == ("low", newer[0].created)
         tokens = newer.usage.input_tokens or 0
         assert newer.cost == pytest.approx((tokens * 5 + newer.usage.output_tokens * 30) / 1e6)
     elsewhere = dalle2.Provider.custom("https://images.example.com/v1")

@@ -192,7 +192,11 @@ def test_a_finding_says_where_what_and_the_change() -> None:
         ("AsyncOpenAI().images.generate(prompt='p')", "dalle2.compat.AsyncOpenAI(successor='auto')"),
         (
             "import openai; openai.Image.create_variation()",
-            "call dalle2.compat.OpenAI(successor='auto').images.create_variation",
+            "run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'",
+        ),
+        (
+            "import openai; openai.Image.acreate_variation()",
+            "call dalle2.compat.AsyncOpenAI(successor='auto').images.create_variation",
         ),
         (
             "import openai; openai.Image.create()",

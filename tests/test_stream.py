@@ -430,6 +430,30 @@ async def test_before_the_awaited_stream_began_a_failed_call_is_repeated() -> No
     assert len(emulator.requests) == 2
 
 
+def hold(client: dalle2.Client | dalle2.AsyncClient) -> None:
+    """Let another call of the same lane have met a rate limit just now."""
+    shared = client._session.shared
+    why = dalle2.RateLimitError("Too many requests", status_code=429)
+    shared.lanes.hold(f"{client._session.settings.base_url} {MODEL}", shared.monotonic() + 0.01, why)
+
+
+def test_a_rate_limit_of_another_call_holds_the_stream_back() -> None:
+    """The wait is told, and then the stream comes."""
+    heard: list[events.Event] = []
+    with client_of(Emulator(), on_event=heard.append) as client:
+        hold(client)
+        assert kinds(list(client.stream("a corgi", size=SIZE))) == ["FinalImage"]
+    assert [type(event).__name__ for event in heard] == ["Waiting", "AttemptStarted", "CallSucceeded"]
+
+
+@pytest.mark.anyio
+async def test_a_rate_limit_of_another_call_holds_the_awaited_stream_back() -> None:
+    """The same on asyncio and trio."""
+    async with dalle2.AsyncClient("sk-test", model=MODEL, http_client=Emulator().async_client()) as client:
+        hold(client)
+        assert kinds([event async for event in client.stream("a corgi", size=SIZE)]) == ["FinalImage"]
+
+
 def test_closing_the_stream_closes_the_connection(host: Any) -> None:
     """Who leaves early does not leave the host painting for nobody."""
     host.say(lines(PARTIAL), kind=STREAM, held=True)

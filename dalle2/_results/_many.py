@@ -47,8 +47,7 @@ class BaseImages(Sequence[R], Generic[R]):
 
     def fit(self) -> None:
         """Bring the images to the size that was asked for, if a successor could not make it."""
-        if self._adapted is not None:
-            fit_each(self._results, self._adapted.scale)
+        fit_each(self._results, None if self._adapted is None else self._adapted.scale)
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:

@@ -136,7 +136,9 @@ def _changes(site: Site, model: str, successor: str) -> Iterator[str]:
         yield "the answer holds base64 (b64_json), never a URL"
     prefix = "Async" if site.asynchronous else ""
     client = f"dalle2.{prefix}Client" if site.api == "dalle2" else f"dalle2.compat.{prefix}OpenAI"
-    if site.api == "openai-0":
+    if site.api == "openai-0" and not site.asynchronous:
+        yield "or run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'"
+    elif site.api == "openai-0":
         same = {"vary": "create_variation"}.get(site.operation, site.operation)
         yield f"or keep the arguments and call {client}(successor='auto').images.{same}"
     else:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 import attrs
 
 from .._http import Timeouts, TransportError
 from ..errors import ConfigurationError
+from ._bare import AsyncBareClient, BareClient, proxies_set
 from ._shared import Watch, library_of, no_tls, tls_context
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
-PER_POOL = 4
-MOST_POOLS = 64
+PER_POOL = 2
+MOST_POOLS = 128
 IDLE = 5.0
 """Seconds after which a connection is not used again: a paid request on a stale one could be lost."""
 
@@ -108,12 +109,18 @@ class Base:
             return self._closed()
         raise error
 
-    def _new(self, lib: ModuleType, scheme: str) -> httpx.Client | httpx.AsyncClient:
+    def _new(
+        self, lib: ModuleType, scheme: str
+    ) -> httpx.Client | httpx.AsyncClient | BareClient | AsyncBareClient:
         limits = lib.Limits(
             max_connections=PER_POOL, max_keepalive_connections=PER_POOL, keepalive_expiry=IDLE
         )
         verify = tls_context(lib) if scheme == "https" else no_tls()
-        client: httpx.Client | httpx.AsyncClient = getattr(lib, self.kind)(
-            verify=verify, limits=limits, timeout=None, follow_redirects=False
-        )
-        return client
+        if proxies_set():
+            return cast(
+                "httpx.Client | httpx.AsyncClient",
+                getattr(lib, self.kind)(verify=verify, limits=limits, timeout=None, follow_redirects=False),
+            )
+        if self.kind == "Client":
+            return BareClient(lib.HTTPTransport(verify=verify, limits=limits))
+        return AsyncBareClient(lib.AsyncHTTPTransport(verify=verify, limits=limits))

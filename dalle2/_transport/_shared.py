@@ -115,11 +115,12 @@ class Watch:
     def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
         """Take one event; gives the reason to give up the connection just made, if there is one."""
         self.seen = True
-        if name.endswith("send_request_headers.started"):
+        step = name.partition(".")[2]  # behind "http11." or "http2."
+        if step == "send_request_headers.started":
             self.whole = False
-        elif name.endswith("send_request_body.started"):  # a proxy's CONNECT comes first and is traced alike
+        elif step == "send_request_body.started":  # a proxy's CONNECT comes first and is traced alike
             self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
-        elif name.endswith("send_request_body.complete"):
+        elif step == "send_request_body.complete":
             self.whole = not self._tunnel
         elif name == "connection.connect_tcp.started":
             self._dialled = str(info.get("host", ""))

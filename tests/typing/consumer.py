@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, assert_type
@@ -12,7 +13,7 @@ import httpx2
 from PIL.Image import Image as PillowImage
 
 import dalle2
-from dalle2 import catalog, events
+from dalle2 import catalog, compat, events
 from dalle2.testing import BilledRequest, Emulator
 
 
@@ -104,6 +105,53 @@ async def awaited(client: dalle2.AsyncClient, path: Path) -> None:
     assert_type(await client.list_models(), list[dalle2.ModelInfo])
     assert_type(client.with_options(retry=dalle2.RetryPolicy.none()), dalle2.AsyncClient)
     await client.aclose()
+
+
+def streams(client: dalle2.Client) -> None:
+    """Events of a stream, told apart by their class."""
+    for event in client.stream("a corgi", partial_images=2, model="gpt-image-2"):
+        assert_type(event.image, dalle2.ImageResult)
+        if isinstance(event, dalle2.PartialImage):
+            assert_type(event.index, int)
+        else:
+            assert_type(event.usage, dalle2.Usage | None)
+            assert_type(event.adaptations, tuple[dalle2.Adaptation, ...])
+    client.stream("a corgi").close()
+
+
+async def awaited_streams(client: dalle2.AsyncClient) -> None:
+    """The same, awaited."""
+    async with aclosing(client.stream("a corgi", model="gpt-image-2")) as stream:
+        async for event in stream:
+            assert_type(event.image, dalle2.AsyncImageResult)
+            assert_type(await event.image.read(), bytes)
+
+
+def retirement(path: Path) -> None:
+    """A successor, what it changes, and scripts for the official SDK."""
+    request = dalle2.GenerateRequest(prompt="a corgi", size="256x256")
+    adapted = dalle2.adapt(request, "auto", today=date(2026, 6, 1))
+    assert_type(adapted, dalle2.Adapted)
+    assert_type(adapted.scale, tuple[int, int] | None)
+    images = dalle2.Client(successor="auto", split_n=True).send(adapted.request)
+    assert_type(images.adaptations, tuple[dalle2.Adaptation, ...])
+    client = compat.OpenAI(successor="auto", max_retries=1, http_client=httpx.Client())
+    answer = client.images.edit(image=path, mask=path, prompt="a hat", n=1, size="256x256")
+    assert_type(answer, compat.ImagesResponse)
+    assert_type(answer.created, int)
+    assert_type(answer.data[0].url, str | None)
+    client.images.create_variation(image=("a.png", b""), n=1)
+    client.images.generate(prompt="a corgi", sise="256x256")  # type: ignore[call-arg]
+    compat.OpenAI(api_kye="sk-test")  # type: ignore[call-arg]
+    assert_type(compat.Image.create(prompt="a corgi"), compat.ImagesResponse)
+
+
+def money(images: dalle2.Images) -> None:
+    """Estimates, costs, and prices of one's own."""
+    assert_type(images.cost, float | None)
+    assert_type(images.request.estimate(), float | None)
+    prices = dalle2.PriceTable.listed().with_prices({"mine": catalog.Price("me")}, as_of=date(2026, 1, 1))
+    dalle2.Client(prices=prices)
 
 
 def results(images: dalle2.Images, client: dalle2.Client) -> None:
