@@ -77,7 +77,8 @@ def refuse_flagged(moderation: Moderation) -> None:
         return
     names = moderation.flagged_categories
     error = e.ContentPolicyError(
-        f"No image was paid for: moderation flagged the prompt as {', '.join(names) or 'unsafe'}. "
+        "No image was paid for: the prompt was not sent, since moderation flagged it as "
+        f"{', '.join(names) or 'unsafe'}. "
         "Change the prompt",
         request_id=moderation.request_id,
     )
