@@ -140,7 +140,7 @@ else:
         return sorted({*globals(), *__all__})
 
 
-__all__ = [
+__all__ = [  # noqa: RUF022, sorted as sorted() does
     "APIConnectionError",
     "APIError",
     "APIStatusError",

@@ -1,9 +1,9 @@
 """Fetching one image: what to ask next, and whether what came is the whole image. No I/O.
 
-The rule: the bytes are handed on as an image only if they begin like one, end like one, and are as many as was
-said. Fetching costs nothing, so everything that can pass is tried again: from where it broke off if the store
-allows it (`Range` with `If-Match`), else from the start. A refusal is told apart: expired, altered on the way,
-or plainly refused.
+The rule: the bytes are handed on as an image only if they begin like one, end like one, and are as many as
+was said. Fetching costs nothing, so everything that can pass is tried again: from where it broke off if the
+store allows it (`Range` with `If-Match`), else from the start. A refusal is told apart: expired, altered on
+the way, or plainly refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ._hosts import MAX_REDIRECTS, Site
 from ._http import Failure, HttpRequest, Secret
 from ._images import ImageData
 from ._media import ImageCheck, ImageError
-from ._redact import one_line, shown_url
+from ._redact import one_line, redact, shown_url
 from .errors import DownloadError, ImageExpiredError
 from .retry import RetryPolicy
 from .settings import origin_of
@@ -35,14 +35,18 @@ LONGEST = 300.0
 NEARLY = timedelta(seconds=2)
 
 _ENCODINGS = ("gzip", "x-gzip", "deflate")
-"""What may be around an image although it was asked for bare. One layer of these cannot swell without bound."""
+"""What may be around an image although it was asked for bare. One layer of these cannot swell without
+bound.
+"""
 
 Step = Literal["restart", "resume", "redirect", "refused"]
 
 
 @attrs.frozen
 class Setback:
-    """Why an attempt did not bring the whole image, where another one may. `wait`: what the host asked for (s)."""
+    """Why an attempt did not bring the whole image, where another one may. `wait`: what the host asked for
+    (s).
+    """
 
     reason: str
     detail: str
@@ -216,7 +220,8 @@ class Download:
             raise self._error("timeout", "it took too long")
 
     def refused(self, status: int, headers: Mapping[str, str], body: str, *, now: datetime) -> Setback:
-        """What an answer that is no image means: a setback that can pass, or a `DownloadError` raised at once.
+        """What an answer that is no image means: a setback that can pass, or a `DownloadError` raised at
+        once.
 
         `now` is the corrected clock (aware, UTC).
         """
@@ -237,14 +242,18 @@ class Download:
         if verdict.kind == "altered" or (verdict.kind == "rejected" and expires is not None):
             raise self._error(
                 "forged",
-                "the store does not accept its signature, which has not expired: the URL was changed on its way "
-                "(often by decoding or re-encoding it); use it byte for byte",
+                "the store does not accept its signature, which has not expired: the URL was changed on its "
+                "way (often by decoding or re-encoding it); use it byte for byte",
                 status,
             )
-        said = one_line(body, 80) if "<" not in body else "an HTML or XML page"
+        said = one_line(redact(body, key=self._secret()), 80) if "<" not in body else "an HTML or XML page"
         raise self._error(
             "status", f"the host answered HTTP {status}" + (f" ({said})" if said else ""), status
         )
+
+    def _secret(self) -> str | None:
+        """The bare key, which a host may repeat."""
+        return None if self.rules.key is None else self.rules.key[1].reveal().removeprefix("Bearer ")
 
     def _too_large(self) -> DownloadError:
         return self._error("too_large", f"it is larger than {self.rules.largest} bytes")

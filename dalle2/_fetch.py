@@ -1,7 +1,7 @@
 """Fetching an image, blocking and awaited: the two loops around `Download`, which decides everything.
 
-A `Fetcher` is what a result keeps of its client: how to reach images, and nothing that could make a paid call.
-When its client is closed, or was never there, it fetches over a connection of its own.
+A `Fetcher` is what a result keeps of its client: how to reach images, and nothing that could make a paid
+call. When its client is closed, or was never there, it fetches over a connection of its own.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ class Fetching:
     user_agent: str = "dalle2"
 
     def begin(self, image: ImageData, site: Site, started: float) -> Download:
-        """A download of this image. Raises `DownloadError` if it must not or cannot be fetched: nothing was sent."""
+        """A download of this image. Raises `DownloadError` if it must not or cannot be fetched: nothing was
+        sent.
+        """
         check_expired(image, self.shared.clock.now(self.shared.now()))
         rules = Rules(self.policy, site, self.user_agent, self.key)
         return Download(image, rules, started=started)

@@ -1,10 +1,10 @@
 """From where an image may be fetched.
 
 An image URL comes out of an answer, so a hostile or careless host could point it at anything the caller's
-machine can reach. The rule: https, or http on loopback and the API's own origin; no credentials in the URL; no
-private, link-local or metadata address, unless the API itself lives on a private one or the provider allows
-that host. Literal addresses are refused before anything is sent, names when they are connected to: then the
-address is known, and there is no second look-up to race.
+machine can reach. The rule: https, or http on loopback and the API's own origin; no credentials in the URL;
+no private, link-local or metadata address, unless the API itself lives on a private one or the provider
+allows that host. Literal addresses are refused before anything is sent, names when they are connected to:
+then the address is known, and there is no second look-up to race.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class Site:
 
 
 def literal_address(host: str) -> str | None:
-    """The address that a host name spells out, in any of the forms that resolvers take (`127.1`, `0x7f000001`)."""
+    """The address that a host name spells out, in any of the forms that resolvers take (`127.1`,
+    `0x7f000001`).
+    """
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError:
@@ -124,7 +126,9 @@ def is_loopback_name(host: str) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """Whether an address is anything but a public one: loopback, link-local, shared, multicast, reserved, ..."""
+    """Whether an address is anything but a public one: loopback, link-local, shared, multicast,
+    reserved, ...
+    """
     try:
         real = _unwrapped(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,6 @@
-"""Results that fetch and save themselves, blocking. Everything that needs deciding is decided in `_results` and `_download`."""
+"""Results that fetch and save themselves, blocking. Everything that needs deciding is decided in `_results`
+and `_download`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 class ImageResult(BaseResult[Fetcher]):
     """One image: a URL that dies or the bytes themselves, with the same ways to get at it.
 
-    It outlives its client: with the client closed, or after unpickling, it downloads over a connection of its own.
+    It outlives its client: with the client closed, or after unpickling, it downloads over a connection of its
+    own.
     """
 
     __slots__ = ()
@@ -29,8 +32,8 @@ class ImageResult(BaseResult[Fetcher]):
     def read(self) -> bytes:
         """The image's bytes, fetched once and kept.
 
-        Raises `ImageExpiredError` if the URL is dead, `DownloadError` for anything else that keeps the whole image from
-        coming. Fetching costs nothing; what can pass is tried again.
+        Raises `ImageExpiredError` if the URL is dead, `DownloadError` for anything else that keeps the whole
+        image from coming. Fetching costs nothing; what can pass is tried again.
         """
         held = self._data.content
         if held is not None:
@@ -42,12 +45,13 @@ class ImageResult(BaseResult[Fetcher]):
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save the image and give the path that it got; the bytes stream to the disk and are not kept.
 
-        `path` is a file name, to which a missing suffix is added from the bytes, or a directory (an existing one, or a text
-        that ends in a slash), in which the image gets a free name made from its prompt. The file appears whole or not at all,
-        and an older one survives a failure.
+        `path` is a file name, to which a missing suffix is added from the bytes, or a directory (an existing
+        one, or a text that ends in a slash), in which the image gets a free name made from its prompt. The
+        file appears whole or not at all, and an older one survives a failure.
 
-        Raises `FileExistsError` if the name is taken and `overwrite` is false, `FileNotFoundError`, `PermissionError` and other
-        built-in `OSError`s for the local disk (a missing directory before anything is fetched), and like `read` for the rest.
+        Raises `FileExistsError` if the name is taken and `overwrite` is false, `FileNotFoundError`,
+        `PermissionError` and other built-in `OSError`s for the local disk (a missing directory before
+        anything is fetched), and like `read` for the rest.
         """
         return self._save(Target(path, self._stem(), overwrite=overwrite))
 
@@ -63,7 +67,8 @@ class ImageResult(BaseResult[Fetcher]):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: Client | None = None) -> ImageResult:
-        """The image that `to_dict` described, fetched through `client` if given. Raises `InvalidRequestError`.
+        """The image that `to_dict` described, fetched through `client` if given. Raises
+        `InvalidRequestError`.
 
         The mapping is believed, the API's place in it included: take it only from where you put it.
         """
@@ -82,7 +87,8 @@ class Images(BaseImages[ImageResult]):
     def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
         """Save all images into `directory`, which is made if it is missing, and give their paths in order.
 
-        All are tried; if some failed, raises `DownloadError` with `.saved` (paths) and `.failed` (errors by index).
+        All are tried; if some failed, raises `DownloadError` with `.saved` (paths) and `.failed` (errors by
+        index).
         """
         os.makedirs(directory, exist_ok=True)
         saved: dict[int, Path] = {}

@@ -1,4 +1,6 @@
-"""Both clients over real connections: shared, closed, forked, pickled, cancelled, and silent about their key."""
+"""Both clients over real connections: shared, closed, forked, pickled, cancelled, and silent about
+their key.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def run(backend: str, work: Callable[[], Any]) -> Any:
     return anyio.run(work, backend=backend)
 
 
-# --- every method --------------------------------------------------------------------------------------------
+# --- every method ---
 
 
 def square(tmp_path: Path) -> Path:
@@ -104,7 +106,7 @@ def test_every_method_of_the_async_client(backend: str, tmp_path: Path) -> None:
         run(backend, work)
 
 
-# --- shared --------------------------------------------------------------------------------------------------
+# --- shared ---
 
 
 def test_thirty_two_threads_share_a_client(server: FaultServer) -> None:
@@ -126,10 +128,12 @@ def test_a_thousand_tasks_share_a_client(backend: str, server: FaultServer) -> N
         async def one(number: int) -> None:
             done.append(await client.generate(f"fox {number}"))
 
-        async with dalle2.AsyncClient(KEY, base_url=server.origin) as client:
-            async with anyio.create_task_group() as group:
-                for number in range(1000):
-                    group.start_soon(one, number)
+        async with (
+            dalle2.AsyncClient(KEY, base_url=server.origin) as client,
+            anyio.create_task_group() as group,
+        ):
+            for number in range(1000):
+                group.start_soon(one, number)
         return len(done)
 
     assert run(backend, work) == 1000
@@ -143,7 +147,9 @@ def descriptors() -> int:
 
 
 def test_two_event_loops_one_after_the_other(server: FaultServer) -> None:
-    """As notebooks do it: the same client in a new loop, of either kind; each loop takes its connections along."""
+    """As notebooks do it: the same client in a new loop, of either kind; each loop takes its connections
+    along.
+    """
     client = dalle2.AsyncClient(KEY, base_url=server.origin)
 
     async def work() -> int:
@@ -212,7 +218,7 @@ def test_connections_are_kept_for_the_next_call(server: FaultServer) -> None:
     assert IDLE == 5.0
 
 
-# --- closed --------------------------------------------------------------------------------------------------
+# --- closed ---
 
 
 @every_backend
@@ -280,7 +286,7 @@ def test_one_tls_context_serves_all_clients() -> None:
         one.close()  # type: ignore[union-attr]
 
 
-# --- pickled -------------------------------------------------------------------------------------------------
+# --- pickled ---
 
 
 def test_a_client_pickles_without_its_key(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +306,7 @@ def test_a_client_pickles_without_its_key(server: FaultServer, monkeypatch: pyte
         assert len(again.generate("a fox")) == 1
 
 
-# --- a caller's HTTP client ----------------------------------------------------------------------------------
+# --- a caller's HTTP client ---
 
 
 @every_library
@@ -322,7 +328,9 @@ def test_a_callers_client_is_used_and_left_open(library: Any, server: FaultServe
 
 @every_library
 @every_backend
-def test_a_callers_async_client_is_used_and_left_open(backend: str, library: Any, server: FaultServer) -> None:
+def test_a_callers_async_client_is_used_and_left_open(
+    backend: str, library: Any, server: FaultServer
+) -> None:
     """The same, awaited."""
 
     async def work() -> None:
@@ -372,7 +380,10 @@ def test_our_timeout_goes_with_each_request_unless_theirs_was_set(server: FaultS
         seen.append(request.extensions["timeout"])
 
     hooks = {"request": [note]}
-    with httpx.Client(event_hooks=hooks) as http, dalle2.Client(KEY, base_url=server.origin, http_client=http) as one:
+    with (
+        httpx.Client(event_hooks=hooks) as http,
+        dalle2.Client(KEY, base_url=server.origin, http_client=http) as one,
+    ):
         one.generate("a fox")[0].read()
         one.generate("a fox", timeout=7.0)
         one.with_options(timeout=9.0).generate("a fox")
@@ -400,7 +411,9 @@ def test_a_full_pool_is_certainly_not_sent(server: FaultServer) -> None:
     with (
         httpx.Client(limits=limits) as http,
         http.stream("GET", server.origin),
-        dalle2.Client(KEY, base_url=server.origin, http_client=http, timeout=0.1, retry=RetryPolicy(initial=0)) as one,
+        dalle2.Client(
+            KEY, base_url=server.origin, http_client=http, timeout=0.1, retry=RetryPolicy(initial=0)
+        ) as one,
         pytest.raises(dalle2.ConnectTimeoutError) as caught,
     ):
         one.generate("a fox")
@@ -410,7 +423,9 @@ def test_a_full_pool_is_certainly_not_sent(server: FaultServer) -> None:
 
 
 def test_an_instrumented_httpx_keeps_working(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tracing wraps `HTTPTransport.handle_request` and adds a header: it reaches the server, on clients of our own."""
+    """Tracing wraps `HTTPTransport.handle_request` and adds a header: it reaches the server, on clients of
+    our own.
+    """
     real = httpx.HTTPTransport.handle_request
 
     def traced(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
@@ -423,11 +438,13 @@ def test_an_instrumented_httpx_keeps_working(server: FaultServer, monkeypatch: p
     assert server.requests[0].headers["traceparent"].startswith("00-")
 
 
-# --- waits end at once ---------------------------------------------------------------------------------------
+# --- waits end at once ---
 
 
 @every_backend
-@pytest.mark.parametrize("act", [catalogue.stall, catalogue.stall_in_body], ids=["no answer", "half an answer"])
+@pytest.mark.parametrize(
+    "act", [catalogue.stall, catalogue.stall_in_body], ids=["no answer", "half an answer"]
+)
 def test_cancelling_ends_a_wait_for_an_answer(backend: str, act: Any, server: FaultServer) -> None:
     """On asyncio and trio, within the call and not after its timeout."""
     server.then(act)
@@ -476,13 +493,21 @@ def test_an_interrupt_ends_a_wait(wait: str, server: FaultServer) -> None:
     thread.join()
 
 
-# --- the key is nowhere --------------------------------------------------------------------------------------
+# --- the key is nowhere ---
 
 
 def secret_acts() -> dict[str, Any]:
     """Ways to fail, among them hosts that repeat the key."""
-    echo = {"message": f"Incorrect API key provided: {KEY}.", "type": "invalid_request_error", "code": "invalid_api_key"}
-    part = {"message": f"Incorrect API key provided: {KEY[:8]}***{KEY[-4:]}.", "type": "x", "code": "invalid_api_key"}
+    echo = {
+        "message": f"Incorrect API key provided: {KEY}.",
+        "type": "invalid_request_error",
+        "code": "invalid_api_key",
+    }
+    part = {
+        "message": f"Incorrect API key provided: {KEY[:8]}***{KEY[-4:]}.",
+        "type": "x",
+        "code": "invalid_api_key",
+    }
     return {
         "echo": catalogue.refusal(401, echo),
         "part": catalogue.refusal(401, part, X_Echo=f"Bearer {KEY}"),
@@ -592,7 +617,10 @@ def test_the_key_is_in_no_frame_of_an_interrupt(server: FaultServer) -> None:
     def interrupt(event: object) -> None:
         raise KeyboardInterrupt
 
-    with dalle2.Client(KEY, base_url=server.origin, on_event=interrupt) as client, pytest.raises(KeyboardInterrupt) as caught:
+    with (
+        dalle2.Client(KEY, base_url=server.origin, on_event=interrupt) as client,
+        pytest.raises(KeyboardInterrupt) as caught,
+    ):
         client.generate("a fox")
     frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
     ours = [repr(one.locals) for one in frames if "dalle2" in one.filename and "tests" not in one.filename]
@@ -615,6 +643,9 @@ def test_no_exception_of_a_library_hangs_on_ours(server: FaultServer) -> None:
 def test_nothing_is_printed(server: FaultServer, capfd: pytest.CaptureFixture[str]) -> None:
     """A call that goes wrong says so by its error alone."""
     server.then(forever=catalogue.reset_after_read)
-    with contextlib.suppress(dalle2.OutcomeUnknownError), dalle2.Client(KEY, base_url=server.origin) as client:
+    with (
+        contextlib.suppress(dalle2.OutcomeUnknownError),
+        dalle2.Client(KEY, base_url=server.origin) as client,
+    ):
         client.generate("a fox")
     assert capfd.readouterr() == ("", "")

@@ -68,7 +68,7 @@ def header_of_range(start: int) -> dict[str, str]:
     return {"content-range": f"bytes {start}-{len(IMAGE) - 1}/{len(IMAGE)}"}
 
 
-# --- decisions, without I/O ----------------------------------------------------------------------------------
+# --- decisions, without I/O ---
 
 
 def test_the_request_is_bare() -> None:
@@ -303,7 +303,12 @@ def test_redirects_are_followed_three_times_and_checked() -> None:
     assert one.host == "cdn2.example.com"
     with pytest.raises(DownloadError, match="more than 3"):
         one.begin(307, {"location": "https://cdn.example.com/x"})
-    for target in ("http://cdn.example.com/", "https://10.0.0.1/", "https://u:p@a.com/", "file:///etc/passwd"):
+    for target in (
+        "http://cdn.example.com/",
+        "https://10.0.0.1/",
+        "https://u:p@a.com/",
+        "file:///etc/passwd",
+    ):
         with pytest.raises(DownloadError) as caught:
             download().begin(301, {"location": target})
         assert caught.value.reason == "forbidden"
@@ -350,7 +355,10 @@ def test_the_guard_knows_the_own_origin() -> None:
     assert download(site=site).refuse_address("93.184.216.34") is None
 
 
-AZURE = "<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>{}</AuthenticationErrorDetail></Error>"
+AZURE = (
+    "<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code>"
+    "<AuthenticationErrorDetail>{}</AuthenticationErrorDetail></Error>"
+)
 WINDOW = (
     "Signature not valid in the specified time frame: Start [Mon, 01 Jun 2026 09:00:00 GMT] - "
     "Expiry [Mon, 01 Jun 2026 11:00:00 GMT] - Current [Mon, 01 Jun 2026 12:00:00 GMT]"
@@ -402,6 +410,16 @@ def test_a_missing_object_is_a_plain_refusal() -> None:
     assert "key missing" in str(refused(403, "key missing"))
 
 
+def test_a_refusal_that_repeats_the_key_is_redacted() -> None:
+    """A host that wants the key with its images may quote it."""
+    key = ("Authorization", Secret("Bearer local-key-123456"))
+    one = download(image_at("http://localai.lan/a.png"), key=key, site=Site.of("http://localai.lan/v1"))
+    with pytest.raises(DownloadError) as caught:
+        one.refused(401, {}, "wrong key local-key-123456, sorry", now=NOW)
+    assert "local-key" not in str(caught.value)
+    assert "sorry" in str(caught.value)
+
+
 def test_after_a_redirect_the_signature_of_the_first_url_says_nothing() -> None:
     """The refusal is that of another URL."""
     one = download(image_at(expires=NOW - timedelta(hours=1)))
@@ -412,7 +430,7 @@ def test_after_a_redirect_the_signature_of_the_first_url_says_nothing() -> None:
 
 
 def test_an_expiry_is_told_by_the_clock_that_knows_it() -> None:
-    """"Ago" is left out when our clock does not say that the time is past."""
+    """ "Ago" is left out when our clock does not say that the time is past."""
     for passed, words in (
         (timedelta(days=3), ", 3 days ago;"),
         (timedelta(hours=1), ", 1 hour ago;"),
@@ -443,7 +461,7 @@ def test_nothing_shows_a_signature() -> None:
     assert caught.value.url == "https://images.example.com/img.png?sig=TOPSECRET%2B%3D"
 
 
-# --- over the wire -------------------------------------------------------------------------------------------
+# --- over the wire ---
 
 
 def read(
@@ -454,7 +472,9 @@ def read(
     library: Any = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Fetch one image with a client of this kind; with `library`, over a caller's client that has these defaults."""
+    """Fetch one image with a client of this kind; with `library`, over a caller's client that has these
+    defaults.
+    """
     options = {"api_key": "sk-secret", "retry": QUICK, "timeout": 10.0} | dict(client or {})
     if flavour == "sync":
         with contextlib.ExitStack() as stack:
@@ -556,7 +576,9 @@ def test_what_cannot_be_sent_as_it_is_is_encoded(flavour: str) -> None:
 @every_client
 @pytest.mark.parametrize("own", [True, False], ids=["our client", "the caller's"])
 def test_no_other_origin_gets_the_key_or_anything_of_a_client(flavour: str, own: bool) -> None:
-    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a redirect either."""
+    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a redirect
+    either.
+    """
     defaults: dict[str, Any] = {
         "auth": ("user", "password"),
         "cookies": {"session": "cookie-secret"},
@@ -594,7 +616,9 @@ def test_localai_gets_its_key_on_its_own_origin_only(flavour: str) -> None:
 
 @every_client
 def test_a_compressed_image_comes_out_whole(flavour: str) -> None:
-    """A host that compresses unasked is understood; length and checksum of the packed bytes are not the image's."""
+    """A host that compresses unasked is understood; length and checksum of the packed bytes are not the
+    image's.
+    """
 
     def packed(c: Connection) -> None:
         c.read()
@@ -678,7 +702,7 @@ def test_a_skew_under_two_seconds_is_none() -> None:
         assert image.read()[:4] == b"\x89PNG"
 
 
-# --- results -------------------------------------------------------------------------------------------------
+# --- results ---
 
 
 @every_client
@@ -783,7 +807,7 @@ def test_a_repr_says_what_is_known_and_asks_nobody() -> None:
         assert "bytes held" in repr(live)
 
 
-WEBP = b"RIFF\x1e\x00\x00\x00WEBPVP8L\x11\x00\x00\x00/\x00\x00\x00\x00\x07\x10\xfd\x8f\xfe\x07\x22\xa2\xff\x01\x00"
+WEBP = bytes.fromhex("524946461e000000 574542505650384c 11000000 2f0000000007 10fd8ffe0722a2ff0100")
 
 
 def result_of(content: bytes | None, **more: Any) -> dalle2.ImageResult:
@@ -804,6 +828,7 @@ def test_a_notebook_shows_every_kind() -> None:
         assert html.count("<img") == 2
         assert html.count("data:image/png") == 1
         assert "2 image(s)" in repr(images)
+        assert images.extra == {}
         assert len(images[:1]) == 1
         assert images[0] != images[1]
         assert images[0] != "something else"
@@ -813,9 +838,7 @@ def test_a_notebook_shows_every_kind() -> None:
 
 def test_what_a_result_knows_of_itself() -> None:
     """Facts of the answer are there under their names."""
-    result = result_of(
-        IMAGE, revised_prompt="a red fox", model="dall-e-2", extra={"seed": 7}, prompt="a fox"
-    )
+    result = result_of(IMAGE, revised_prompt="a red fox", model="dall-e-2", extra={"seed": 7}, prompt="a fox")
     assert (result.url, result.revised_prompt, result.model) == (None, "a red fox", "dall-e-2")
     assert (result.created, result.media_type, result.extra) == (NOW, "image/png", {"seed": 7})
     assert result.expires_at is None
@@ -845,9 +868,7 @@ def test_where_a_file_goes(flavour: str, tmp_path: Path) -> None:
         data = ImageData(created=NOW, content=IMAGE, prompt="A fox, at night!")
         if flavour == "sync":
             return dalle2.ImageResult(data).save(path, **options)
-        return anyio.run(
-            lambda: dalle2.AsyncImageResult(data).save(path, **options), backend=flavour
-        )
+        return anyio.run(lambda: dalle2.AsyncImageResult(data).save(path, **options), backend=flavour)
 
     assert save(tmp_path / "fox.png") == tmp_path / "fox.png"
     assert save(tmp_path / "bare") == tmp_path / "bare.png"
@@ -920,7 +941,9 @@ def three(c: Connection) -> None:
 
 @every_client
 def test_saving_some_of_several_says_which(flavour: str, tmp_path: Path) -> None:
-    """All are tried; the error holds the paths, the errors by index, and the images that are still to save."""
+    """All are tried; the error holds the paths, the errors by index, and the images that are still to
+    save.
+    """
     with FaultServer(then=three) as server, pytest.raises(DownloadError, match="1 of 3") as caught:
         origin = server.origin
         options = {"api_key": "sk-secret", "base_url": server.origin, "retry": QUICK}
@@ -993,7 +1016,9 @@ def test_a_cancelled_save_leaves_no_half_file(backend: str, tmp_path: Path) -> N
         request = c.read()
         if request.method == "POST":
             origin = c.server.origin
-            c.reply(body=f'{{"created": 1, "data": [{{"url": "{origin}/0"}}, {{"url": "{origin}/1"}}]}}'.encode())
+            c.reply(
+                body=f'{{"created": 1, "data": [{{"url": "{origin}/0"}}, {{"url": "{origin}/1"}}]}}'.encode()
+            )
         elif request.target == "/1":
             c.reply(headers={"Content-Type": "image/png"}, upto=1000)
             c.hold()
@@ -1034,14 +1059,21 @@ def test_an_eager_download_that_fails_warns_and_keeps_the_url(flavour: str) -> N
             images = eager(flavour, server.base_url, n=2)
         assert [image.content is None for image in images] == [True, False]
         again = images[0].read()
-        assert (again if isinstance(again, bytes) else anyio.run(images[0].read, backend=flavour))[:4] == b"\x89PNG"
+        assert (again if isinstance(again, bytes) else anyio.run(images[0].read, backend=flavour))[
+            :4
+        ] == b"\x89PNG"
         if not isinstance(again, bytes):
             again.close()
 
 
 def eager(flavour: str, base_url: str, *, n: int) -> Any:
     """Images of an eager client."""
-    options: dict[str, Any] = {"api_key": "sk-test", "base_url": base_url, "download": "eager", "retry": QUICK}
+    options: dict[str, Any] = {
+        "api_key": "sk-test",
+        "base_url": base_url,
+        "download": "eager",
+        "retry": QUICK,
+    }
     if flavour == "sync":
         with dalle2.Client(**options) as client:
             return client.generate("a fox", n=n, size="256x256")
@@ -1056,7 +1088,10 @@ def eager(flavour: str, base_url: str, *, n: int) -> Any:
 def test_a_lost_image_is_reported_whatever_the_reason() -> None:
     """Also one that was refused before anything was sent; a fetched one says how large it was."""
     seen: list[object] = []
-    with FaultServer() as server, dalle2.Client("k" * 9, base_url=server.origin, on_event=seen.append) as client:
+    with (
+        FaultServer() as server,
+        dalle2.Client("k" * 9, base_url=server.origin, on_event=seen.append) as client,
+    ):
         client.image(server.origin + "/a.png").read()
         with pytest.raises(DownloadError):
             client.image("https://user:pass@images.example.com/a.png").read()
@@ -1071,7 +1106,9 @@ def test_a_lost_image_is_reported_whatever_the_reason() -> None:
 
 
 def test_a_fetcher_travels_without_key_and_connections() -> None:
-    """A copy keeps where the API is and how patient to be, and nothing secret; a deep copy shares connections."""
+    """A copy keeps where the API is and how patient to be, and nothing secret; a deep copy shares
+    connections.
+    """
     import copy
 
     how = Fetching(site=Site.of("http://127.0.0.1:8080"), key=("Authorization", Secret("Bearer sk-secret")))
@@ -1084,7 +1121,9 @@ def test_a_fetcher_travels_without_key_and_connections() -> None:
 
 
 def test_a_truncation_by_a_library_without_checks_is_found() -> None:
-    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no way around."""
+    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no way
+    around.
+    """
 
     def cheat(request: httpx.Request) -> httpx.Response:
         class Body(httpx.SyncByteStream):

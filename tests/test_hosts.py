@@ -1,4 +1,6 @@
-"""From where images may be fetched: the address policy as a table, and that it holds at the moment of connecting."""
+"""From where images may be fetched: the address policy as a table, and that it holds at the moment of
+connecting.
+"""
 
 from __future__ import annotations
 
@@ -182,7 +184,9 @@ def test_addresses_are_read_in_every_spelling() -> None:
     st.sampled_from(["", "/a.png", "/v1"]),
 )
 def test_the_url_that_is_checked_is_the_url_that_is_asked(middle: str, path: str) -> None:
-    """What passes the check has the same host for httpx, or httpx does not take it: no two readings of one URL."""
+    """What passes the check has the same host for httpx, or httpx does not take it: no two readings of one
+    URL.
+    """
     url = f"https://{middle}api.openai.com{path}"
     try:
         PUBLIC_API.check(url)
@@ -226,7 +230,10 @@ def test_a_name_that_resolves_to_loopback_is_refused_when_it_is_connected_to(
 ) -> None:
     """The address of the connection itself decides, whatever script the name is in; not a byte is sent."""
     resolve_to(monkeypatch, {"images.test": "127.0.0.1", "xn--bcher-kva.test": "127.0.0.1"})
-    with FaultServer() as server, pytest.raises(DownloadError, match=r"private address 127\.0\.0\.1") as caught:
+    with (
+        FaultServer() as server,
+        pytest.raises(DownloadError, match=r"private address 127\.0\.0\.1") as caught,
+    ):
         read(flavour, f"https://{name}:{server.port}/a.png")
     assert caught.value.reason == "forbidden"
     assert server.requests == []
@@ -234,11 +241,11 @@ def test_a_name_that_resolves_to_loopback_is_refused_when_it_is_connected_to(
 
 @every_client
 def test_an_allowed_name_is_connected_to(flavour: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `image_hosts` the guard lets the connection be: what fails then is TLS, which this server has not."""
+    """With `image_hosts` the guard lets the connection be: what fails then is TLS, which this server
+    has not.
+    """
     resolve_to(monkeypatch, {"images.test": "127.0.0.1"})
-    provider = dalle2.Provider(
-        name="own", base_url="https://api.openai.com/v1", image_hosts=("images.test",)
-    )
+    provider = dalle2.Provider(name="own", base_url="https://api.openai.com/v1", image_hosts=("images.test",))
 
     def plain(connection: object) -> None:
         connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")  # type: ignore[attr-defined]
@@ -250,7 +257,9 @@ def test_an_allowed_name_is_connected_to(flavour: str, monkeypatch: pytest.Monke
 
 
 @every_client
-def test_the_own_origin_is_fetched_from_wherever_it_lives(flavour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_own_origin_is_fetched_from_wherever_it_lives(
+    flavour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Images on the API's own origin need no permission, also when its name is private and plain http."""
     resolve_to(monkeypatch, {"gateway.test": "127.0.0.1"})
     with FaultServer() as server:

@@ -93,7 +93,7 @@ def test_the_emulator_imports_nothing_of_the_client() -> None:
 def test_a_file_stays_short_and_says_what_it_decides(file: Path) -> None:
     """A file has at most some 300 lines and opens with a docstring.
 
-    The clients may have 420: there each method's parameters are written out, so that help and completion work.
+    The clients may have 420: there each method's parameters are written out, for help and completion.
     """
     text = file.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= (420 if file.stem in {"_client", "_async_client"} else 320)

@@ -64,7 +64,7 @@ def _print_checks(checks: Sequence[Check]) -> None:
     changes = [check for check in checks if check.name.startswith("on ")]
     for check in checks:
         if check not in changes:
-            print(f"{MARKS[check.status]:9}{check.name:7}{check.detail}")
+            print(f"{MARKS[check.status]:9}{check.name:6} {check.detail}")
     if changes:
         print(f"\nWith Client(successor='auto'), {changes[0].name}:")
     for change in changes:

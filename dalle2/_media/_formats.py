@@ -96,8 +96,8 @@ class Seen:
 
 
 SUMMED = 1 << 20
-"""Bytes: the checksum of a larger chunk is not looked at. Encoders write chunks of some KiB, and the sum over one
-chunk of tens of megabytes would cost a quarter of its whole download."""
+"""Bytes: the checksum of a larger chunk is not looked at. Encoders write chunks of some KiB, and the sum over
+one chunk of tens of megabytes would cost a quarter of its whole download."""
 
 
 def _walk_png(seen: Seen) -> Walk:

@@ -1,4 +1,6 @@
-"""The images of one call: a sequence, what was said about all of them, and the error when some were not saved."""
+"""The images of one call: a sequence, what was said about all of them, and the error when some were not
+saved.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class BaseImages(Sequence[R], Generic[R]):
 
     @property
     def cost(self) -> float | None:
-        """What the call cost in US dollars at OpenAI's list price (or `Client(prices=...)`): by image, or by usage; `None` where that is not known."""
+        """What the call cost in US dollars at OpenAI's list price (or `Client(prices=...)`): by image, or by
+        usage; `None` where that is not known.
+        """
         from .._money import PRICES, cost
 
         request = self.request
@@ -96,7 +100,9 @@ class BaseImages(Sequence[R], Generic[R]):
 
     @property
     def request(self) -> Request:
-        """The request as it was sent, model included: `client.send(images.request)` asks for the same again."""
+        """The request as it was sent, model included: `client.send(images.request)` asks for the same
+        again.
+        """
         request: Request = self._data.request  # type: ignore[assignment]
         return request
 
@@ -116,7 +122,8 @@ class BaseImages(Sequence[R], Generic[R]):
         return len(self._results)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {len(self)} image(s) of {self.model}, created {self.created:%Y-%m-%d %H:%M:%S} UTC>"
+        made = f"{self.created:%Y-%m-%d %H:%M:%S} UTC"
+        return f"<{type(self).__name__} {len(self)} image(s) of {self.model}, created {made}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: the pictures side by side."""

@@ -79,12 +79,16 @@ class BaseResult(Generic[F]):
 
     @property
     def expiry_source(self) -> ExpirySource | None:
-        """`"signature"`: the URL itself says so; `"created"`: one hour after `created`, by OpenAI's documentation."""
+        """`"signature"`: the URL itself says so; `"created"`: one hour after `created`, by OpenAI's
+        documentation.
+        """
         return self._data.expiry.source
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds until the URL dies, by the local clock corrected with the host's; never negative; `None` if unknown."""
+        """Seconds until the URL dies, by the local clock corrected with the host's; never negative; `None` if
+        unknown.
+        """
         at = self._data.expiry.at
         return None if at is None else max((at - self._clock.now()).total_seconds(), 0.0)
 
@@ -154,13 +158,16 @@ def checked_type(content: bytes) -> str:
         return check.finish()
     except ImageError as problem:
         raise DownloadError(
-            f"The host's answer holds bytes that are not a whole image: {problem}; read() gives them as they are",
+            f"The host's answer holds bytes that are not a whole image: {problem}; "
+            "read() gives them as they are",
             reason="truncated" if problem.reason == "truncated" else "not_an_image",
         ) from None
 
 
 def data_from(data: object) -> tuple[ImageData, Fetching]:
-    """The image in a `to_dict` mapping, and how to fetch it without a client. Raises `InvalidRequestError`."""
+    """The image in a `to_dict` mapping, and how to fetch it without a client. Raises
+    `InvalidRequestError`.
+    """
     if not isinstance(data, Mapping):
         raise InvalidRequestError("data must be a mapping, as to_dict() gives it", field="data")
     api = data.get("api")

@@ -174,13 +174,10 @@ async def _ending(slots: Slots[httpx.AsyncClient]) -> AsyncGenerator[None, None]
 
 def _current_loop() -> object:
     """An object that stands for the running event loop, asyncio's or trio's."""
-    try:
-        import asyncio
+    import asyncio
 
+    try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        trio = sys.modules.get("trio")
-        if trio is None:
-            raise
-        token: object = trio.lowlevel.current_trio_token()
+        token: object = sys.modules["trio"].lowlevel.current_trio_token()
         return token

@@ -1,7 +1,8 @@
 """httpx's transports without its client around them, for connections of our own.
 
-A client adds redirects, cookies, authentication, hooks and a log line to each call; requests here are built whole and want
-none of it, and it is half of a call's cost. With a proxy in the environment the client stays: it knows how to choose one.
+A client adds redirects, cookies, authentication, hooks and a log line to each call; requests here are built
+whole and want none of it, and it is half of a call's cost. With a proxy in the environment the client stays:
+it knows how to choose one.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ _TELLING = 9
 """Characters: no shorter prompt holds a phrase that decides."""
 _CATEGORIES = r"safety_violations=\[([^\]]*)\]"
 _GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
-# What a proxy met on its own way and wraps in an envelope under another status: its timeout, a gateway's page.
+# What a proxy met on its own way and wraps in an envelope: its timeout, a gateway's page.
 _RELAYED = "(?i)" r"\blitellm\.Timeout\b|<!doctype html|<html"
 
 

@@ -58,7 +58,6 @@ class Bench:
         figures: Figures = json.loads(printed)
         figures["process_cpu"] = usage.ru_utime + usage.ru_stime
         figures["process_wall"] = time.perf_counter() - began
-        figures["process_peak"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return figures
 
     def in_turn(self, subjects: Sequence[str], turn: int) -> list[str]:

@@ -170,6 +170,7 @@ def main():
     subject = __import__(name)
     count = int(count) if count.isdigit() and scenario != "base64_images" else count
     measured = globals()[scenario](subject, origin, folder, count)
+    measured["process_peak"] = resident("VmHWM")
     parts = (f'"{key}": {value}' for key, value in measured.items() if value is not None)
     sys.stdout.write("{" + ", ".join(parts) + "}\n")
 

@@ -1,4 +1,6 @@
-"""The faults, and what a client must make of each: by default never two bills, never a hang, never half an image."""
+"""The faults, and what a client must make of each: by default never two bills, never a hang, never half an
+image.
+"""
 
 from __future__ import annotations
 
@@ -70,11 +72,13 @@ class Fault:
         return self.name.replace(" ", "-").replace(",", "")
 
 
-# --- what the server does -------------------------------------------------------------------------------------
+# --- what the server does ---
 
 
 def reset_unread(c: Connection) -> None:
-    """Reset before the program behind the socket has seen the request. The whole of it had left the client."""
+    """Reset before the program behind the socket has seen the request. The whole of it had left the
+    client.
+    """
     c.swallow()
     c.reset()
 
@@ -82,10 +86,11 @@ def reset_unread(c: Connection) -> None:
 def reset_after_head(c: Connection) -> None:
     """Read a part of a large request and reset.
 
-    The client is in the middle of its body then: asyncio's transports do not tell of a write that fails at once.
+    The client is in the middle of its body then: asyncio's transports do not tell of a write that fails at
+    once.
     """
-    c.head()
-    for _ in range(8):
+    line, _, _ = c.head()
+    for _ in range(8 if line.startswith("POST") else 0):
         c.sock.recv(65536)
     c.reset()
 
@@ -228,7 +233,7 @@ def close_when_idle(c: Connection) -> None:
     c.close()
 
 
-# --- where the server is --------------------------------------------------------------------------------------
+# --- where the server is ---
 
 
 @contextmanager
@@ -276,7 +281,7 @@ def as_https(server: FaultServer) -> Iterator[str]:
     yield f"https://127.0.0.1:{server.port}"
 
 
-# --- the list -------------------------------------------------------------------------------------------------
+# --- the list ---
 
 _LIMIT: dict[str, object] = {
     "message": "Rate limit reached.",

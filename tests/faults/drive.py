@@ -81,7 +81,12 @@ def _at_home(server: FaultServer) -> Iterator[str]:
 def pay(flavour: str, fault: Fault, *, once: bool = False) -> Outcome:
     """A paid call under a fault."""
     with scene(fault, once=once) as (server, origin):
-        options = {"api_key": "sk-test", "base_url": origin, "timeout": patience(fault), "retry": policy(fault)}
+        options = {
+            "api_key": "sk-test",
+            "base_url": origin,
+            "timeout": patience(fault),
+            "retry": policy(fault),
+        }
         extra = {"padding": PADDING} if fault.large else None
         error: Exception | None = None
         if flavour == "sync":
@@ -118,7 +123,12 @@ def warm(server: FaultServer, fault: Fault, once: bool, first: object) -> None:
 def fetch(flavour: str, fault: Fault, folder: Path, *, once: bool = False) -> Outcome:
     """An image saved under a fault."""
     with scene(fault, once=once) as (server, origin):
-        options = {"api_key": "sk-test", "base_url": origin, "timeout": patience(fault), "retry": policy(fault)}
+        options = {
+            "api_key": "sk-test",
+            "base_url": origin,
+            "timeout": patience(fault),
+            "retry": policy(fault),
+        }
         url = f"{origin}/private/img.png"
         error: Exception | None = None
         if flavour == "sync":

@@ -1,11 +1,12 @@
 """A server on loopback that does what a fault says, with raw sockets, and counts what it would have billed.
 
-A POST that was received whole is billed unless the fault refuses it in the API's own words. Each exchange waits for
-the first byte of a request, so that faults are used up by requests and not by idle connections.
+A POST that was received whole is billed unless the fault refuses it in the API's own words. Each exchange
+waits for the first byte of a request, so that faults are used up by requests and not by idle connections.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -137,7 +138,9 @@ class Connection:
         length: int | None = -1,
         upto: int | None = None,
     ) -> None:
-        """Send an answer; `length` is the one announced (`None`: none is), `upto` how much of the body is sent."""
+        """Send an answer; `length` is the one announced (`None`: none is), `upto` how much of the body is
+        sent.
+        """
         body = self.good_body() if body is None else body
         fields = {"Content-Type": "application/json", **(headers or {})}
         if length is not None:
@@ -292,8 +295,6 @@ class FaultServer:
         with self._lock:
             left = list(self._open.items())
         for thread, sock in left:
-            try:
+            with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             thread.join()

@@ -3,7 +3,8 @@
     python -m tests.faults.table            # print it
     python -m tests.faults.table docs/faults.md   # put it into the page, between the marks
 
-Every cell is measured: each fault is played on loopback, for ever, with default retries and without their waits.
+Every cell is measured: each fault is played on loopback, for ever, with default retries and without their
+waits.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def official(fault: Fault) -> list[str]:
             return 0.0
 
     with scene(fault) as (server, origin), Impatient(api_key="sk-test", base_url=f"{origin}/v1") as client:
-        client = client.with_options(timeout=fault.deadline and 5.0 or patience(fault))
+        client = client.with_options(timeout=patience(fault))
 
         def call() -> str:
             try:
@@ -106,7 +107,14 @@ def warmed(server: FaultServer, fault: Fault, call: Callable[[], str]) -> str:
 def row(fault: Fault) -> list[str]:
     """One line of the table."""
     if fault.deadline is not None:  # bare clients have no limit on the whole, and would wait for ever
-        return [f"{fault.name} (deadline set)", *ours(fault), "waits for ever", "", *download(fault), "waits for ever"]
+        return [
+            f"{fault.name} (deadline set)",
+            *ours(fault),
+            "waits for ever",
+            "",
+            *download(fault),
+            "waits for ever",
+        ]
     return [fault.name, *ours(fault), *official(fault), *download(fault), *bare(fault)]
 
 
