@@ -245,7 +245,7 @@ class AsyncClient:
         images = AsyncImages.joined(done, plan.adapted, session.settings.prices)
         if session.fetches(plan):
             for image in images:
-                with session.warning_of_loss():
+                with session.warning_of_loss([image.url for image in images]):
                     await image.read()
         if plan.adapted.scale is not None:
             await in_thread(images.fit)

@@ -289,7 +289,7 @@ class Client:
         images = Images.joined(done, plan.adapted, session.settings.prices)
         if session.fetches(plan):
             for image in images:
-                with session.warning_of_loss():
+                with session.warning_of_loss([image.url for image in images]):
                     image.read()
         if plan.adapted.scale is not None:
             images.fit()

@@ -58,6 +58,8 @@ class Site:
             return "it holds a space or a control character"
         if "@" in parts.netloc:
             return "it holds a user name or password"
+        if any(char in parts.netloc for char in '\\<>"^`{|}'):
+            return "it is no URL"
         if origin_of(url) == self.origin:
             return None
         if scheme == "http" and not is_loopback_name(host):

@@ -146,7 +146,7 @@ class Run(Generic[T]):
         return timeouts.within(self.remaining())
 
     def tick(self, size: int) -> None:
-        """Called for each chunk of the answer. Raises `TransportError` past the deadline or the largest size."""
+        """Called for each chunk of an answer. Raises `TransportError` past the deadline or largest size."""
         if self.deadline is not None and self._shared.monotonic() > self.deadline:
             raise TransportError(
                 Failure("timeout", True, "the deadline passed while the answer was arriving")

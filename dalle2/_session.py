@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
@@ -212,12 +212,21 @@ class Session:
         return ImageData.of_url(url, created=made, model=self.settings.model if openai_like else None)
 
     @contextmanager
-    def warning_of_loss(self) -> Iterator[None]:
-        """Around an eager download: what fails there warns, and leaves the URL result as it is."""
+    def warning_of_loss(self, urls: Sequence[str | None]) -> Iterator[None]:
+        """Around an eager download: what fails there warns, and leaves the URL result as it is.
+
+        An interrupt goes on with a note of the URLs: they are all that is left of what was paid for.
+        """
         try:
             yield
         except e.DownloadError as error:
-            warnings.warn(f"An image was made but not fetched yet; its URL is kept: {error}", stacklevel=4)
+            with suppress(Warning):  # made an error by a filter, it must not throw a paid image away
+                warnings.warn(
+                    f"An image was made but not fetched yet; its URL is kept: {error}", stacklevel=4
+                )
+        except BaseException as interrupt:
+            interrupt.add_note("dalle2: paid for and not fetched: " + ", ".join(url for url in urls if url))
+            raise
 
     def shown(self, name: str) -> str:
         """The `repr` of a client."""

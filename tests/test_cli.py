@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -406,3 +407,20 @@ def test_without_the_extra_it_says_which(
     monkeypatch.setitem(sys.modules, "typer", None)
     assert main(["--version"]) == 1
     assert "pip install 'dalle2-sdk[cli]'" in failure(capsys)
+
+
+def test_a_warning_is_one_line(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python would add a line of our source."""
+    generate = dalle2.Client.generate
+
+    def warn_first(*args: Any, **kwargs: Any) -> dalle2.Images:
+        warnings.warn("the model ends soon", dalle2.ModelRetirementWarning, stacklevel=2)
+        return generate(*args, **kwargs)
+
+    monkeypatch.setattr(dalle2.Client, "generate", warn_first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(CORGI) == 0
+    assert capsys.readouterr().err == "dalle2: warning: the model ends soon\n"

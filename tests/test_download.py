@@ -1066,6 +1066,31 @@ def test_an_eager_download_that_fails_warns_and_keeps_the_url(flavour: str) -> N
             again.close()
 
 
+@every_client
+def test_a_warning_made_an_error_costs_no_image(flavour: str) -> None:
+    """With `-W error`, an eager download that fails still gives what was paid for."""
+    emulator = Emulator()
+    emulator.fail_next(404, on="image")
+    with emulator.serve() as server, warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        images = eager(flavour, server.base_url, n=2)
+    assert [image.content is None for image in images] == [True, False]
+
+
+def test_an_interrupted_eager_download_tells_the_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The URLs are all that is left of what was paid for: they stand in a note of the interrupt."""
+
+    def interrupt(self: object) -> bytes:
+        raise KeyboardInterrupt
+
+    emulator = Emulator()
+    monkeypatch.setattr(dalle2.ImageResult, "read", interrupt)
+    with emulator.serve() as server, pytest.raises(KeyboardInterrupt) as caught:
+        eager("sync", server.base_url, n=2)
+    (note,) = caught.value.__notes__
+    assert note.count("/private/") == 2 and "sig=" in note
+
+
 def eager(flavour: str, base_url: str, *, n: int) -> Any:
     """Images of an eager client."""
     options: dict[str, Any] = {

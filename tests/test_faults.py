@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import dalle2
+
 from .faults.catalogue import FAULTS, Fault
 from .faults.drive import FLAVOURS, fetch, pay
-from .faults.server import IMAGE
+from .faults.server import IMAGE, Connection, FaultServer
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,3 +75,27 @@ def test_a_download_survives_a_fault_that_passes(fault: Fault, flavour: str, tmp
     came = fetch(flavour, fault, tmp_path, once=True)
     assert came.error is None
     assert came.data == IMAGE
+
+
+def test_a_head_that_says_no_is_an_answer_though_its_body_is_cut() -> None:
+    """Nothing was carried out, so nothing is in doubt; of a cut success, the request id is kept."""
+
+    def refused(c: Connection) -> None:
+        c.read()
+        c.reply(401, b'{"error": {"message": "no"}}', headers={"x-request-id": "req_1"}, upto=9)
+        c.close()
+
+    def accepted(c: Connection) -> None:
+        c.read()
+        c.reply(headers={"x-request-id": "req_2"}, upto=9)
+        c.close()
+
+    with FaultServer() as server, dalle2.Client("sk-test", base_url=server.origin) as client:
+        server.then(forever=refused)
+        with pytest.raises(dalle2.AuthenticationError) as said:
+            client.generate("a fox")
+        server.then(forever=accepted)
+        with pytest.raises(dalle2.OutcomeUnknownError) as lost:
+            client.generate("a fox")
+    assert (said.value.maybe_billed, said.value.request_id) == (False, "req_1")
+    assert (lost.value.maybe_billed, lost.value.request_id, lost.value.status_code) == (True, "req_2", 200)

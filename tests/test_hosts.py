@@ -55,6 +55,8 @@ def test_public_https_is_fetched(url: str) -> None:
         ("https:///a.png", "only https"),
         ("https://[::1/a.png", "no URL"),
         ("https://images.example.com:99999/a.png", "no URL"),
+        ("https://\\api.openai.com/a.png", "no URL"),
+        ("https://127.0.0.1\\.example.com/a.png", "no URL"),
         ("https://user:pass@images.example.com/a.png", "user name"),
         ("https://user@images.example.com/a.png", "user name"),
         ("https://images.example.com\\@10.0.0.1/a.png", "user name"),

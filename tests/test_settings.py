@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import AsyncClient, Client, ConfigurationError, Provider, RetryPolicy, providers, settings
+from dalle2._clean import Environment
 from dalle2._http import Timeouts
 from dalle2.testing import Emulator
 
@@ -470,3 +471,19 @@ def test_whatever_comes_there_are_settings_or_one_kind_of_error(
     assert key.isascii() and key.isprintable() and " " not in key
     assert found.model.strip() == found.model != ""
     assert found.base_url.startswith(("http://", "https://")) or found.provider.name == "emulator"
+
+
+def test_the_environment_is_read_and_never_shown() -> None:
+    """It holds keys, and a traceback with locals shows what stands in a frame."""
+    environ = Environment({"OPENAI_API_KEY": "sk-secret", "HOME": "/"})
+    assert (len(environ), sorted(environ), environ["HOME"]) == (2, ["HOME", "OPENAI_API_KEY"], "/")
+    assert "sk-secret" not in repr(environ)
+    assert settings.resolve(environ).key.reveal() == "sk-secret"
+
+
+def test_unsigned_urls_are_known_to_die_only_on_openais_own_host() -> None:
+    """What a named provider promises does not hold for the host that was put in its place."""
+    own = settings.resolve({"OPENAI_API_KEY": "sk-1"})
+    moved = settings.resolve({"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "https://gateway.example/v1"})
+    custom = settings.resolve({"OPENAI_API_KEY": "sk-1"}, base_url="https://api.openai.com/v1")
+    assert (own.openai_like, moved.openai_like, custom.openai_like) == (True, False, True)

@@ -552,3 +552,25 @@ def test_a_callers_client_adds_its_own(server: Server) -> None:
     assert request.line == "POST /v1/images/generations?p=1 HTTP/1.1"
     assert (request.header("X-Mine"), request.header("Cookie")) == ("1", "c=1")
     assert request.header("User-Agent") == AGENT
+
+
+def test_a_key_given_as_a_header_is_the_key_of_the_call(server: Server) -> None:
+    """The error of a lost call must name the key that travelled; the argument wins over a header."""
+    header = {"idempotency-KEY": "mine"}
+    keys = [
+        sent(server, lambda c: c.generate("a corgi", extra_headers=header)),
+        sent(server, lambda c: c.generate("a corgi"), headers=header),
+        sent(server, lambda c: c.generate("a corgi", extra_headers=header, idempotency_key="argument")),
+    ]
+    assert [request.header("Idempotency-Key") for request in keys] == ["mine", "mine", "argument"]
+
+
+def test_what_the_extra_body_says_is_what_counts(server: Server) -> None:
+    """Model and number are taken from what is sent: for the budget, for errors and for the price."""
+    budget = dalle2.Budget(max_images=3)
+    with Client("sk-test", base_url=server.url, budget=budget) as client:
+        with pytest.raises(dalle2.BudgetExceededError):
+            client.generate("a corgi", n=2, extra_body={"n": 10})
+        images = client.generate("a corgi", extra_body={"model": "my-alias"})
+    assert len(server.requests) == 1
+    assert (images.model, images.cost, budget.spent_images) == ("my-alias", None, 1)

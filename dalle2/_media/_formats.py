@@ -95,11 +95,6 @@ class Seen:
         return start
 
 
-SUMMED = 1 << 20
-"""Bytes: the checksum of a larger chunk is not looked at. Encoders write chunks of some KiB, and the sum over
-one chunk of tens of megabytes would cost a quarter of its whole download."""
-
-
 def _walk_png(seen: Seen) -> Walk:
     yield from seen.skip(8)
     kind = b""
@@ -115,7 +110,7 @@ def _walk_png(seen: Seen) -> Walk:
             seen.has_alpha = fields[9] in (4, 6)
             checksum, length = zlib.crc32(fields, checksum), length - 10
         seen.has_alpha |= kind == b"tRNS"
-        if kind[:1].islower() or length > SUMMED:
+        if kind[:1].islower():
             # Readers pass over extra chunks, whatever is in them.
             yield from seen.skip(length + 4)
             continue
