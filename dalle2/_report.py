@@ -40,17 +40,22 @@ class Reporter:
         """Whether the caller listens."""
         return self._listener is not None
 
+    def wanted(self, name: EventName) -> bool:
+        """Whether anybody listens to or logs such an event."""
+        if self._listener is not None:
+            return True
+        log = _logger()
+        return log is not None and log.isEnabledFor(_level(name))
+
     def __call__(self, name: EventName, **facts: object) -> None:
         """Report one event."""
-        log = _logger()
-        level = 30 if name in LOUD else 10  # logging.WARNING, logging.DEBUG
-        logged = log is not None and log.isEnabledFor(level)
-        if not logged and self._listener is None:
+        if not self.wanted(name):
             return
         from . import events
 
+        log, level = _logger(), _level(name)
         event: Event = getattr(events, name)(**facts)
-        if log is not None and logged:
+        if log is not None and log.isEnabledFor(level):
             log.log(level, "%s", events.line(event))
         if self._listener is not None:
             try:
@@ -58,6 +63,10 @@ class Reporter:
             except Exception:
                 if log is not None:
                     log.exception("on_event failed for %s", name)
+
+
+def _level(name: EventName) -> int:
+    return 30 if name in LOUD else 10  # logging.WARNING, logging.DEBUG
 
 
 def _logger() -> logging.Logger | None:

@@ -264,6 +264,8 @@ class Run(Generic[T]):
         return doubt
 
     def _tell(self, name: EventName, **more: object) -> None:
+        if not self._shared.report.wanted(name):
+            return
         call = self.call
         self._shared.report(
             name,

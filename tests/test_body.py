@@ -260,3 +260,17 @@ def test_plain_takes_the_long_texts_out() -> None:
     raw = json.dumps({"a": ["x" * 5000, {"b": 1.5, "c": None}]})
     assert plain(body_of(raw.encode()).document()) == json.loads(raw)
     assert math.isnan(float(str(plain(float("nan")))))
+
+
+def test_bytes_are_held_once_and_the_text_can_still_be_asked_for() -> None:
+    """An answer of ten images is not in memory twice; its text comes back from the bytes."""
+    for size in (5000, 5001, 5002):
+        encoded = base64.b64encode(bytes(range(256)) * 20)[: size - size % 4].decode()
+        body = JsonBody()
+        body.feed(f'["{encoded}"]'.encode())
+        document = body.document()
+        assert isinstance(document, list)
+        (text,) = document
+        assert text.data() is text.data()
+        assert text.data() == base64.b64decode(encoded)
+        assert text.text() == encoded

@@ -175,13 +175,26 @@ def build(
     body = {"content": request.content} if request.content is not None else _multipart(request.form)
     made: httpx.Request = (lib.Request if client is None else client.build_request)(  # type: ignore[attr-defined]
         request.method,
-        request.url,
+        _parsed(lib, request.url) if client is None and request.method == "POST" else request.url,
         headers=[(name, _plain(value)) for name, value in request.headers],
         extensions={"timeout": attrs.asdict(timeouts), "trace": trace},
         **body,
     )
     watch.host = made.url.raw_host.decode("ascii").lower()
     return made
+
+
+_parsed_urls: dict[tuple[ModuleType, str], httpx.URL] = {}
+
+
+def _parsed(lib: ModuleType, url: str) -> httpx.URL:
+    """A URL of the API, parsed once: a client posts to the same few again and again."""
+    kept = _parsed_urls.get((lib, url))
+    if kept is None:
+        if len(_parsed_urls) >= 16:
+            _parsed_urls.clear()
+        kept = _parsed_urls[lib, url] = lib.URL(url)
+    return kept
 
 
 def as_written(lib: ModuleType, made: httpx.Request, url: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -51,7 +51,10 @@ class Answer:
     def __iter__(self) -> Iterator[bytes]:
         lib = self._lib
         try:
-            yield from self._response.iter_bytes()
+            if "content-encoding" in self.headers:
+                yield from self._response.iter_bytes()
+            else:  # the bytes as they come, without the steps that would change nothing
+                yield from cast("Iterable[bytes]", self._response.stream)
             return
         except (lib.HTTPError, lib.StreamError) as error:
             failure = attrs.evolve(self._watch.failure(lib, error), sent=True)

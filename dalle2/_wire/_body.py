@@ -43,13 +43,14 @@ class LongText:
     `prefix` is what stands before the base64 (`data:image/png;base64,`), usually empty.
     """
 
-    __slots__ = ("_decoded", "_pending", "_raw", "prefix")
+    __slots__ = ("_decoded", "_pending", "_raw", "_whole", "prefix")
 
     def __init__(self) -> None:
         self.prefix = ""
         self._decoded = bytearray()
         self._pending = b""
         self._raw: bytearray | None = None
+        self._whole: bytes | None = None  # what `data` gave, in the place of `_decoded`
 
     def begin(self, start: bytes) -> None:
         """Take the first `LONG` bytes or more, which tell whether a data URI comes."""
@@ -94,15 +95,24 @@ class LongText:
         return self._raw is None
 
     def _as_text(self) -> str:
-        return self.prefix + binascii.b2a_base64(self._decoded, newline=False).decode()
+        decoded = self._decoded
+        if self._whole is not None:
+            decoded = bytearray(self._whole[: len(self._whole) - len(binascii.a2b_base64(self._pending))])
+        return self.prefix + binascii.b2a_base64(decoded, newline=False).decode()
 
     def data(self) -> bytes:
         """The bytes behind the base64; `ValueError` if the string is not base64."""
+        if self._whole is not None:
+            return self._whole
         if self._raw is None:
             try:
-                return b"".join((self._decoded, binascii.a2b_base64(self._pending, strict_mode=True)))
+                last = binascii.a2b_base64(self._pending, strict_mode=True)
             except ValueError:
                 pass
+            else:  # held once: an answer of ten images is not in memory twice
+                self._whole = b"".join((self._decoded, last))
+                self._decoded = bytearray()
+                return self._whole
         text = self.text()
         return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
 
