@@ -16,7 +16,10 @@ from .faults.server import FaultServer
 
 def modules_after(code: str) -> set[str]:
     """The modules that a fresh process has loaded after this code, beyond those it starts with."""
-    probe = "import sys, json\nbefore = set(sys.modules)\n{}\nprint(json.dumps(sorted(set(sys.modules) - before)))"
+    probe = (
+        "import sys, json\nbefore = set(sys.modules)\n{}\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", probe.format(code)], capture_output=True, text=True, check=True, timeout=60
     )
@@ -46,7 +49,14 @@ def test_a_call_that_succeeds_needs_no_tenacity(tmp_path: Path) -> None:
     with Emulator().serve() as server:
         loaded = modules_after(code.format(server.base_url, str(tmp_path / "fox.png")))
     assert "httpx" in loaded
-    unused = {"tenacity", "dalle2.events", "dalle2._money", "dalle2._stream", "dalle2._prepare", "dalle2._cli"}
+    unused = {
+        "tenacity",
+        "dalle2.events",
+        "dalle2._money",
+        "dalle2._stream",
+        "dalle2._prepare",
+        "dalle2._cli",
+    }
     assert not loaded & unused
 
 
