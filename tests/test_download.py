@@ -845,6 +845,15 @@ def test_what_a_result_knows_of_itself() -> None:
     assert result.to_dict()["api"] is None
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.7"])
+def test_a_stored_text_cannot_open_a_private_network(host: str) -> None:
+    """Whoever can edit it can name any API; only this machine is believed, unless a client says more."""
+    stored = {"created": 1, "url": f"https://{host}/a.png", "api": f"https://{host}"}
+    with pytest.raises(DownloadError) as caught:
+        dalle2.ImageResult.from_dict(stored).read()
+    assert caught.value.reason == "forbidden"
+
+
 def test_held_bytes_that_are_no_image_are_not_saved(tmp_path: Path) -> None:
     """`read()` gives them as they are; `save` refuses and leaves nothing."""
     for content, reason in ((b"{}", "not_an_image"), (IMAGE[:-10], "truncated")):

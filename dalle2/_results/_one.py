@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .._fetch import AsyncFetcher, Fetcher, Fetching
 from .._files import safe_stem
-from .._hosts import Site
+from .._hosts import Site, is_loopback_name
 from .._images import ImageData
 from .._media import ImageCheck, ImageError
 from .._redact import shown_url
 from ..errors import DownloadError, InvalidRequestError
+from ..settings import origin_of
 
 if TYPE_CHECKING:
     from .._types import ExpirySource
@@ -100,7 +101,8 @@ class BaseResult(Generic[F]):
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values, from which `from_dict` makes the same image. Holds no key.
 
-        `api` is the origin of the API that made the image: images may lie on a private network if it does.
+        `api` is the origin of the API that made the image: if that is this machine, `from_dict` fetches from
+        it too; images on another private host need `from_dict(data, client=...)`.
         """
         return self._data.to_dict() | {"api": self._fetcher.site.url}
 
@@ -174,6 +176,8 @@ def data_from(data: object) -> tuple[ImageData, Fetching]:
     try:
         if api is not None and not isinstance(api, str):
             raise ValueError("'api' must be a text or null")
-        return ImageData.from_dict(data), Fetching(site=Site.of(api) if api else Site())
+        # A stored text can be edited: it may name this machine, and no other private host.
+        local = api is not None and is_loopback_name(origin_of(api)[1])
+        return ImageData.from_dict(data), Fetching(site=Site.of(api) if api is not None and local else Site())
     except (ValueError, OverflowError, OSError) as problem:
         raise InvalidRequestError(f"data is not what to_dict() gives: {problem}", field="data") from None
