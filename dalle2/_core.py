@@ -51,7 +51,7 @@ USER_AGENT = f"dalle2/{__version__} (python {sys.version_info.major}.{sys.versio
 class Options:
     """What a caller may say about one call besides the request itself."""
 
-    extra_headers: Mapping[str, str] | None = None
+    extra_headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     idempotency_key: str | None = None
     again: Request | None = None  # what the caller sends after a lost answer, if it is not the request itself
 

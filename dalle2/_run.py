@@ -188,8 +188,10 @@ class Run(Generic[T]):
     def cut(self, failure: Failure, response: HttpResponse) -> HttpResponse:
         """An answer whose body broke off: a head that says no is an answer all the same. Raises any other's
         error.
+
+        Not so 408 and 5xx: gateways put their own lost calls under them, and only the body would have told.
         """
-        if response.status >= 400:
+        if 400 <= response.status < 500 and response.status != 408:
             return response
         raise self.lost(failure, response)
 

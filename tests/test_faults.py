@@ -99,3 +99,20 @@ def test_a_head_that_says_no_is_an_answer_though_its_body_is_cut() -> None:
             client.generate("a fox")
     assert (said.value.maybe_billed, said.value.request_id) == (False, "req_1")
     assert (lost.value.maybe_billed, lost.value.request_id, lost.value.status_code) == (True, "req_2", 200)
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+def test_a_cut_answer_whose_words_would_decide_is_in_doubt(status: int) -> None:
+    """A gateway's lost call and the API's own refusal have the same head: it is not sent again."""
+
+    def cut(c: Connection) -> None:
+        c.read()
+        c.reply(status, b'{"error": {"type": "server_error"}}', upto=9)
+        c.close()
+
+    with FaultServer() as server, dalle2.Client("sk-test", base_url=server.origin) as client:
+        server.then(forever=cut)
+        with pytest.raises(dalle2.OutcomeUnknownError) as lost:
+            client.generate("a fox")
+        assert server.connections == 1
+    assert (lost.value.maybe_billed, lost.value.status_code, lost.value.attempts) == (True, status, 1)

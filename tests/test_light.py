@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import dalle2
+from dalle2._transport._pools import MOST_POOLS, PER_POOL, Slots
 from dalle2._wire._body import LONG, JsonBody
 from dalle2.testing import Emulator
 
@@ -76,3 +77,18 @@ def test_no_long_string_is_built_while_an_answer_is_read() -> None:
         body.feed(b"A" * 4096)
     body.feed(b'"}]}')
     assert len(body._skeleton) < LONG
+
+
+def test_calls_at_once_are_spread_over_small_pools() -> None:
+    """One pool costs O(n²): a call takes the first with room, and at the limit the least busy one."""
+    slots: Slots[object] = Slots()
+    taken = [slots.take(object) for _ in range(PER_POOL * 3)]
+    assert [slot.busy for slot in slots.all] == [PER_POOL] * 3
+    assert PER_POOL <= 4
+    slots.give_back(taken[0])
+    assert slots.take(object) is slots.all[0]
+    for _ in range(PER_POOL * (MOST_POOLS - 3)):
+        slots.take(object)
+    assert len(slots.all) == MOST_POOLS
+    assert slots.take(object).busy == PER_POOL + 1
+    assert len(slots.all) == MOST_POOLS
