@@ -27,15 +27,14 @@ if TYPE_CHECKING:
     from ._money import Usage as Usage
     from ._prepare import mask_from_box as mask_from_box
     from ._prepare import prepare_image as prepare_image
-    from ._requests import EditRequest as EditRequest
-    from ._requests import GenerateRequest as GenerateRequest
-    from ._requests import VariationRequest as VariationRequest
+    from ._requests._values import EditRequest as EditRequest
+    from ._requests._values import GenerateRequest as GenerateRequest
+    from ._requests._values import VariationRequest as VariationRequest
     from ._stream import FinalImage as FinalImage
     from ._stream import PartialImage as PartialImage
     from ._successor import Adaptation as Adaptation
     from ._successor import Adapted as Adapted
     from ._successor import adapt as adapt
-    from ._types import DEFAULT as DEFAULT
     from ._values import ModelInfo as ModelInfo
     from ._values import Moderation as Moderation
     from ._version import __version__ as __version__
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from .errors import UnprocessableEntityError as UnprocessableEntityError
     from .providers import Provider as Provider
     from .retry import RetryPolicy as RetryPolicy
+    from .settings import DEFAULT as DEFAULT
 else:
     _HOMES = {
         "APIConnectionError": "errors",
@@ -84,13 +84,13 @@ else:
         "ConflictError": "errors",
         "ConnectTimeoutError": "errors",
         "ContentPolicyError": "errors",
-        "DEFAULT": "_types",
+        "DEFAULT": "settings",
         "Dalle2Error": "errors",
         "DecodeError": "errors",
         "DownloadError": "errors",
-        "EditRequest": "_requests",
+        "EditRequest": "_requests._values",
         "FinalImage": "_stream",
-        "GenerateRequest": "_requests",
+        "GenerateRequest": "_requests._values",
         "ImageExpiredError": "errors",
         "ImageResult": "_image_result",
         "Images": "_image_result",
@@ -112,7 +112,7 @@ else:
         "RetryPolicy": "retry",
         "UnprocessableEntityError": "errors",
         "Usage": "_money",
-        "VariationRequest": "_requests",
+        "VariationRequest": "_requests._values",
         "__version__": "_version",
         "adapt": "_successor",
         "catalog": "catalog",

@@ -5,39 +5,39 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
-from . import _types as t
+from ._api import Options
 from ._async_image_result import AsyncImageResult, AsyncImages, held, in_thread
 from ._clean import Environment, hide
-from ._core import Options
 from ._fetch import AsyncFetcher
-from ._http import HttpResponse
-from ._images import ImageData, ImagesData
-from ._inputs import read_input, read_inputs
 from ._outcome import Pending
-from ._perform import open_stream_async, perform_async, sleep, stream_async
+from ._perform import open_stream_async, perform_async, response_of, sleep, stream_async
 from ._plan import keeping, polling
-from ._report import Reporter
-from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
-from ._run import Run, Shared
+from ._requests._draft import Draft
 from ._session import Session
-from ._transport import AsyncHttpClient, AsyncTransport
-from ._types import DEFAULT
-from ._wire._body import JsonBody
-from .retry import RetryPolicy
-from .settings import TimeoutArgument, resolve
+from ._transport._async import AsyncTransport
+from .settings import DEFAULT, resolve
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from . import _types as t
+    from ._http import HttpResponse
+    from ._images import ImageData, ImagesData
     from ._inputs import ImageSource
     from ._money import Budget, PriceTable
+    from ._requests import Request
+    from ._run import Run
     from ._session import Changes
     from ._stream import FinalImage, PartialImage, StreamReader
+    from ._transport._shared import AsyncHttpClient
     from ._values import ModelInfo, Moderation
     from .events import Listener
     from .providers import Provider
+    from .retry import RetryPolicy
+    from .settings import TimeoutArgument
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class AsyncClient:
             prices=prices,
         )
         self._setup(
-            Session.started(settings, Shared(report=Reporter(on_event)), budget),
+            Session.started(settings, on_event, budget),
             AsyncTransport(http_client),
             True,
         )
@@ -131,24 +131,22 @@ class AsyncClient:
         idempotency_key: str | None = None,
     ) -> AsyncImages:
         """`Client.generate`, awaited."""
-        request = GenerateRequest(
-            prompt=prompt,
+        request = Draft.generation(
+            extra_body,
+            model=model,
             n=n,
             size=size,
             response_format=response_format,
-            model=model,
             user=user,
             quality=quality,
-            style=style,
             background=background,
             moderation=moderation,
             output_format=output_format,
             output_compression=output_compression,
-            extra_body=extra_body,
+            prompt=prompt,
+            style=style,
         )
-        return await self.send(
-            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
-        )
+        return await self._send(request, Options(extra_headers, idempotency_key), timeout)
 
     async def edit(
         self,
@@ -173,6 +171,9 @@ class AsyncClient:
         idempotency_key: str | None = None,
     ) -> AsyncImages:
         """`Client.edit`, awaited; files are read in a thread."""
+        from ._inputs import read_input, read_inputs
+        from ._requests._values import EditRequest
+
         await held(image, mask)
         request = EditRequest(
             image=await in_thread(read_inputs, image),
@@ -191,9 +192,7 @@ class AsyncClient:
             input_fidelity=input_fidelity,
             extra_body=extra_body,
         )
-        return await self.send(
-            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
-        )
+        return await self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
 
     async def vary(
         self,
@@ -210,6 +209,9 @@ class AsyncClient:
         idempotency_key: str | None = None,
     ) -> AsyncImages:
         """`Client.vary`, awaited; files are read in a thread."""
+        from ._inputs import read_inputs
+        from ._requests._values import VariationRequest
+
         await held(image)
         request = VariationRequest(
             image=await in_thread(read_inputs, image),
@@ -220,9 +222,7 @@ class AsyncClient:
             user=user,
             extra_body=extra_body,
         )
-        return await self.send(
-            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
-        )
+        return await self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
 
     async def send(
         self,
@@ -233,25 +233,28 @@ class AsyncClient:
         idempotency_key: str | None = None,
     ) -> AsyncImages:
         """`Client.send`, awaited."""
+        return await self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
+
+    async def _send(self, request: Draft, options: Options, timeout: TimeoutArgument) -> AsyncImages:
         session = self._session
-        plan = session.plan(request, Options(extra_headers, idempotency_key))
+        plan = session.plan(request, options)
         prompt = session.moderated_prompt(request)
         if prompt is not None:
             session.refuse_flagged(await self.moderate(prompt))
         done: list[AsyncImages] = []
         for part, options in plan.parts:
-            with keeping(done, plan.adapted):
+            with keeping(done, plan):
                 done.append(await self._one(part, options, timeout))
-        images = AsyncImages.joined(done, plan.adapted, session.settings.prices)
+        images = AsyncImages.joined(done, plan, session.settings.prices)
         if session.fetches(plan):
             for image in images:
                 with session.warning_of_loss([image.url for image in images]):
                     await image.read()
-        if plan.adapted.scale is not None:
+        if plan.scale is not None:
             await in_thread(images.fit)
         return images
 
-    async def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> AsyncImages:
+    async def _one(self, request: Draft, options: Options, timeout: TimeoutArgument) -> AsyncImages:
         """One paid call, and the questions after its task if the host makes the images in the background."""
         run = self._session.images(request, self._images, options)
         result = await self._perform(run, timeout)
@@ -288,26 +291,26 @@ class AsyncClient:
         To leave the loop early, put `contextlib.aclosing` around the generator: nothing else ends the
         connection at once.
         """
-        request = GenerateRequest(
-            prompt=prompt,
-            partial_images=partial_images,
+        request = Draft.generation(
+            extra_body,
+            model=model,
             n=n,
             size=size,
-            model=model,
             user=user,
             quality=quality,
             background=background,
             moderation=moderation,
             output_format=output_format,
             output_compression=output_compression,
-            extra_body=extra_body,
+            partial_images=partial_images,
+            prompt=prompt,
         )
         run, reader = self._session.streamed(request, self._images, Options(extra_headers, idempotency_key))
         return self._events(request, run, reader, timeout)
 
     async def _events(
         self,
-        request: Request,
+        request: Draft,
         run: Run[Any],
         reader: Callable[
             [HttpResponse, Callable[[ImageData], AsyncImageResult]], StreamReader[AsyncImageResult]
@@ -319,7 +322,7 @@ class AsyncClient:
             self._session.refuse_flagged(await self.moderate(prompt))
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         answer = await open_stream_async(run, self._transport, limits)
-        response = HttpResponse(answer.status, answer.headers, JsonBody(), datetime.now(UTC))
+        response = response_of(answer)
         events = stream_async(
             run, answer, reader(response, lambda data: AsyncImageResult(data, self._fetcher))
         )

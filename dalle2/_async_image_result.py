@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ._fetch import AsyncFetcher, AsyncMemory
-from ._files import AtomicFile
-from ._images import ImageData, ImagesData
 from ._results import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
 
 if TYPE_CHECKING:
     from ._async_client import AsyncClient
+    from ._files import AtomicFile
+    from ._images import ImageData, ImagesData
 
 BATCH = 256 * 1024
 """Bytes for one hop to a thread: a small image takes one in all."""
@@ -71,7 +71,7 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
 
     async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """`ImageResult.save`, awaited; the disk is used in a thread."""
-        return await self._save(Target(path, self._stem(), overwrite=overwrite))
+        return await self._save(Target(path, self._stem, overwrite=overwrite))
 
     async def _save(self, target: Target) -> Path:
         with target.open() as file:
@@ -115,19 +115,16 @@ class AsyncImages(BaseImages[AsyncImageResult]):
         saved: dict[int, Path] = {}
         failed: dict[int, Exception] = {}
 
-        async def save(index: int, image: AsyncImageResult) -> None:
-            stem = image._stem(index + 1 if len(self) > 1 else None)
+        async def save(index: int, image: AsyncImageResult, target: Target) -> None:
             try:
-                saved[index] = await image._save(
-                    Target(os.path.join(directory, ""), stem, overwrite=overwrite)
-                )
+                saved[index] = await image._save(target)
             except Exception as error:
                 failed[index] = error
 
         try:
             async with anyio.create_task_group() as group:
-                for index, image in enumerate(self):
-                    group.start_soon(save, index, image)
+                for index, (image, target) in enumerate(self._targets(directory, overwrite)):
+                    group.start_soon(save, index, image, target)
         except BaseException as interrupt:
             note_saved(interrupt, saved)
             raise

@@ -5,39 +5,39 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import UTC, datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
-from . import _types as t
+from ._api import Options
 from ._clean import Environment, hide
-from ._core import Options
 from ._fetch import Fetcher
-from ._http import HttpResponse
 from ._image_result import ImageResult, Images
-from ._images import ImageData, ImagesData
-from ._inputs import read_input, read_inputs
 from ._outcome import Pending
-from ._perform import open_stream, perform, stream
+from ._perform import open_stream, perform, response_of, stream
 from ._plan import keeping, polling
-from ._report import Reporter
-from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
-from ._run import Run, Shared
+from ._requests._draft import Draft
 from ._session import Session
-from ._transport import HttpClient, Transport
-from ._types import DEFAULT
-from ._wire._body import JsonBody
-from .retry import RetryPolicy
-from .settings import TimeoutArgument, resolve
+from ._transport._sync import Transport
+from .settings import DEFAULT, resolve
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from . import _types as t
+    from ._http import HttpResponse
+    from ._images import ImageData, ImagesData
     from ._inputs import ImageSource
     from ._money import Budget, PriceTable
+    from ._requests import Request
+    from ._run import Run
     from ._session import Changes
     from ._stream import FinalImage, PartialImage, StreamReader
+    from ._transport._shared import HttpClient
     from ._values import ModelInfo, Moderation
     from .events import Listener
     from .providers import Provider
+    from .retry import RetryPolicy
+    from .settings import TimeoutArgument
 
 T = TypeVar("T")
 
@@ -109,9 +109,7 @@ class Client:
             split_n=split_n,
             prices=prices,
         )
-        self._setup(
-            Session.started(settings, Shared(report=Reporter(on_event)), budget), Transport(http_client), True
-        )
+        self._setup(Session.started(settings, on_event, budget), Transport(http_client), True)
 
     def _setup(self, session: Session, transport: Transport, owner: bool) -> None:
         self._session = session
@@ -161,24 +159,22 @@ class Client:
         `APIStatusError` family for an answer that says no. `error.maybe_billed` tells on each whether it
         could have cost money.
         """
-        request = GenerateRequest(
-            prompt=prompt,
+        request = Draft.generation(
+            extra_body,
+            model=model,
             n=n,
             size=size,
             response_format=response_format,
-            model=model,
             user=user,
             quality=quality,
-            style=style,
             background=background,
             moderation=moderation,
             output_format=output_format,
             output_compression=output_compression,
-            extra_body=extra_body,
+            prompt=prompt,
+            style=style,
         )
-        return self.send(
-            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
-        )
+        return self._send(request, Options(extra_headers, idempotency_key), timeout)
 
     def edit(
         self,
@@ -212,6 +208,9 @@ class Client:
 
         Raises like `generate`, and the built-in `OSError`s for a file that cannot be read.
         """
+        from ._inputs import read_input, read_inputs
+        from ._requests._values import EditRequest
+
         request = EditRequest(
             image=read_inputs(image),
             prompt=prompt,
@@ -229,9 +228,7 @@ class Client:
             input_fidelity=input_fidelity,
             extra_body=extra_body,
         )
-        return self.send(
-            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
-        )
+        return self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
 
     def vary(
         self,
@@ -251,6 +248,9 @@ class Client:
 
         `image` as in `edit`: one square PNG under 4 MB. Raises like `edit`.
         """
+        from ._inputs import read_inputs
+        from ._requests._values import VariationRequest
+
         request = VariationRequest(
             image=read_inputs(image),
             n=n,
@@ -260,9 +260,7 @@ class Client:
             user=user,
             extra_body=extra_body,
         )
-        return self.send(
-            request, extra_headers=extra_headers, timeout=timeout, idempotency_key=idempotency_key
-        )
+        return self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
 
     def send(
         self,
@@ -277,25 +275,28 @@ class Client:
         After an `OutcomeUnknownError`: `client.send(e.request, idempotency_key=e.idempotency_key)`. Raises
         like `generate`.
         """
+        return self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
+
+    def _send(self, request: Draft, options: Options, timeout: TimeoutArgument) -> Images:
         session = self._session
-        plan = session.plan(request, Options(extra_headers, idempotency_key))
+        plan = session.plan(request, options)
         prompt = session.moderated_prompt(request)
         if prompt is not None:
             session.refuse_flagged(self.moderate(prompt))
         done: list[Images] = []
         for part, options in plan.parts:
-            with keeping(done, plan.adapted):
+            with keeping(done, plan):
                 done.append(self._one(part, options, timeout))
-        images = Images.joined(done, plan.adapted, session.settings.prices)
+        images = Images.joined(done, plan, session.settings.prices)
         if session.fetches(plan):
             for image in images:
                 with session.warning_of_loss([image.url for image in images]):
                     image.read()
-        if plan.adapted.scale is not None:
+        if plan.scale is not None:
             images.fit()
         return images
 
-    def _one(self, request: Request, options: Options, timeout: TimeoutArgument) -> Images:
+    def _one(self, request: Draft, options: Options, timeout: TimeoutArgument) -> Images:
         """One paid call, and the questions after its task if the host makes the images in the background."""
         run = self._session.images(request, self._images, options)
         result = self._perform(run, timeout)
@@ -336,26 +337,26 @@ class Client:
         it is never repeated. Leaving the loop early ends the connection as soon as the generator is closed,
         and does not undo the bill.
         """
-        request = GenerateRequest(
-            prompt=prompt,
-            partial_images=partial_images,
+        request = Draft.generation(
+            extra_body,
+            model=model,
             n=n,
             size=size,
-            model=model,
             user=user,
             quality=quality,
             background=background,
             moderation=moderation,
             output_format=output_format,
             output_compression=output_compression,
-            extra_body=extra_body,
+            partial_images=partial_images,
+            prompt=prompt,
         )
         run, reader = self._session.streamed(request, self._images, Options(extra_headers, idempotency_key))
         return self._events(request, run, reader, timeout)
 
     def _events(
         self,
-        request: Request,
+        request: Draft,
         run: Run[Any],
         reader: Callable[[HttpResponse, Callable[[ImageData], ImageResult]], StreamReader[ImageResult]],
         timeout: TimeoutArgument,
@@ -365,9 +366,8 @@ class Client:
             self._session.refuse_flagged(self.moderate(prompt))
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         answer = open_stream(run, self._transport, limits)
-        response = HttpResponse(answer.status, answer.headers, JsonBody(), datetime.now(UTC))
-        events = stream(run, answer, reader(response, lambda data: ImageResult(data, self._fetcher)))
-        yield from events
+        found = reader(response_of(answer), lambda data: ImageResult(data, self._fetcher))
+        yield from stream(run, answer, found)
 
     def image(self, url: str, *, created: datetime | None = None) -> ImageResult:
         """A result for a URL that was kept elsewhere: the same safe download. Nothing is sent.

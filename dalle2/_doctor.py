@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import attrs
@@ -20,11 +20,14 @@ from ._client import Client
 from ._inputs import InputImage
 from ._prepare import mask_from_box
 from ._redact import shown_url
-from ._requests import EditRequest, GenerateRequest, Request, VariationRequest
+from ._requests._values import EditRequest, GenerateRequest, VariationRequest
 from ._successor import adapt, check_successor
-from .providers import Provider
 from .retry import RetryPolicy
 from .settings import Settings, resolve
+
+if TYPE_CHECKING:
+    from ._requests import Request
+    from .providers import Provider
 
 Status = Literal["ok", "note", "warning", "problem"]
 SHORTEST = 20

@@ -8,25 +8,25 @@ the way, or plainly refused.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
-from urllib.parse import urljoin
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import attrs
-
-from ._expiry import parse_retry_after, store_verdict
-from ._hosts import MAX_REDIRECTS, Site
-from ._http import Failure, HttpRequest, Secret
-from ._images import ImageData
+from ._expiry import parse_retry_after
+from ._hosts import MAX_REDIRECTS
+from ._http import HttpRequest
 from ._media import ImageCheck, ImageError
 from ._redact import one_line, redact, shown_url
 from .errors import DownloadError, ImageExpiredError
-from .retry import RetryPolicy
-from .settings import origin_of
+from .settings import origin_of, policy_of
+
+if TYPE_CHECKING:
+    import hashlib
+
+    from ._hosts import Site
+    from ._http import Failure, Secret
+    from ._images import ImageData
+    from .retry import RetryPolicy
 
 LARGEST_IMAGE = 256 * 1024 * 1024
 """Bytes of one image; the largest known outputs are a tenth of it."""
@@ -42,8 +42,7 @@ bound.
 Step = Literal["restart", "resume", "redirect", "refused"]
 
 
-@attrs.frozen
-class Setback:
+class Setback(NamedTuple):
     """Why an attempt did not bring the whole image, where another one may. `wait`: what the host asked for
     (s).
     """
@@ -65,14 +64,13 @@ class Setback:
         return cls("not_an_image" if failure.kind == "unreadable" else "unreachable", failure.detail)
 
 
-@attrs.frozen(eq=False, repr=False)
-class Rules:
+class Rules(NamedTuple):
     """What one download keeps to. `key` goes only to the API's own origin, where the provider wants it."""
 
-    policy: RetryPolicy
+    policy: RetryPolicy | None
     site: Site
     user_agent: str
-    key: tuple[str, Secret] | None = attrs.field(default=None, repr=False)
+    key: tuple[str, Secret] | None = None
     largest: int = LARGEST_IMAGE
     longest: float = LONGEST
 
@@ -86,7 +84,8 @@ class Download:
         self.rules = rules
         self.attempt = 0
         self.size = 0
-        self.deadline = started + (rules.longest if rules.policy.deadline is None else rules.policy.deadline)
+        limit = None if rules.policy is None else rules.policy.deadline
+        self.deadline = started + (rules.longest if limit is None else limit)
         self._url = image.url
         self._redirects = 0
         self._at_home = True
@@ -110,7 +109,7 @@ class Download:
     def _restart(self) -> None:
         self.size = 0
         self._check = ImageCheck()
-        self._md5 = None if self._digest is None else hashlib.md5(usedforsecurity=False)
+        self._md5 = None if self._digest is None else _new_md5()
 
     def request(self) -> HttpRequest:
         """The next request: the URL byte for byte, no credentials, no referrer."""
@@ -166,6 +165,8 @@ class Download:
         self._redirects += 1
         if self._redirects > MAX_REDIRECTS:
             raise self._error("forbidden", f"more than {MAX_REDIRECTS} redirects")
+        from urllib.parse import urljoin
+
         self._url = urljoin(self._url, location)
         self.rules.site.check(self._url)
         self._etag, self._ranges = None, False
@@ -205,7 +206,7 @@ class Download:
     def after(self, setback: Setback, *, now: float) -> float:
         """Seconds until the next attempt. Raises `DownloadError` if there is none."""
         self.attempt += 1
-        policy = self.rules.policy
+        policy = policy_of(self.rules.policy)
         delay = setback.wait or policy.backoff(self.attempt)
         last = self.attempt >= policy.max_attempts or setback.reason == "forbidden"
         if last or delay > policy.max_retry_after or now + delay >= self.deadline:
@@ -234,6 +235,8 @@ class Download:
         if status in (408, 425, 429) or status >= 500:
             wait = parse_retry_after(headers, now)
             return Setback("status", f"the host answered HTTP {status}", wait, status)
+        from ._verdict import store_verdict
+
         verdict = store_verdict(status, body)
         expires = self.image.expiry.at if self._redirects == 0 else None
         late = expires is not None and self.image.expiry.source == "signature" and expires - NEARLY < now
@@ -299,8 +302,18 @@ def _ago(passed: timedelta) -> str:
 
 
 def _md5_of(header: str | None) -> bytes | None:
+    if not header:
+        return None
+    import base64
+
     try:
-        digest = base64.b64decode(header or "", validate=True)
-    except (binascii.Error, ValueError):
+        digest = base64.b64decode(header, validate=True)
+    except ValueError:
         return None
     return digest if len(digest) == 16 else None
+
+
+def _new_md5() -> hashlib._Hash:
+    import hashlib
+
+    return hashlib.md5(usedforsecurity=False)

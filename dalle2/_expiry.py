@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import unquote
-
-import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,8 +41,7 @@ _START_AND_SECONDS = (
 _SIGNED_EXPIRES = ("awsaccesskeyid", "googleaccessid", "ossaccesskeyid", "key-pair-id")
 
 
-@attrs.frozen
-class Expiry:
+class Expiry(NamedTuple):
     """When a URL dies (`at`, aware, UTC) and how that is known; both `None` if it is not known."""
 
     at: datetime | None = None
@@ -80,24 +77,24 @@ def signed_expiry(url: str) -> datetime | None:
     query = _Query(url)
     found: list[datetime | None] = []
     if query.has("sig"):
-        found += map(_iso, query.values("se"))
+        found += map(iso_time, query.values("se"))
     for mark, start, seconds in _START_AND_SECONDS:
         if query.has(mark):
             found.append(_start_and_seconds(query.values(start), query.values(seconds)))
     if query.has("signature"):
         if any(query.has(mark) for mark in _SIGNED_EXPIRES):
-            found += map(_unix, query.values("expires"))
+            found += map(unix_time, query.values("expires"))
         if query.has("key-pair-id"):
             found += map(_policy, query.values("policy"))
     if query.has("q-signature"):
         for window in (*query.values("q-sign-time"), *query.values("q-key-time")):
-            found.append(_unix(window.partition(";")[2]))
+            found.append(unix_time(window.partition(";")[2]))
     # Aliyun gives one key two meanings: seconds of life in its V4, a Unix time in its V2.
     versions = {version.upper() for version in query.values("x-oss-signature-version")}
     if "OSS4-HMAC-SHA256" in versions:
         found.append(_start_and_seconds(query.values("x-oss-date"), query.values("x-oss-expires")))
     elif "OSS2" in versions and not query.has("x-oss-date"):
-        found += map(_unix, query.values("x-oss-expires"))
+        found += map(unix_time, query.values("x-oss-expires"))
     return min((at for at in found if at is not None), default=None)
 
 
@@ -109,8 +106,9 @@ class _Query:
         for pair in url.partition("#")[0].partition("?")[2].split("&"):
             key, _, value = pair.partition("=")
             # `unquote`, not `unquote_plus`: a bare plus sign in a time zone is a plus sign.
-            if value := unquote(value).strip():
-                self._fields.setdefault(unquote(key).strip().lower(), []).append(value)
+            if value := (unquote(value) if "%" in value else value).strip():
+                key = (unquote(key) if "%" in key else key).strip().lower()
+                self._fields.setdefault(key, []).append(value)
 
     def has(self, key: str) -> bool:
         return key in self._fields
@@ -123,8 +121,9 @@ def _is_data(url: str) -> bool:
     return url.lstrip()[:5].lower() == "data:"
 
 
-def _iso(text: str) -> datetime | None:
-    if not re.fullmatch(_ISO, text):
+def iso_time(text: str) -> datetime | None:
+    """An ISO date and time (UTC unless it says otherwise), or `None` for anything else."""
+    if not (_is_usual_iso(text) or re.fullmatch(_ISO, text)):
         return None
     try:
         at = datetime.fromisoformat(text.upper())
@@ -133,7 +132,14 @@ def _iso(text: str) -> datetime | None:
         return None
 
 
-def _unix(text: str) -> datetime | None:
+def _is_usual_iso(text: str) -> bool:
+    """Whether it is of the form `2026-11-20T10:11:12Z`, told without a pattern that takes long to compile."""
+    digits = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19]
+    return len(text) == 20 and text[4::3] == "--T::Z" and digits.isascii() and digits.isdigit()
+
+
+def unix_time(text: str) -> datetime | None:
+    """A moment in Unix seconds, or `None` for anything else."""
     return _after(_EPOCH, int(text)) if re.fullmatch(_COUNT, text) else None
 
 
@@ -145,7 +151,7 @@ def _after(start: datetime, seconds: int) -> datetime | None:
 
 
 def _start_and_seconds(starts: Iterable[str], seconds: Iterable[str]) -> datetime | None:
-    times = [at for at in map(_iso, starts) if at is not None]
+    times = [at for at in map(iso_time, starts) if at is not None]
     spans = [int(text) for text in seconds if re.fullmatch(_COUNT, text)]
     return _after(min(times), min(spans)) if times and spans else None
 
@@ -163,19 +169,46 @@ def _policy(text: str) -> datetime | None:
         epoch = statement["Condition"]["DateLessThan"]["AWS:EpochTime"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    return _unix(str(epoch)) if type(epoch) is int else None
+    return unix_time(str(epoch)) if type(epoch) is int else None
 
 
 def parse_http_date(value: str | None) -> datetime | None:
     """An HTTP date (RFC 1123 or an older form) as an aware UTC datetime, or `None`. Never raises."""
     if not value or len(value) > 100:
         return None
+    usual = _usual_http_date(value)
+    if usual is not None:
+        return usual
     from email.utils import parsedate_to_datetime
 
     try:
         at = parsedate_to_datetime(value)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+
+
+_MONTHS = {
+    name: at
+    for at, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
+    )
+}
+
+
+def _usual_http_date(value: str) -> datetime | None:
+    """A date of the form that every answer bears, `Fri, 20 Nov 2026 10:11:12 GMT`; `None` for any other."""
+    digits = value[5:7] + value[12:16] + value[17:19] + value[20:22] + value[23:25]
+    month = _MONTHS.get(value[8:11])
+    marks = value[3:5] + value[7:8] + value[11:12] + value[16:17] + value[19:20] + value[22:23] + value[25:]
+    if month is None or marks != ",    :: GMT" or not (digits.isascii() and digits.isdigit()):
+        return None
+    day, year, hour, minute, second = (
+        int(digits[a:b]) for a, b in ((0, 2), (2, 6), (6, 8), (8, 10), (10, 12))
+    )
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
         return None
 
 
@@ -212,14 +245,16 @@ def _wait(value: object, unit: float) -> float | None:
     return wait + 0.0 if math.isfinite(wait) and 0.0 <= wait <= MAX_WAIT else None
 
 
-@attrs.define
 class ServerClock:
     """The local clock, corrected by the `Date` of the last answer.
 
     Threads share it without a lock, since learning is one assignment.
     """
 
-    offset: timedelta = timedelta(0)
+    __slots__ = ("offset",)
+
+    def __init__(self, offset: timedelta = timedelta(0)) -> None:
+        self.offset = offset
 
     def observe(self, date_header: str | None, local_now: datetime) -> None:
         """Learn from an answer's `Date`: whole seconds that travelled, so a skew under 2 s counts as none."""
@@ -235,57 +270,3 @@ class ServerClock:
             return local + self.offset
         except OverflowError:  # a Date from the end of the calendar: not worth a failure
             return local
-
-
-@attrs.frozen
-class StoreVerdict:
-    """What a blob store says about a URL that it refused; `at` is the expiry (aware, UTC) if it names one."""
-
-    kind: Literal["expired", "altered", "rejected", "missing", "unknown"]
-    at: datetime | None = None
-
-
-_CODE = r'<Code>([^<]{0,100})<|"Code"\s*:\s*"([^"]{0,100})"'
-_EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredRequest", "RequestExpired"})
-_MISSING_CODES = frozenset(
-    {"BlobNotFound", "ResourceNotFound", "ContainerNotFound", "NoSuchKey", "NoSuchBucket", "NotFound"}
-)
-_AZURE_WINDOW = (
-    "(?i)"
-    r"not valid in the specified time frame"
-    r"(?::? ?Start ?\[([^\]<]{0,60})\])?(?: ?- ?Expiry ?\[([^\]<]{0,60})\])?"
-    r"(?: ?- ?Current ?\[([^\]<]{0,60})\])?"
-)
-_SAYS_EXPIRED = "(?i)" r"\b(?:request|token|signature|url|link) (?:has |is )?expired\b"
-_SAYS_ALTERED = "(?i)" r"signature did not match|signature (?:fields )?(?:is )?not well formed"
-_EXPIRES_AT = r'<Expires>([^<]{0,40})<|"Expires"\s*:\s*"([^"]{0,40})"|expired(?: at)?: ?([0-9TZ:.+-]{8,40})'
-
-
-def store_verdict(status: int, body: str) -> StoreVerdict:
-    """What a refusal by a blob store means, read from its XML (or JSON) error document. Never raises.
-
-    `"expired"` and `"altered"` (the URL was changed on its way) are the store's own words, `"missing"` is an
-    object that is gone, `"rejected"` a signature that was not accepted, without the reason. Pages of proxies,
-    and whatever else carries no store's error code, are `"unknown"`. Only the first 16 KiB are looked at, as
-    text: an XML parser could be made to work without end.
-    """
-    text = body[:16_384]
-    code_found = re.search(_CODE, text) if status in (400, 401, 403, 404, 410) else None
-    if code_found is None:
-        return StoreVerdict("unknown")
-    code = (code_found[1] or code_found[2] or "").strip()
-    window = re.search(_AZURE_WINDOW, text)
-    if window is not None:
-        start, expiry, current = map(parse_http_date, window.groups())
-        # The same sentence stands for a URL that is not valid yet.
-        early = start is not None and current is not None and current < start
-        return StoreVerdict("unknown") if early else StoreVerdict("expired", expiry)
-    if code == "SignatureDoesNotMatch" or re.search(_SAYS_ALTERED, text):
-        return StoreVerdict("altered")
-    if code in _EXPIRED_CODES or re.search(_SAYS_EXPIRED, text):
-        named = re.search(_EXPIRES_AT, text)
-        at = next((part.strip() for part in named.groups() if part), "") if named else ""
-        return StoreVerdict("expired", _iso(at) or _unix(at))
-    if code in ("AuthenticationFailed", "AuthorizationFailure") and "failed to authenticate" in text:
-        return StoreVerdict("rejected")  # Azurite's one answer to expired and to altered signatures
-    return StoreVerdict("missing" if code in _MISSING_CODES else "unknown")

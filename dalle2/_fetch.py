@@ -7,19 +7,42 @@ call. When its client is closed, or was never there, it fetches over a connectio
 from __future__ import annotations
 
 import time
-from typing import Generic, Protocol, Self, TypeVar
-
-import attrs
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._download import Download, Rules, Setback, check_expired
 from ._hosts import Site
-from ._http import Secret, Timeouts, TransportError
-from ._images import ImageData
+from ._http import Timeouts, TransportError
 from ._run import Shared
-from ._transport import AsyncTransport, Transport
 from .errors import DownloadError
-from .retry import RetryPolicy
 from .settings import origin_of
+
+if TYPE_CHECKING:
+    from typing import Protocol, Self
+
+    from ._http import Secret
+    from ._images import ImageData
+    from ._transport._async import AsyncTransport
+    from ._transport._sync import Transport
+    from .retry import RetryPolicy
+
+    class Sink(Protocol):
+        """Where the bytes go."""
+
+        def write(self, data: bytes) -> object:
+            """Append."""
+
+        def restart(self) -> None:
+            """Forget what was written."""
+
+    class AsyncSink(Protocol):
+        """Where the bytes go, awaited."""
+
+        async def write(self, data: bytes) -> object:
+            """Append."""
+
+        async def restart(self) -> object:
+            """Forget what was written."""
+
 
 FETCH_TIMEOUTS = Timeouts(connect=10.0, read=60.0, write=60.0, pool=60.0)
 """Seconds; images come from stores that answer at once."""
@@ -27,27 +50,7 @@ FETCH_TIMEOUTS = Timeouts(connect=10.0, read=60.0, write=60.0, pool=60.0)
 _REFUSAL = 16_384
 """Bytes of a refusal that are read: what the store says of it is in the first few hundred."""
 
-T = TypeVar("T", Transport, AsyncTransport)
-
-
-class Sink(Protocol):
-    """Where the bytes go."""
-
-    def write(self, data: bytes) -> object:
-        """Append."""
-
-    def restart(self) -> None:
-        """Forget what was written."""
-
-
-class AsyncSink(Protocol):
-    """Where the bytes go, awaited."""
-
-    async def write(self, data: bytes) -> object:
-        """Append."""
-
-    async def restart(self) -> object:
-        """Forget what was written."""
+T = TypeVar("T", "Transport", "AsyncTransport")
 
 
 class Memory:
@@ -77,16 +80,27 @@ class AsyncMemory(Memory):
         self.data.clear()
 
 
-@attrs.frozen(eq=False, repr=False)
 class Fetching:
     """How images are fetched: all of it plain values, so that both fetchers share it."""
 
-    shared: Shared = attrs.Factory(Shared)
-    policy: RetryPolicy = attrs.Factory(RetryPolicy)
-    site: Site = attrs.Factory(Site)
-    key: tuple[str, Secret] | None = attrs.field(default=None, repr=False)
-    timeouts: Timeouts | None = None
-    user_agent: str = "dalle2"
+    __slots__ = ("key", "policy", "shared", "site", "timeouts", "user_agent")
+
+    def __init__(
+        self,
+        *,
+        shared: Shared | None = None,
+        policy: RetryPolicy | None = None,
+        site: Site | None = None,
+        key: tuple[str, Secret] | None = None,
+        timeouts: Timeouts | None = None,
+        user_agent: str = "dalle2",
+    ) -> None:
+        self.shared = Shared() if shared is None else shared
+        self.policy = policy
+        self.site = Site() if site is None else site
+        self.key = key
+        self.timeouts = timeouts
+        self.user_agent = user_agent
 
     def begin(self, image: ImageData, site: Site, started: float) -> Download:
         """A download of this image. Raises `DownloadError` if it must not or cannot be fetched: nothing was
@@ -121,7 +135,7 @@ class Fetching:
         return _restored, (self.policy, self.site, self.timeouts, self.user_agent)
 
 
-def _restored(policy: RetryPolicy, site: Site, timeouts: Timeouts | None, user_agent: str) -> Fetching:
+def _restored(policy: RetryPolicy | None, site: Site, timeouts: Timeouts | None, user_agent: str) -> Fetching:
     return Fetching(policy=policy, site=site, timeouts=timeouts, user_agent=user_agent)
 
 
@@ -139,13 +153,14 @@ class BaseFetcher(Generic[T]):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickled without the transport: the copy fetches over connections of its own."""
-        return type(self), (None, attrs.evolve(self.how, site=self.site))
+        how = self.how
+        return type(self), (None, _restored(how.policy, self.site, how.timeouts, how.user_agent))
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
 
 
-class Fetcher(BaseFetcher[Transport]):
+class Fetcher(BaseFetcher["Transport"]):
     """Fetches images, blocking."""
 
     def fetch(self, image: ImageData, sink: Sink) -> str:
@@ -155,6 +170,8 @@ class Fetcher(BaseFetcher[Transport]):
         """
         transport, own = self._transport, None
         if transport is None or not transport.usable():
+            from ._transport._sync import Transport
+
             transport = own = Transport()
         try:
             download = self.how.begin(image, self.site, self.how.shared.monotonic())
@@ -204,7 +221,7 @@ class Fetcher(BaseFetcher[Transport]):
             return Setback.of(error.failure, download.size)
 
 
-class AsyncFetcher(BaseFetcher[AsyncTransport]):
+class AsyncFetcher(BaseFetcher["AsyncTransport"]):
     """`Fetcher`, awaited."""
 
     async def fetch(self, image: ImageData, sink: AsyncSink) -> str:
@@ -213,6 +230,8 @@ class AsyncFetcher(BaseFetcher[AsyncTransport]):
 
         transport, own = self._transport, None
         if transport is None or not transport.usable():
+            from ._transport._async import AsyncTransport
+
             transport = own = AsyncTransport()
         try:
             download = self.how.begin(image, self.site, self.how.shared.monotonic())

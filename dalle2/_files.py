@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_SUFFIX = r"(?s).\.[A-Za-z][A-Za-z0-9]{0,5}\Z"
 _MAX_CHARACTERS = 60
 _MAX_BYTES = 200
 _MAX_MARKS = 8
@@ -200,7 +199,8 @@ def has_image_suffix(path: str | os.PathLike[str]) -> bool:
 
     `photo.png` does and `photo v1.2` does not: what looks like a version number is part of the name.
     """
-    return re.search(_SUFFIX, os.path.basename(os.fspath(path))) is not None
+    stem, _, suffix = os.path.basename(os.fspath(path)).rpartition(".")
+    return bool(stem) and len(suffix) <= 6 and suffix.isascii() and suffix.isalnum() and suffix[0].isalpha()
 
 
 def is_directory_target(path: str | os.PathLike[str]) -> bool:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from . import errors as e
-from ._core import api_request
+from ._api import api_request
 from ._http import Call, HttpResponse
 from ._outcome import Knowledge, accept, asked_of, lost_error
-from ._requests import GenerateRequest
-from ._values import ModelInfo, Moderation
+from ._requests._rules import check_prompt
 from ._wire._images import Unreadable, encode_json
 from ._wire._lists import read_models, read_moderation
-from .settings import Settings
+
+if TYPE_CHECKING:
+    from ._values import ModelInfo, Moderation
+    from .settings import Settings
 
 T = TypeVar("T")
 
 
 def moderation_call(settings: Settings, known: Knowledge, prompt: str, today: date) -> Call[Moderation]:
     """The check of a prompt. Raises `InvalidRequestError`."""
-    GenerateRequest(prompt=prompt)  # the same rules for what a prompt is
+    check_prompt(prompt)
     body = encode_json({"model": "omni-moderation-latest", "input": prompt})
     return _free(settings, known, "moderate", body, prompt, read_moderation, today)
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from typing import NamedTuple
 from urllib.parse import urlsplit
-
-import attrs
 
 from ._redact import shown_url
 from .errors import DownloadError
@@ -29,8 +28,7 @@ _ALSO_PRIVATE = tuple(
 """Special by the IANA registries, which the standard library follows in its later versions only."""
 
 
-@attrs.frozen
-class Site:
+class Site(NamedTuple):
     """Where the API is, as far as fetching is concerned. `api_private`: on a private address or loopback."""
 
     origin: tuple[str, str, int] = ("", "", 0)
@@ -85,7 +83,7 @@ class Site:
         """The same, with what the API's own connection told of where it lives."""
         if self.api_private or address is None or not is_private(address):
             return self
-        return attrs.evolve(self, api_private=True)
+        return self._replace(api_private=True)
 
     @property
     def url(self) -> str | None:

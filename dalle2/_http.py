@@ -7,16 +7,33 @@ put on the wire, so that no `repr`, traceback with locals, log line or pickle ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Generic, Literal, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, NoReturn, TypeVar
 
-import attrs
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from typing import Protocol
 
-from .errors import Dalle2Error
+    from ._form import Form
+    from .errors import Dalle2Error
+
+    class Body(Protocol):
+        """A body that has been read: a JSON document, or at least its beginning as text."""
+
+        def document(self) -> object:
+            """The JSON document; `ValueError` if the body is not exactly one complete document."""
+
+        def text(self) -> str:
+            """The beginning of the body as text, for messages."""
+
+    class Lost(Protocol):
+        """Gives the error of an exchange that broke off; `response` is its head, if that had come."""
+
+        def __call__(self, failure: Failure, response: HttpResponse | None = None) -> Dalle2Error:
+            """The error."""
+
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Secret:
@@ -44,57 +61,42 @@ class Secret:
         raise TypeError("a secret is never pickled")
 
 
-@attrs.frozen
-class FilePart:
-    """One file of a multipart form. Its bytes are held, so that a repeated attempt sends the same ones."""
-
-    name: str
-    filename: str
-    content_type: str
-    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
-
-
-@attrs.frozen
-class Form:
-    """A multipart form: text fields in order, then files in order."""
-
-    fields: tuple[tuple[str, str], ...]
-    files: tuple[FilePart, ...]
-
-
-@attrs.frozen
 class HttpRequest:
     """One request, whole. `content` is a JSON body, `form` a multipart one; never both."""
 
-    method: str
-    url: str
-    headers: tuple[tuple[str, str | Secret], ...] = ()
-    content: bytes | None = attrs.field(default=None, repr=lambda c: f"<{len(c or b'')} bytes>")
-    form: Form | None = attrs.field(default=None, repr=False)
+    __slots__ = ("content", "form", "headers", "method", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str | Secret], ...] = (),
+        content: bytes | None = None,
+        form: Form | None = None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.content = content
+        self.form = form
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.url} {self.headers}, <{len(self.content or b'')} bytes>>"
 
 
-class Body(Protocol):
-    """A body that has been read: a JSON document, or at least its beginning as text."""
-
-    def document(self) -> object:
-        """The JSON document; `ValueError` if the body is not exactly one complete document."""
-
-    def text(self) -> str:
-        """The beginning of the body as text, for messages."""
-
-
-@attrs.frozen(eq=False, repr=False)
 class HttpResponse:
     """One answer, whole. Header names are lower-case; `at` is when it had come (local clock, aware, UTC)."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: Body = attrs.field(repr=False)
-    at: datetime
+    __slots__ = ("at", "body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: Body, at: datetime) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.at = at
 
 
-@attrs.frozen
-class Timeouts:
+class Timeouts(NamedTuple):
     """Seconds for each phase, `None` for no limit; the same meaning as in httpx."""
 
     connect: float | None
@@ -107,7 +109,7 @@ class Timeouts:
         if remaining is None:
             return self
         left = max(remaining, 0.001)
-        return Timeouts(*(left if limit is None else min(limit, left) for limit in attrs.astuple(self)))
+        return Timeouts(*(left if limit is None else min(limit, left) for limit in self))
 
 
 FailureKind = Literal[
@@ -115,8 +117,7 @@ FailureKind = Literal[
 ]
 
 
-@attrs.frozen
-class Failure:
+class Failure(NamedTuple):
     """An exchange that ended without an answer.
 
     `sent` is `False` only when the request certainly did not leave whole, so that no server can have carried
@@ -136,14 +137,6 @@ class TransportError(Exception):
         self.failure = failure
 
 
-class Lost(Protocol):
-    """Gives the error of an exchange that broke off; `response` is its head, if that had come."""
-
-    def __call__(self, failure: Failure, response: HttpResponse | None = None) -> Dalle2Error:
-        """The error."""
-
-
-@attrs.frozen(eq=False, repr=False)
 class Call(Generic[T]):
     """One logical call: its request, how to read its answer, and what a failure on the way means.
 
@@ -152,14 +145,33 @@ class Call(Generic[T]):
     may be repeated. `lane` names the host, key and model whose rate limit the call shares with others.
     """
 
-    request: HttpRequest
-    decode: Callable[[HttpResponse], T]
-    lost: Lost
-    paid: bool
-    lane: str
-    idempotency_key: str | None = None
-    operation: str = ""
-    model: str = ""
-    host: str = ""
-    images: int = 0
-    usd: float | None = None
+    __slots__ = (
+        "decode", "host", "idempotency_key", "images", "lane", "lost", "model", "operation", "paid",
+        "request", "usd",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        decode: Callable[[HttpResponse], T],
+        lost: Lost,
+        paid: bool,
+        lane: str,
+        idempotency_key: str | None = None,
+        operation: str = "",
+        model: str = "",
+        host: str = "",
+        images: int = 0,
+        usd: float | None = None,
+    ) -> None:
+        self.request = request
+        self.decode = decode
+        self.lost = lost
+        self.paid = paid
+        self.lane = lane
+        self.idempotency_key = idempotency_key
+        self.operation = operation
+        self.model = model
+        self.host = host
+        self.images = images
+        self.usd = usd

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._fetch import Fetcher, Memory
-from ._images import ImageData, ImagesData
 from ._results import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
 
 if TYPE_CHECKING:
     from ._client import Client
+    from ._images import ImageData, ImagesData
 
 
 class ImageResult(BaseResult[Fetcher]):
@@ -53,7 +53,7 @@ class ImageResult(BaseResult[Fetcher]):
         `PermissionError` and other built-in `OSError`s for the local disk (a missing directory before
         anything is fetched), and like `read` for the rest.
         """
-        return self._save(Target(path, self._stem(), overwrite=overwrite))
+        return self._save(Target(path, self._stem, overwrite=overwrite))
 
     def _save(self, target: Target) -> Path:
         with target.open() as file:
@@ -93,10 +93,9 @@ class Images(BaseImages[ImageResult]):
         os.makedirs(directory, exist_ok=True)
         saved: dict[int, Path] = {}
         failed: dict[int, Exception] = {}
-        for index, image in enumerate(self):
-            stem = image._stem(index + 1 if len(self) > 1 else None)
+        for index, (image, target) in enumerate(self._targets(directory, overwrite)):
             try:
-                saved[index] = image._save(Target(os.path.join(directory, ""), stem, overwrite=overwrite))
+                saved[index] = image._save(target)
             except Exception as error:
                 failed[index] = error
             except BaseException as interrupt:

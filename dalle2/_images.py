@@ -9,33 +9,41 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
-
-import attrs
+from typing import NamedTuple
 
 from ._expiry import Expiry, expiry_of
 from ._media import sniff
 
 
-def _size(data: bytes | None) -> str:
-    return "None" if data is None else f"<{len(data)} bytes>"
-
-
-@attrs.frozen
-class ImageData:
+class ImageData(NamedTuple):
     """One image of an answer: a URL, or its bytes, or both.
 
     `prompt` names saved files, `extra` holds the keys that this package does not know.
     """
 
     created: datetime
-    url: str | None = attrs.field(default=None, repr=False)
-    content: bytes | None = attrs.field(default=None, repr=_size)
-    revised_prompt: str | None = attrs.field(default=None, repr=False)
-    prompt: str | None = attrs.field(default=None, repr=False)
+    url: str | None = None
+    content: bytes | None = None
+    revised_prompt: str | None = None
+    prompt: str | None = None
     model: str | None = None
-    declared_type: str | None = attrs.field(default=None, eq=False)  # the bytes know better: see `media_type`
-    expiry: Expiry = attrs.field(factory=Expiry)
-    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    declared_type: str | None = None
+    expiry: Expiry = Expiry()
+    extra: Mapping[str, object] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """Apart from the declared type: the bytes know better, see `media_type`."""
+        if not isinstance(other, ImageData):
+            return NotImplemented
+        return tuple(self._replace(declared_type=None)) == tuple(other._replace(declared_type=None))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __repr__(self) -> str:
+        """Without URL, prompt and bytes."""
+        size = "None" if self.content is None else f"<{len(self.content)} bytes>"
+        return f"ImageData(created={self.created!r}, content={size}, model={self.model!r}, {self.expiry!r})"
 
     @property
     def media_type(self) -> str | None:
@@ -44,7 +52,7 @@ class ImageData:
 
     def holding(self, content: bytes) -> ImageData:
         """The same image with its bytes."""
-        return attrs.evolve(self, content=content)
+        return self._replace(content=content)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values that `from_dict` turns back into the same image."""
@@ -137,8 +145,7 @@ def type_of_format(name: object) -> str | None:
     return _TYPES.get(name.lower()) if isinstance(name, str) else None
 
 
-@attrs.frozen
-class ImagesData:
+class ImagesData(NamedTuple):
     """One answer: its images and what was said about all of them."""
 
     images: tuple[ImageData, ...]

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias, cast
 import attrs
 
 from ._media import ImageFacts, facts, suffix_for
-from .catalog import FileLimits, Model
 from .errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+
+    from .catalog import FileLimits, Model
 
 
 class HoldsImage(Protocol):

@@ -10,29 +10,33 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import attrs
-
 from . import catalog
 from . import errors as e
-from ._http import Call, Failure, HttpResponse
-from ._images import ImagesData
+from ._http import Failure
 from ._redact import one_line, redact
-from ._wire._errors import Asked, error_of, problem_error, read_problem, reports_failure, request_id
-from ._wire._images import Unreadable
-from .settings import Settings
+from ._requests._draft import value_of
+from ._wire._answer import Asked, reports_failure, request_id
 
 if TYPE_CHECKING:
+    from ._http import Call, HttpResponse
+    from ._images import ImagesData
+    from ._wire._images import Unreadable
     from .errors import SavableImage
+    from .settings import Settings
 
 S = TypeVar("S", bound="Sequence[SavableImage]")
 
 
-@attrs.define(eq=False, repr=False)
 class Knowledge:
     """What is known of models: the catalogue, and a host's live list once it was read."""
 
-    models: Mapping[str, catalog.Model] = attrs.field(factory=lambda: catalog.MODELS, repr=False)
-    live: frozenset[str] = frozenset()
+    __slots__ = ("live", "models")
+
+    def __init__(
+        self, models: Mapping[str, catalog.Model] = catalog.MODELS, live: frozenset[str] = frozenset()
+    ) -> None:
+        self.models = models
+        self.live = live
 
     def learn(self, dates: Mapping[str, date | None]) -> None:
         """Put the live list's shutdown dates in: they win over the catalogue's."""
@@ -44,12 +48,14 @@ POLLS = 120
 """How often a task is asked after: ten minutes at the longest waits."""
 
 
-@attrs.frozen(eq=False, repr=False)
 class Pending(Generic[S]):
     """A paid call whose images are still being made: ask again with `call`."""
 
-    task: str
-    call: Call[S | Pending[S]]
+    __slots__ = ("call", "task")
+
+    def __init__(self, task: str, call: Call[S | Pending[S]]) -> None:
+        self.task = task
+        self.call = call
 
 
 def asked_of(
@@ -58,7 +64,7 @@ def asked_of(
 ) -> Asked:  # fmt: skip
     """The context in which an error of this call is told."""
     return Asked(
-        key=settings.key.reveal(),
+        key=settings.key,
         prompt=prompt,
         model=model,
         host=settings.host,
@@ -74,6 +80,8 @@ def asked_of(
 def accept(response: HttpResponse, asked: Asked) -> object:
     """The document of an answer that says yes. Raises the error of any other answer."""
     if not 200 <= response.status < 300:
+        from ._wire._errors import error_of
+
         raise error_of(response, asked)
     try:
         document = response.body.document()
@@ -82,6 +90,9 @@ def accept(response: HttpResponse, asked: Asked) -> object:
             Failure("unreadable", True, "the answer is not one complete JSON document"), asked, response
         ) from None
     if reports_failure(document):
+        from ._wire._errors import problem_error
+        from ._wire._problem import read_problem
+
         raise problem_error(read_problem(document, ""), response, asked, document)
     return document
 
@@ -107,7 +118,7 @@ def finish(data: ImagesData, problem: Unreadable | None, asked: Asked, make: Cal
 
 def lost_error(failure: Failure, asked: Asked, response: HttpResponse | None = None) -> e.APIError:
     """The error for an exchange without a readable answer."""
-    detail = one_line(redact(failure.detail, key=asked.key, prompt=asked.prompt), 200)
+    detail = one_line(redact(failure.detail, key=asked.key.reveal(), prompt=asked.prompt), 200)
     key = asked.idempotency_key
     if not failure.sent:
         if failure.kind == "connect_timeout":
@@ -129,7 +140,7 @@ def lost_error(failure: Failure, asked: Asked, response: HttpResponse | None = N
     return e.OutcomeUnknownError(
         f"The request reached {asked.host} and no readable answer came ({reason}: {detail}). {way_on}",
         reason=reason,
-        request=asked.request,
+        request=value_of(asked.request),
         idempotency_key=key,
         request_id=None if response is None else request_id(response.headers),
         status_code=None if response is None else response.status,

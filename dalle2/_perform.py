@@ -12,15 +12,16 @@ from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from ._http import Failure, HttpResponse, Timeouts, TransportError
-from ._run import Run
-from ._transport import Answer, AsyncAnswer, AsyncTransport, Transport
+from ._http import HttpResponse, TransportError
 from ._wire._body import JsonBody
 from .errors import Dalle2Error
-from .retry import async_attempts, attempts
 
 if TYPE_CHECKING:
+    from ._http import Failure, Timeouts
+    from ._run import Run
     from ._stream import FinalImage, PartialImage, StreamReader
+    from ._transport._async import AsyncAnswer, AsyncTransport
+    from ._transport._sync import Answer, Transport
     from .errors import SavableImage
 
 T = TypeVar("T")
@@ -43,6 +44,8 @@ def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
             if not run.repeats(error):
                 raise
             run.begin_again(error)
+        from .retry import attempts
+
         again = attempts(run, time.sleep)
         while True:
             with next(again):
@@ -81,8 +84,15 @@ def collect(run: Run[T], answer: Answer) -> HttpResponse:
     except TransportError as error:
         failure = error.failure
     else:
-        return HttpResponse(answer.status, answer.headers, body, datetime.now(UTC))
-    return run.cut(failure, HttpResponse(answer.status, answer.headers, body, datetime.now(UTC)))
+        return response_of(answer, body)
+    return run.cut(failure, response_of(answer, body))
+
+
+def response_of(answer: Answer | AsyncAnswer, body: JsonBody | None = None) -> HttpResponse:
+    """An answer as a value, its body read or still to come."""
+    return HttpResponse(
+        answer.status, answer.headers, JsonBody() if body is None else body, datetime.now(UTC)
+    )
 
 
 def open_stream(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
@@ -151,6 +161,8 @@ async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) 
             if not run.repeats(error):
                 raise
             run.begin_again(error)
+        from .retry import async_attempts
+
         again = async_attempts(run, sleep)
         while True:
             with await anext(again):
@@ -189,8 +201,8 @@ async def collect_async(run: Run[T], answer: AsyncAnswer) -> HttpResponse:
     except TransportError as error:
         failure = error.failure
     else:
-        return HttpResponse(answer.status, answer.headers, body, datetime.now(UTC))
-    return run.cut(failure, HttpResponse(answer.status, answer.headers, body, datetime.now(UTC)))
+        return response_of(answer, body)
+    return run.cut(failure, response_of(answer, body))
 
 
 async def open_stream_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:

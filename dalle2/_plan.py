@@ -8,73 +8,75 @@ later failure never throws away the images of an earlier one.
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import catalog
 from . import errors as e
-from ._core import Options, check_request, checked_key, new_key, with_model
-from ._outcome import Knowledge
+from ._api import checked_key, new_key
+from ._core import check_request
 from ._redact import one_line
-from ._requests import GenerateRequest, Request
-from ._successor import Adapted, adapt, fit_each
-from .settings import Settings
+from ._requests._draft import Draft
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from ._api import Options
+    from ._outcome import Knowledge
+    from ._successor import Adaptation
     from .errors import SavableImage
+    from .settings import Settings
 
 _warned: set[str] = set()
 
 
-@attrs.frozen(eq=False, repr=False)
-class Plan:
-    """The calls that a request becomes, and how it was adapted."""
+class Plan(NamedTuple):
+    """The calls that a request becomes, the request that they amount to, and how it was adapted."""
 
-    adapted: Adapted
-    parts: tuple[tuple[Request, Options], ...]
+    request: Draft
+    parts: tuple[tuple[Draft, Options], ...]
+    adaptations: tuple[Adaptation, ...] = ()
+    scale: tuple[int, int] | None = None
 
 
 def make_plan(
-    settings: Settings, known: Knowledge, request: Request, options: Options, *, today: date, stream: bool
+    settings: Settings, known: Knowledge, request: Draft, options: Options, *, today: date, stream: bool
 ) -> Plan:
     """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
     sent then.
     """
-    original = with_model(request, settings)
-    adapted = Adapted(original)
+    sent = original = request if request.model is not None else request.to(settings.model)
+    adaptations: tuple[Adaptation, ...] = ()
+    scale: tuple[int, int] | None = None
     if settings.successor is not None:
-        adapted = adapt(original, settings.successor, today=today, models=known.models)
-        if adapted.scale is not None:
+        from ._successor import adapt
+
+        adapted = adapt(original.value, settings.successor, today=today, models=known.models)
+        sent, adaptations, scale = Draft.of(adapted.request), adapted.adaptations, adapted.scale
+        if scale is not None:
             from ._prepare import require_pillow
 
             require_pillow()
-    sent = adapted.request
     model = sent.model or settings.model
     _warn_of_end(settings, known, model, today)
-    count = sent.n or 1
+    count = sent.n
     if stream or count == 1 or not (settings.split_n and _makes_one(settings, sent, model)):
         check_request(sent, model, stream=stream)
-        if stream and isinstance(original, GenerateRequest):  # sent again, it is no stream
-            original = attrs.evolve(original, partial_images=None)
-        return Plan(adapted, ((sent, attrs.evolve(options, again=original)),))
-    part = attrs.evolve(sent, n=None)
+        if stream:  # sent again, it is no stream
+            original = original.without("partial_images")
+        if original is not sent:
+            options = options._replace(again=original)
+        return Plan(sent, ((sent, options),), adaptations, scale)
+    part = sent.without("n")
     check_request(part, model)
     key = new_key() if options.idempotency_key is None else checked_key(options.idempotency_key)
-    options = attrs.evolve(options, again=attrs.evolve(original, n=None))
-    return Plan(
-        adapted,
-        tuple(
-            (part, attrs.evolve(options, idempotency_key=f"{key}-{number}")) for number in range(1, count + 1)
-        ),
-    )
+    options = options._replace(again=original.without("n"))
+    numbered = (options._replace(idempotency_key=f"{key}-{number}") for number in range(1, count + 1))
+    return Plan(sent, tuple((part, each) for each in numbered), adaptations, scale)
 
 
-def _makes_one(settings: Settings, request: Request, model: str) -> bool:
+def _makes_one(settings: Settings, request: Draft, model: str) -> bool:
     """Whether one call makes one image, whatever is asked for."""
     found = catalog.find(model)
     return settings.provider.wire == "responses" or (
@@ -91,6 +93,8 @@ def _warn_of_end(settings: Settings, known: Knowledge, model: str, today: date) 
         return
     end = catalog.retiring_within(model, today, models=known.models)
     if end is not None and model not in _warned:
+        import warnings
+
         _warned.add(model)
         heir = catalog.successor_of(model, end, models=known.models)
         follows = f"; its successor is {heir}" if heir else ""
@@ -108,7 +112,7 @@ def _callers_level() -> int:
 
 
 @contextmanager
-def keeping(done: Sequence[Sequence[SavableImage]], adapted: Adapted) -> Iterator[None]:
+def keeping(done: Sequence[Sequence[SavableImage]], plan: Plan) -> Iterator[None]:
     """Around one of several paid calls: an error keeps the images of those before it, and their size."""
     try:
         yield
@@ -116,7 +120,10 @@ def keeping(done: Sequence[Sequence[SavableImage]], adapted: Adapted) -> Iterato
         if done:
             error.images = [*(image for images in done for image in images), *error.images]
             error.maybe_billed = True
-        fit_each(error.images, adapted.scale)
+        if plan.scale is not None:
+            from ._successor import fit_each
+
+            fit_each(error.images, plan.scale)
         raise
 
 

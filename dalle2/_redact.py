@@ -56,8 +56,10 @@ def _spellings(prompt: str) -> list[str]:
 
 def one_line(text: str, limit: int = _LIMIT) -> str:
     """`text` on one line of at most `limit` characters, without control characters or lone surrogates."""
-    line = " ".join(text.encode("utf-8", "replace").decode().split())
-    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    if not text.isprintable():
+        text = " ".join(text.encode("utf-8", "replace").decode().split())
+        text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

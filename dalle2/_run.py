@@ -12,18 +12,18 @@ from collections.abc import Callable, Mapping, Sized
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import attrs
-
 from . import errors as e
 from ._expiry import ServerClock
-from ._http import Call, Failure, HttpResponse, Timeouts, TransportError
+from ._http import Failure, TransportError
 from ._report import Reporter
-from ._wire._errors import request_id
-from .retry import RetryPolicy
+from ._wire._answer import request_id
+from .settings import policy_of
 
 if TYPE_CHECKING:
+    from ._http import Call, HttpResponse, Timeouts
     from ._money import Budget, Reservation
     from ._report import EventName
+    from .retry import RetryPolicy
 
 T = TypeVar("T")
 
@@ -36,11 +36,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@attrs.define(eq=False, repr=False)
 class Lanes:
     """Rate limits met so far: until when (monotonic seconds) the calls of a lane wait, and why."""
 
-    _until: dict[str, tuple[float, e.APIStatusError]] = attrs.field(factory=dict)
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: dict[str, tuple[float, e.APIStatusError]] = {}
 
     def hold(self, lane: str, until: float, why: e.APIStatusError) -> None:
         """Hold the lane back until then, unless it is held back longer already."""
@@ -58,41 +60,56 @@ class Lanes:
         return held[0] - now, held[1]
 
 
-@attrs.define(eq=False, repr=False)
 class Shared:
     """What the calls of one client share: its clock, its lanes, its reporter."""
 
-    clock: ServerClock = attrs.field(factory=ServerClock)
-    lanes: Lanes = attrs.field(factory=Lanes)
-    report: Reporter = attrs.field(factory=Reporter)
-    monotonic: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = utc_now
+    __slots__ = ("clock", "lanes", "monotonic", "now", "report")
+
+    def __init__(
+        self,
+        report: Reporter | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.clock = ServerClock()
+        self.lanes = Lanes()
+        self.report = Reporter() if report is None else report
+        self.monotonic = monotonic
+        self.now = now
 
 
 class Run(Generic[T]):
     """One logical call. Satisfies `retry.Repeating`."""
 
     __slots__ = (
-        "_budget", "_doubt", "_first", "_held", "_judged", "_sent", "_shared",
-        "attempt", "call", "deadline", "delay", "policy", "sent_at",
+        "_budget", "_doubt", "_first", "_held", "_judged", "_retry", "_sent", "_shared",
+        "attempt", "call", "deadline", "delay", "sent_at",
     )  # fmt: skip
 
     def __init__(
-        self, call: Call[T], policy: RetryPolicy, shared: Shared, budget: Budget | None = None
+        self, call: Call[T], retry: RetryPolicy | None, shared: Shared, budget: Budget | None = None
     ) -> None:
         self.call = call
         self._budget = budget
         self._held: Reservation | None = None
         self._sent = False
-        self.policy = policy
+        self._retry = retry
         self._shared = shared
         self.attempt = 0
         self.delay = 0.0
         self.sent_at: datetime | None = None
-        self.deadline = None if policy.deadline is None else shared.monotonic() + policy.deadline
+        limit = None if retry is None else retry.deadline
+        self.deadline = None if limit is None else shared.monotonic() + limit
         self._doubt: e.Dalle2Error | None = None
         self._judged: tuple[BaseException, bool] | None = None
         self._first: Exception | None = None
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """How failures are repeated; the default policy is made when something has failed."""
+        self._retry = policy_of(self._retry)
+        return self._retry
 
     def reserve(self) -> None:
         """Take the next attempt into account. Raises `BudgetExceededError`: nothing was sent then."""
@@ -161,12 +178,13 @@ class Run(Generic[T]):
         self._shared.clock.observe(response.headers.get("date"), response.at)
         value = self.call.decode(response)
         self._settled()
-        self._tell(
-            "CallSucceeded",
-            images=len(value) if isinstance(value, Sized) else 0,
-            usd=self.call.usd,
-            request_id=request_id(response.headers),
-        )
+        if self._shared.report.wanted("CallSucceeded"):
+            self._tell(
+                "CallSucceeded",
+                images=len(value) if isinstance(value, Sized) else 0,
+                usd=self.call.usd,
+                request_id=request_id(response.headers),
+            )
         return value
 
     def streamed(self, images: int, headers: Mapping[str, str]) -> None:

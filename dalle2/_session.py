@@ -5,34 +5,42 @@ The clients hold a `Session` and a transport. Whatever can be decided without se
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
-
-import attrs
+from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from . import errors as e
-from ._core import USER_AGENT, Options, context_of, images_call
+from ._api import USER_AGENT
+from ._core import context_of, images_call
 from ._fetch import Fetching
 from ._hosts import Site
-from ._http import Call, Failure, HttpResponse, Secret, Timeouts
-from ._images import ImageData, ImagesData
-from ._outcome import POLLS, Knowledge, Pending
-from ._plan import Plan, make_plan
-from ._requests import Request, prompt_of
+from ._http import Failure
+from ._images import ImageData
+from ._outcome import POLLS, Knowledge
+from ._plan import make_plan
+from ._report import Reporter
 from ._run import Run, Shared
-from ._successor import check_successor
-from ._types import DEFAULT
-from .retry import RetryPolicy
-from .settings import DEFAULT_TIMEOUTS, Settings, TimeoutArgument, timeouts_of
+from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, policy_of, timeouts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+    from typing import Any, Literal, Unpack
+
+    from ._api import Options
+    from ._http import Call, HttpResponse, Timeouts
+    from ._images import ImagesData
     from ._money import Budget
+    from ._outcome import Pending
+    from ._plan import Plan
+    from ._requests._draft import Draft
     from ._stream import StreamReader
     from ._values import ModelInfo, Moderation
     from .errors import SavableImage
+    from .events import Listener
+    from .retry import RetryPolicy
+    from .settings import Settings, TimeoutArgument
 
 T = TypeVar("T")
 R = TypeVar("R", bound="SavableImage")
@@ -51,51 +59,67 @@ class Changes(TypedDict, total=False):
     successor: str | None
 
 
-@attrs.frozen(eq=False, repr=False)
 class Session:
     """One client's decisions. Copies made by `changed` share the clock, the rate limits, the budget and the
     listener.
     """
 
-    settings: Settings
-    shared: Shared
-    known: Knowledge = attrs.Factory(Knowledge)
-    budget: Budget | None = None
+    __slots__ = ("budget", "known", "settings", "shared")
+
+    def __init__(
+        self,
+        settings: Settings,
+        shared: Shared,
+        known: Knowledge | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self.settings = settings
+        self.shared = shared
+        self.known = Knowledge() if known is None else known
+        self.budget = budget
 
     @classmethod
-    def started(cls, settings: Settings, shared: Shared, budget: Budget | None) -> Session:
+    def started(cls, settings: Settings, listener: Listener | None, budget: Budget | None) -> Session:
         """A session ready to call; the embedded emulator is started if it is the provider and has no URL."""
         if not settings.base_url:
             from .testing.embedded import embedded_base_url
 
-            settings = attrs.evolve(settings, base_url=embedded_base_url())
-        session = cls(settings, shared, budget=budget)
+            settings = settings.changed(base_url=embedded_base_url())
+        session = cls(settings, Shared(Reporter(listener)), budget=budget)
         if settings.successor is not None:
-            check_successor(settings.successor, session.today(), session.known.models)
+            session._check_successor(settings.successor)
         return session
+
+    def _check_successor(self, name: str) -> None:
+        """Raises `ConfigurationError` for a model that is retired itself."""
+        from ._successor import check_successor
+
+        check_successor(name, self.today(), self.known.models)
 
     def changed(self, **changes: Unpack[Changes]) -> Session:
         """The same with other settings. Raises `ConfigurationError`."""
-        values: dict[str, object] = dict(changes)
+        values: dict[str, Any] = dict(changes)
         if changes.get("successor") is not None:
-            check_successor(str(changes["successor"]), self.today(), self.known.models)
+            self._check_successor(str(changes["successor"]))
+        if "retry" in changes:
+            check_policy(changes["retry"])
         if "timeout" in changes:
             values["timeouts"] = timeouts_of(changes["timeout"])
             del values["timeout"]
-        return attrs.evolve(self, settings=attrs.evolve(self.settings, **values))  # type: ignore[arg-type]
+        return Session(self.settings.changed(**values), self.shared, self.known, self.budget)
 
     def today(self) -> date:
         """The host's day."""
         return self.shared.clock.now(self.shared.now()).date()
 
-    def plan(self, request: Request, options: Options, *, stream: bool = False) -> Plan:
+    def plan(self, request: Draft, options: Options, *, stream: bool = False) -> Plan:
         """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
         sent then.
         """
         return make_plan(self.settings, self.known, request, options, today=self.today(), stream=stream)
 
     def images(
-        self, request: Request, make: Callable[[ImagesData], S], options: Options
+        self, request: Draft, make: Callable[[ImagesData], S], options: Options
     ) -> Run[S | Pending[S]]:
         """The paid call for a request. Raises `InvalidRequestError` or `BudgetExceededError`: nothing was
         sent then.
@@ -112,7 +136,7 @@ class Session:
         return Run(call, self.settings.retry, self.shared, self.budget)
 
     def streamed(
-        self, request: Request, make: Callable[[ImagesData], Sequence[R]], options: Options
+        self, request: Draft, make: Callable[[ImagesData], Sequence[R]], options: Options
     ) -> tuple[
         Run[Sequence[R] | Pending[Sequence[R]]],
         Callable[[HttpResponse, Callable[[ImageData], R]], StreamReader[R]],
@@ -145,7 +169,7 @@ class Session:
 
         def reader(response: HttpResponse, wrap: Callable[[ImageData], R]) -> StreamReader[R]:
             self.shared.clock.observe(response.headers.get("date"), response.at)
-            return StreamReader(response, call, asked, reading, wrap, plan.adapted)
+            return StreamReader(response, call, asked, reading, wrap, plan)
 
         return Run(call, self.settings.retry, self.shared, self.budget), reader
 
@@ -157,7 +181,7 @@ class Session:
 
         Raises `OutcomeUnknownError` in the end.
         """
-        policy, call = self.settings.retry, pending.call
+        policy, call = policy_of(self.settings.retry), pending.call
         wait, left = policy.backoff(asked), before.remaining()
         if asked > POLLS:
             raise call.lost(Failure("timeout", True, f"it was still not finished when asked {POLLS} times"))
@@ -188,11 +212,11 @@ class Session:
 
     def fetches(self, plan: Plan) -> bool:
         """Whether images are fetched at once: because the caller wants it, or to be scaled."""
-        return self.settings.download == "eager" or plan.adapted.scale is not None
+        return self.settings.download == "eager" or plan.scale is not None
 
-    def moderated_prompt(self, request: Request) -> str | None:
+    def moderated_prompt(self, request: Draft) -> str | None:
         """The prompt to check before this request, or `None` if none is to be checked."""
-        return prompt_of(request) if self.settings.moderate == "before" else None
+        return request.prompt if self.settings.moderate == "before" else None
 
     def timeouts(self, argument: TimeoutArgument, theirs: Timeouts | None) -> Timeouts:
         """The timeouts of one call: its own, else the client's, else those of the caller's HTTP client, else
@@ -220,6 +244,8 @@ class Session:
         try:
             yield
         except e.DownloadError as error:
+            import warnings
+
             with suppress(Warning):  # made an error by a filter, it must not throw a paid image away
                 warnings.warn(
                     f"An image was made but not fetched yet; its URL is kept: {error}", stacklevel=4
@@ -262,7 +288,7 @@ class Session:
         settings, provider = self.settings, self.settings.provider
         key = None
         if provider.images_need_key:
-            key = (provider.auth_header, Secret(f"{provider.auth_scheme} {settings.key.reveal()}".strip()))
+            key = provider.auth_header, settings.credential
         return Fetching(
             shared=self.shared,
             policy=settings.retry,

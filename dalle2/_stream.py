@@ -14,17 +14,20 @@ import attrs
 
 from . import errors as e
 from ._http import Call, Failure, HttpResponse
-from ._images import ImageData
 from ._money import Usage
 from ._outcome import Pending, lost_error
 from ._redact import one_line
-from ._successor import Adaptation, Adapted, fit_each, fitted
+from ._successor import Adaptation, fit_each, fitted
 from ._wire._body import JsonBody
-from ._wire._errors import Asked, problem_error, read_problem
+from ._wire._errors import problem_error
 from ._wire._images import Reading, Unreadable, created_at, plain, read_item
+from ._wire._problem import read_problem
 from ._wire._sse import Event, EventParser
 
 if TYPE_CHECKING:
+    from ._images import ImageData
+    from ._plan import Plan
+    from ._wire._answer import Asked
     from .errors import SavableImage
 
 R = TypeVar("R", bound="SavableImage")
@@ -60,14 +63,14 @@ class StreamReader(Generic[R]):
         asked: Asked,
         reading: Reading,
         wrap: Callable[[ImageData], R],
-        adapted: Adapted,
+        plan: Plan,
     ) -> None:
         self._response = response
         self._call = call
         self._asked = asked
         self._reading = reading
         self._wrap = wrap
-        self._adapted = adapted
+        self._plan = plan
         self._parser = EventParser()
         self._start: bytes | None = b""  # until it shows what the body is
         self._whole: JsonBody | None = None  # the answer of a host that does not stream
@@ -85,7 +88,7 @@ class StreamReader(Generic[R]):
     @property
     def complete(self) -> bool:
         """Whether all the images that were asked for came."""
-        return self.finals >= (self._adapted.request.n or 1)
+        return self.finals >= self._plan.request.n
 
     def feed(self, chunk: bytes) -> Iterator[PartialImage[R] | FinalImage[R]]:
         """The events that this chunk completes. Raises the error that an event reports."""
@@ -143,12 +146,12 @@ class StreamReader(Generic[R]):
                     idempotency_key=self._asked.idempotency_key,
                 )
             ) from None
-        image = self._wrap(fitted(data, self._adapted.scale))
+        image = self._wrap(fitted(data, self._plan.scale))
         if final:
             self._finals.append(image)
             self._partials.clear()
             usage = Usage.from_json(plain(fields.get("usage")))
-            yield FinalImage(image, usage, self._adapted.adaptations)
+            yield FinalImage(image, usage, self._plan.adaptations)
         else:
             self._partials.append(image)
             index = fields.get("partial_image_index")
@@ -157,7 +160,9 @@ class StreamReader(Generic[R]):
     def finish(self) -> Iterator[FinalImage[R]]:
         """After the last byte. Raises `OutcomeUnknownError` if a final image is missing."""
         if self._whole is not None:
-            yield from self._plainly(attrs.evolve(self._response, body=self._whole))
+            yield from self._plainly(
+                HttpResponse(self._response.status, self._response.headers, self._whole, self._response.at)
+            )
         elif not self._finals and self._damaged:
             raise self._early("unreadable", "no final image came, and an event was not one JSON document")
         elif not self._finals or (self._partials and not self.complete):
@@ -168,20 +173,20 @@ class StreamReader(Generic[R]):
         try:
             images = self._call.decode(response)
         except e.Dalle2Error as error:
-            fit_each(error.images, self._adapted.scale)
+            fit_each(error.images, self._plan.scale)
             raise
         if isinstance(images, Pending):
             task = one_line(images.task, 60)
             raise self._early("unreadable", f"the images are made in the background, as task {task}")
-        fit_each(images, self._adapted.scale)
+        fit_each(images, self._plan.scale)
         self._finals = list(images)
         usage = getattr(images, "usage", None)
         for number, image in enumerate(self._finals, 1):
-            yield FinalImage(image, usage if number == self.finals else None, self._adapted.adaptations)
+            yield FinalImage(image, usage if number == self.finals else None, self._plan.adaptations)
 
     def lost(self, failure: Failure) -> e.Dalle2Error:
         """The error for a stream that broke off."""
-        return self._keeping(lost_error(attrs.evolve(failure, sent=True), self._asked))
+        return self._keeping(lost_error(failure._replace(sent=True), self._asked))
 
     def _early(self, reason: Literal["unreadable", "disconnected"], detail: str) -> e.Dalle2Error:
         return self.lost(Failure(reason, True, detail))

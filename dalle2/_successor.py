@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from . import catalog
-from ._images import ImageData
-from ._requests import EditRequest, Request, VariationRequest
+from ._requests._values import EditRequest, VariationRequest
 from .catalog._sizes import parse_size
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ._images import ImageData
+    from ._requests import Request
 
 VARIATION_PROMPT = (
     "Make a variation of this image: the same subject, style, palette and mood, in a new composition with "
@@ -172,7 +175,7 @@ def fitted(image: ImageData, scale: tuple[int, int] | None) -> ImageData:
     from ._prepare import scale_png
 
     try:
-        return attrs.evolve(image, content=scale_png(image.content, *scale), declared_type="image/png")
+        return image._replace(content=scale_png(image.content, *scale), declared_type="image/png")
     except ValueError:  # paid for: an image of another size is better than none
         return image
 

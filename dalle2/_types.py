@@ -1,14 +1,12 @@
-"""Names for values: the vendor's vocabularies and the one sentinel.
+"""Names for values: the vendor's vocabularies, which only type checkers read.
 
 The rule: a set that the vendor may extend stays open (`Literal[...] | str`), so that a type checker completes
-the known values and a new one needs no release of this package. `None` always means "not sent"; `DEFAULT`
-means "the client's own setting".
+the known values and a new one needs no release of this package. `None` always means "not sent".
 """
 
 from __future__ import annotations
 
-import enum
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 Size: TypeAlias = Literal["256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "auto"] | str
 ResponseFormat: TypeAlias = Literal["url", "b64_json"] | str
@@ -19,16 +17,3 @@ ModerationLevel: TypeAlias = Literal["low", "auto"] | str
 OutputFormat: TypeAlias = Literal["png", "jpeg", "webp", "gif", "svg"] | str
 InputFidelity: TypeAlias = Literal["high", "low"] | str
 ExpirySource: TypeAlias = Literal["signature", "created"]
-
-
-class Default(enum.Enum):
-    """The type of `DEFAULT`; an enum so that type checkers can tell it from `None`."""
-
-    DEFAULT = "DEFAULT"
-
-    def __repr__(self) -> str:
-        return "DEFAULT"
-
-
-DEFAULT: Final = Default.DEFAULT
-"""The client's own setting, where `None` means something else (no limit)."""

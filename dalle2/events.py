@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from .errors import Dalle2Error
+if TYPE_CHECKING:
+    from .errors import Dalle2Error
 
 
 @attrs.frozen(kw_only=True)

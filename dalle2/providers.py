@@ -7,9 +7,7 @@ it is a field, so that a new host is a new `Provider` and no new code.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
-
-import attrs
+from typing import Literal, NamedTuple
 
 from .errors import ConfigurationError
 
@@ -23,8 +21,10 @@ DEFAULT_PATHS: Mapping[str, str] = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class Provider:
+_NOTHING: Mapping[str, str] = {}
+
+
+class Provider(NamedTuple):
     """One host of the API, or one way to speak to it.
 
     - `base_url`: where the paths start, usually ending in `/v1`; `None` only for the embedded emulator.
@@ -44,17 +44,21 @@ class Provider:
     key_variables: tuple[str, ...] = ("OPENAI_API_KEY",)
     url_variables: tuple[str, ...] = ()
     wire: Literal["images", "responses"] = "images"
-    paths: Mapping[str, str] = attrs.field(factory=lambda: DEFAULT_PATHS, repr=False)
+    paths: Mapping[str, str] = DEFAULT_PATHS
     auth_header: str = "Authorization"
     auth_scheme: str = "Bearer"
-    query: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    default_key: str | None = attrs.field(default=None, repr=False)
+    query: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = _NOTHING
+    default_key: str | None = None
     openai_like: bool = False
     images_need_key: bool = False
     image_hosts: tuple[str, ...] = ()
     idempotency_header: str | None = "Idempotency-Key"
     official: bool = False
+
+    def __repr__(self) -> str:
+        """Without what may hold a secret: headers, query, key."""
+        return f"Provider(name={self.name!r}, base_url={self.base_url!r}, wire={self.wire!r})"
 
     @classmethod
     def custom(cls, base_url: str, *, name: str = "custom") -> Provider:

@@ -7,15 +7,25 @@ list) may always be repeated. A complete answer, whatever its status within, is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 
 from . import errors as e
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from typing import Any, Literal, Protocol
+
     import tenacity
+
+    class Repeating(Protocol):
+        """What the adapter asks of one logical call."""
+
+        delay: float
+
+        def repeats(self, error: BaseException) -> bool:
+            """Judge a failure; if it is to be repeated, `delay` says after how long."""
 
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -112,15 +122,6 @@ def _host_failed(error: e.APIStatusError) -> bool:
     """A 5xx that tells nothing of whether the call was carried out, and that the host lets be repeated."""
     failed = type(error) is e.InternalServerError and (error.status_code or 0) >= 500
     return failed and error.headers.get("x-should-retry", "").lower() != "false"
-
-
-class Repeating(Protocol):
-    """What the adapter asks of one logical call."""
-
-    delay: float
-
-    def repeats(self, error: BaseException) -> bool:
-        """Judge a failure; if it is to be repeated, `delay` says after how long."""
 
 
 def attempts(run: Repeating, sleep: Callable[[float], None]) -> Iterator[tenacity.AttemptManager]:

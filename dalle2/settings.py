@@ -8,110 +8,165 @@ however they were made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+import enum
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import attrs
 
 from ._clean import STRAY, checked_headers, clean_base_url, clean_key, clean_word, hide
 from ._http import Secret, Timeouts
-from ._types import DEFAULT, Default
 from .errors import ConfigurationError
 from .providers import PROVIDERS, Provider
-from .retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from typing import Any, Literal, Protocol, TypeAlias
+
     from ._money import PriceTable
+    from .retry import RetryPolicy
+
+    class TimeoutLike(Protocol):
+        """Any object with httpx's four phases, such as `httpx.Timeout`."""
+
+        @property
+        def connect(self) -> float | None:
+            """Seconds, or `None` for no limit."""
+
+        @property
+        def read(self) -> float | None:
+            """Seconds, or `None` for no limit."""
+
+        @property
+        def write(self) -> float | None:
+            """Seconds, or `None` for no limit."""
+
+        @property
+        def pool(self) -> float | None:
+            """Seconds, or `None` for no limit."""
+
+    TimeoutArgument: TypeAlias = "float | TimeoutLike | Default | None"
+
+
+class Default(enum.Enum):
+    """The type of `DEFAULT`; an enum so that type checkers can tell it from `None`."""
+
+    DEFAULT = "DEFAULT"
+
+    def __repr__(self) -> str:
+        return "DEFAULT"
+
+
+DEFAULT: Final = Default.DEFAULT
+"""The client's own setting, where `None` means something else (no limit)."""
 
 DEFAULT_MODEL = "dall-e-2"
 DEFAULT_TIMEOUTS = Timeouts(connect=10.0, read=600.0, write=120.0, pool=60.0)
 """Seconds. Slow image models answer after minutes; connecting takes none."""
 
 
-class TimeoutLike(Protocol):
-    """Any object with httpx's four phases, such as `httpx.Timeout`."""
-
-    @property
-    def connect(self) -> float | None:
-        """Seconds, or `None` for no limit."""
-
-    @property
-    def read(self) -> float | None:
-        """Seconds, or `None` for no limit."""
-
-    @property
-    def write(self) -> float | None:
-        """Seconds, or `None` for no limit."""
-
-    @property
-    def pool(self) -> float | None:
-        """Seconds, or `None` for no limit."""
+def _check_one_of(name: str, value: object, *allowed: str) -> None:
+    if value is not None and value not in allowed:
+        words = " or ".join(map(repr, allowed))
+        raise ConfigurationError(f"{name} must be None or {words}; it is {value!r:.40}")
 
 
-TimeoutArgument: TypeAlias = float | TimeoutLike | Default | None
-
-
-def _one_of(*allowed: str) -> Callable[[object, attrs.Attribute[Any], object], None]:
-    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is not None and value not in allowed:
-            words = " or ".join(map(repr, allowed))
-            raise ConfigurationError(f"{attribute.name} must be None or {words}; it is {value!r:.40}")
-
-    return check
-
-
-def _word(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is not None:
-        clean_word(value, attribute.name)
-
-
-def _model(value: str) -> str:
-    return clean_word(value, "model")
-
-
-def _policy(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, RetryPolicy):
-        raise ConfigurationError(f"retry must be a RetryPolicy; it is {value!r:.40}")
-
-
-@attrs.frozen(kw_only=True)
 class Settings:
-    """A client's settings: valid, complete, and safe to print."""
+    """A client's settings: valid, complete, and safe to print. What follows from them is worked out once.
 
-    provider: Provider
-    base_url: str
-    key: Secret
-    key_from: str
-    model: str = attrs.field(converter=_model)
-    organization: str | None = attrs.field(default=None, validator=_word)
-    project: str | None = attrs.field(default=None, validator=_word)
-    timeouts: Timeouts | None = None
-    retry: RetryPolicy = attrs.field(default=RetryPolicy(), validator=_policy)
-    headers: Mapping[str, str] = attrs.field(factory=dict, converter=checked_headers, repr=False)
-    moderate: Literal["before"] | None = attrs.field(default=None, validator=_one_of("before"))
-    download: Literal["eager"] | None = attrs.field(default=None, validator=_one_of("eager"))
-    successor: str | None = attrs.field(default=None, validator=_word)
-    split_n: bool = False
-    prices: PriceTable | None = attrs.field(default=None, repr=False)
+    `retry` is `None` for the default policy, which is loaded when something has failed.
+    """
 
-    @property
-    def host(self) -> str:
+    __slots__ = (
+        "base_url", "credential", "download", "headers", "host", "key", "key_from", "model", "moderate",
+        "openai_like", "organization", "prices", "project", "provider", "retry", "split_n", "successor",
+        "timeouts",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        base_url: str,
+        key: Secret,
+        key_from: str,
+        model: str,
+        organization: str | None = None,
+        project: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+        moderate: Literal["before"] | None = None,
+        download: Literal["eager"] | None = None,
+        successor: str | None = None,
+        split_n: bool = False,
+        prices: PriceTable | None = None,
+    ) -> None:
+        self.provider = provider
+        self.base_url = base_url
+        self.key = key
+        self.key_from = key_from
+        self.model = clean_word(model, "model")
+        self.organization = organization
+        self.project = project
+        self.timeouts = timeouts
+        self.retry = retry
+        self.headers = checked_headers(headers)
+        self.moderate = moderate
+        self.download = download
+        self.successor = successor
+        self.split_n = split_n
+        self.prices = prices
+        for name in ("organization", "project", "successor"):
+            if getattr(self, name) is not None:
+                clean_word(getattr(self, name), name)
+        _check_one_of("moderate", moderate, "before")
+        _check_one_of("download", download, "eager")
+        if retry is not None:
+            check_policy(retry)
+        self.host = urlsplit(base_url).netloc
         """The API's host, for messages."""
-        return urlsplit(self.base_url).netloc
-
-    @property
-    def openai_like(self) -> bool:
+        known = self.origin[1]
+        self.openai_like = known == "api.openai.com" or (provider.openai_like and not provider.official)
         """Whether an unsigned image URL is known to live one hour: on OpenAI's own host, or where the
         provider says so.
         """
-        host = (urlsplit(self.base_url).hostname or "").lower()
-        return host == "api.openai.com" or (self.provider.openai_like and not self.provider.official)
+        self.credential = Secret(f"{provider.auth_scheme} {key.reveal()}".strip())
+        """The key as it is sent."""
 
     @property
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port of the API."""
         return origin_of(self.base_url)
+
+    def changed(self, **changes: Any) -> Settings:
+        """The same with other values. Raises `ConfigurationError`."""
+        kept = {name: getattr(self, name) for name in self.__slots__ if name not in _WORKED_OUT}
+        return Settings(**kept | changes)
+
+    def __repr__(self) -> str:
+        return (
+            f"Settings(provider={self.provider!r}, base_url={self.base_url!r}, key={self.key!r}, "
+            f"key_from={self.key_from!r}, model={self.model!r})"
+        )
+
+
+_WORKED_OUT = ("credential", "host", "openai_like")
+
+
+def check_policy(value: object) -> None:
+    """Raises `ConfigurationError` for what is no `RetryPolicy`."""
+    from .retry import RetryPolicy
+
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError(f"retry must be a RetryPolicy; it is {value!r:.40}")
+
+
+def policy_of(retry: RetryPolicy | None) -> RetryPolicy:
+    """The policy that a setting means."""
+    if retry is not None:
+        return retry
+    from .retry import RetryPolicy
+
+    return RetryPolicy()
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
@@ -228,7 +283,7 @@ def resolve(
     if url and not named:
         url, query = clean_base_url(url, f"the base_url of {chosen.name}")
     if query:
-        chosen = attrs.evolve(chosen, query={**chosen.query, **query})
+        chosen = chosen._replace(query={**chosen.query, **query})
     openai = chosen.name == "openai"
     return Settings(
         provider=chosen,
@@ -239,8 +294,8 @@ def resolve(
         organization=_given(organization, "organization", environ, "OPENAI_ORG_ID" if openai else ""),
         project=_given(project, "project", environ, "OPENAI_PROJECT_ID" if openai else ""),
         timeouts=timeouts_of(timeout),
-        retry=RetryPolicy() if retry is None else retry,
-        headers=headers or {},
+        retry=retry,
+        headers=headers,
         moderate=moderate,
         download=download,
         successor=successor,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,8 +58,8 @@ def test_every_entry_is_whole(model: Model) -> None:
     assert "generate" in model.endpoints
     assert (model.retired_on is None) == (model.successor is None)
     assert model.successor is None or MODELS[model.successor].retired_on is None
-    assert model.snapshot_of is None or model == attrs.evolve(
-        MODELS[model.snapshot_of], name=model.name, snapshot_of=model.snapshot_of
+    assert model.snapshot_of is None or model == MODELS[model.snapshot_of]._replace(
+        name=model.name, snapshot_of=model.snapshot_of
     )
 
 
@@ -352,12 +351,12 @@ def test_a_chain_of_advice_is_followed_and_a_circle_ends() -> None:
     """From model to model until one lives; advice that goes round gives none."""
     gone = date(2026, 1, 1)
     models = {
-        "a": attrs.evolve(FREE, name="a", retired_on=gone, successor="b"),
-        "b": attrs.evolve(FREE, name="b", retired_on=gone, successor="c"),
-        "c": attrs.evolve(FREE, name="c"),
-        "x": attrs.evolve(FREE, name="x", retired_on=gone, successor="y"),
-        "y": attrs.evolve(FREE, name="y", retired_on=gone, successor="x"),
-        "z": attrs.evolve(FREE, name="z", retired_on=gone, successor="nowhere"),
+        "a": FREE._replace(name="a", retired_on=gone, successor="b"),
+        "b": FREE._replace(name="b", retired_on=gone, successor="c"),
+        "c": FREE._replace(name="c"),
+        "x": FREE._replace(name="x", retired_on=gone, successor="y"),
+        "y": FREE._replace(name="y", retired_on=gone, successor="x"),
+        "z": FREE._replace(name="z", retired_on=gone, successor="nowhere"),
     }
     assert catalog.successor_of("a", TODAY, models=models) == "c"
     assert catalog.successor_of("x", TODAY, models=models) is None

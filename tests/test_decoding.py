@@ -7,18 +7,18 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dalle2 import errors as e
-from dalle2._core import Options, images_call
+from dalle2._api import Options
+from dalle2._core import images_call
 from dalle2._expiry import Expiry
+from dalle2._form import FilePart
 from dalle2._http import (
     Call,
     Failure,
-    FilePart,
     HttpRequest,
     HttpResponse,
     Secret,
@@ -29,7 +29,7 @@ from dalle2._images import ImageData, ImagesData, declared_type, type_of_format
 from dalle2._inputs import InputImage
 from dalle2._media import ImageFacts
 from dalle2._outcome import Knowledge, Pending
-from dalle2._requests import GenerateRequest
+from dalle2._requests._draft import Draft
 from dalle2._values import Moderation
 from dalle2._wire._body import JsonBody
 from dalle2._wire._forms import encode_form
@@ -268,7 +268,7 @@ def test_created_falls_back_to_the_date_and_then_to_now(value: object) -> None:
 def test_a_dall_e_url_of_openai_lives_one_hour() -> None:
     """Without a signature the documented hour counts, on a host that is OpenAI's or like it."""
     document = {"created": 1724527201, "data": [{"url": URL}]}
-    images = read(document, attrs.evolve(READING, openai_like=True))[0].images
+    images = read(document, READING._replace(openai_like=True))[0].images
     assert images[0].expiry == Expiry(datetime(2024, 8, 24, 20, 20, 1, tzinfo=UTC), "created")
     assert one({"url": URL}).expiry == Expiry()
 
@@ -277,7 +277,7 @@ def call_of(provider: str = "openai", base_url: str | None = None) -> Call[Any]:
     """A paid call whose result is the images of its answer as values."""
     return images_call(
         resolve({}, api_key="sk-test-0123456789", provider=provider, base_url=base_url),
-        GenerateRequest(prompt="a corgi astronaut"),
+        Draft.generation(None, model="dall-e-2", prompt="a corgi astronaut"),
         Options(idempotency_key="k-1"),
         lambda data: data,  # type: ignore[arg-type, return-value]
         today=date(2026, 11, 20),
@@ -372,11 +372,9 @@ def test_no_json_raises_anything_but_this_packages_errors(document: object, prov
 def test_no_error_body_raises_anything_else(document: object, status: int, header: str) -> None:
     """Any JSON under any status is one error of the tree, whatever the headers say."""
     raw = json.dumps(document).encode()
-    response = attrs.evolve(
-        answer(raw),
-        status=status,
-        headers={"retry-after": header, "location": header, "x-request-id": header},
-    )
+    response = answer(raw)
+    response.status = status
+    response.headers = {"retry-after": header, "location": header, "x-request-id": header}
     try:
         call_of().decode(response)
     except (e.APIError, e.DecodeError) as error:
@@ -628,7 +626,7 @@ def test_no_phase_lasts_longer_than_the_deadline(
     remaining: float | None, expected: tuple[float | None, ...]
 ) -> None:
     """Limits shrink to what is left, and "no limit" becomes one."""
-    assert attrs.astuple(Timeouts(10.0, None, 5.0, 1.0).within(remaining)) == expected
+    assert Timeouts(10.0, None, 5.0, 1.0).within(remaining) == expected
 
 
 def test_a_transport_error_carries_its_failure() -> None:

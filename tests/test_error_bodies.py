@@ -13,9 +13,11 @@ import attrs
 import pytest
 
 from dalle2 import errors as e
-from dalle2._http import HttpResponse
+from dalle2._http import HttpResponse, Secret
+from dalle2._wire._answer import Asked, reports_failure, request_id
 from dalle2._wire._body import JsonBody
-from dalle2._wire._errors import Asked, error_of, problem_error, read_problem, reports_failure, request_id
+from dalle2._wire._errors import error_of, problem_error
+from dalle2._wire._problem import read_problem
 
 BODIES = Path(__file__).parent / "bodies"
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -25,7 +27,7 @@ UUID = "0d4f2f3b-9f0a-4a8e-8e34-6f2ad64f1b77"
 RELAY_ID = "20261120101112345678901AbCdEf"
 
 ASKED = Asked(
-    key=KEY,
+    key=Secret(KEY),
     prompt=PROMPT,
     model="dall-e-2",
     host="api.example.com",
@@ -35,7 +37,7 @@ ASKED = Asked(
     retired=True,
     successor="gpt-image-2.5-flare",
 )
-LIVING = attrs.evolve(ASKED, model="gpt-image-2", retired=False, successor=None)
+LIVING = ASKED._replace(model="gpt-image-2", retired=False, successor=None)
 
 
 @attrs.frozen
@@ -175,7 +177,7 @@ CASES = (
         "openai-ip-not-authorized",
         e.AuthenticationError,
         "check api_key (",
-        asked=attrs.evolve(ASKED, key_names=()),
+        asked=ASKED._replace(key_names=()),
     ),
     Case(
         "openai-model-gone",
@@ -192,7 +194,7 @@ CASES = (
         code="invalid_value",
         type=USER_ERROR,
         param="model",
-        asked=attrs.evolve(ASKED, successor=None),
+        asked=ASKED._replace(successor=None),
         name="openai-model-gone, no successor",
     ),
     Case(
@@ -212,7 +214,7 @@ CASES = (
         code="invalid_value",
         type=USER_ERROR,
         param="model",
-        asked=attrs.evolve(ASKED, model="gpt-image-1.5"),
+        asked=ASKED._replace(model="gpt-image-1.5"),
     ),
     Case("openai-model-not-found", e.ModelRetiredError, "is retired", code="model_not_found", param="model"),
     Case(
@@ -369,7 +371,7 @@ CASES = (
         e.OutcomeUnknownError,
         "A gateway answered in place of the API: try again later",
         request_id=RELAY_ID,
-        asked=attrs.evolve(ASKED, paid=False),
+        asked=ASKED._replace(paid=False),
         name="cometapi-gateway-timeout, free call",
     ),
     Case(
@@ -596,13 +598,13 @@ def test_a_long_message_is_read_whole_before_it_decides() -> None:
 
 def test_a_short_prompt_hides_nothing_from_the_verdict() -> None:
     """A prompt of a digit does not take the zero out of "Limit: 0"."""
-    error = error_of(recorded("openai-no-allowance"), attrs.evolve(ASKED, prompt="0"))
+    error = error_of(recorded("openai-no-allowance"), ASKED._replace(prompt="0"))
     assert type(error) is e.QuotaExceededError
 
 
 def test_a_call_without_prompt_and_key_is_told_as_well() -> None:
     """A free call, of which nothing is to be hidden, gets the same verdicts."""
-    asked = Asked(key=None, prompt=None, model="m", host="h", paid=False)
+    asked = Asked(key=Secret(""), prompt=None, model="m", host="h", paid=False)
     error = error_of(recorded("openai-policy"), asked)
     assert type(error) is e.ContentPolicyError
     assert not error_of(recorded("json-empty"), asked).maybe_billed

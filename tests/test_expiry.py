@@ -15,13 +15,12 @@ from dalle2._expiry import (
     MAX_WAIT,
     Expiry,
     ServerClock,
-    StoreVerdict,
     expiry_of,
     parse_http_date,
     parse_retry_after,
     signed_expiry,
-    store_verdict,
 )
+from dalle2._verdict import StoreVerdict, store_verdict
 
 AT = datetime(2024, 8, 24, 20, 20, 1, tzinfo=UTC)
 UNIX = int(AT.timestamp())
@@ -377,7 +376,7 @@ def test_the_server_corrects_a_wrong_local_clock() -> None:
     clock = ServerClock()
     clock.observe("Sat, 24 Aug 2024 21:00:00 GMT", NOW)
     assert clock.now(NOW) == NOW + timedelta(hours=1)
-    assert pickle.loads(pickle.dumps(clock)) == clock
+    assert pickle.loads(pickle.dumps(clock)).offset == clock.offset
     clock.observe("Sat, 24 Aug 2024 20:00:01 GMT", NOW)
     assert clock.now(NOW) == NOW
 

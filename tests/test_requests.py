@@ -28,7 +28,8 @@ from dalle2 import (
     read_input,
 )
 from dalle2._inputs import LARGEST, read_inputs
-from dalle2._requests import inputs_of, parameters, prompt_of
+from dalle2._requests._draft import Draft, value_of
+from dalle2._requests._values import parameters
 from dalle2.testing import Emulator
 
 
@@ -450,7 +451,7 @@ def test_a_mask_that_the_model_does_not_limit_is_not_checked() -> None:
 
     known = catalog.find("dall-e-2")
     assert known is not None
-    without = attrs.evolve(known, images=None, mask=None)
+    without = known._replace(images=None, mask=None)
     check_inputs(without, (read_input(png(4, 5)),), read_input(png(8, 8)))
 
 
@@ -490,15 +491,40 @@ def test_requests_are_values() -> None:
     assert parameters(made) == {"prompt": "a SECRET corgi", "user": "SECRET", "n": 2}
 
 
+def test_a_draft_and_its_value_say_the_same() -> None:
+    """A call works with a draft; who looks at its request sees the value, and each makes the other."""
+    given = {"model": "dall-e-2", "n": 2, "size": "256x256", "prompt": "a corgi"}
+    draft = Draft.generation({"seed": 1}, **given, style=None)
+    made = GenerateRequest(**given, extra_body={"seed": 1})  # type: ignore[arg-type]
+    assert draft.value == made
+    assert draft.value is draft.value
+    assert value_of(draft) is draft.value
+    assert value_of(made) is made
+    back = Draft.of(made)
+    assert (back.operation, back.parameters, back.extra_body) == ("generate", draft.parameters, {"seed": 1})
+    assert list(back.parameters) == list(draft.parameters)
+    image, mask = read_input(PNG), read_input(PNG, "mask")
+    for request in (
+        EditRequest(image=[image, image], prompt="a corgi", mask=mask, n=2),
+        VariationRequest(image=image, n=2),
+    ):
+        assert Draft.of(request).value is request
+        smaller = Draft.of(request).without("n")
+        assert smaller.value == attrs.evolve(request, n=None)
+        assert smaller.without("n") is smaller
+        assert smaller.to("m").value == attrs.evolve(request, n=None, model="m")
+
+
 def test_what_a_request_is_made_of() -> None:
     """Prompt, images and mask of each kind."""
     image = read_input(PNG)
     mask = read_input(PNG, "mask")
-    assert inputs_of(GenerateRequest(prompt="a corgi")) == ((), None)
-    assert inputs_of(EditRequest(image=image, prompt="a corgi", mask=mask)) == ((image,), mask)
-    assert inputs_of(VariationRequest(image=image)) == ((image,), None)
-    assert prompt_of(VariationRequest(image=image)) is None
-    assert prompt_of(EditRequest(image=image, prompt="a corgi")) == "a corgi"
+    generation = Draft.of(GenerateRequest(prompt="a corgi"))
+    edit = Draft.of(EditRequest(image=image, prompt="a corgi", mask=mask))
+    variation = Draft.of(VariationRequest(image=image))
+    assert (generation.images, generation.mask) == ((), None)
+    assert (edit.images, edit.mask, edit.prompt) == ((image,), mask, "a corgi")
+    assert (variation.images, variation.mask, variation.prompt) == ((image,), None, None)
 
 
 def test_a_request_tells_what_it_will_cost() -> None:

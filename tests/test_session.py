@@ -27,9 +27,10 @@ from dalle2 import (
     providers,
     settings,
 )
-from dalle2._core import Options
+from dalle2._api import Options
 from dalle2._outcome import POLLS, Knowledge
 from dalle2._plan import make_plan
+from dalle2._requests._draft import Draft
 from dalle2.testing import TRIGGERS, Emulator
 
 QUICK = RetryPolicy(initial=0)
@@ -204,7 +205,7 @@ def planned(model: str, today: date, known: Knowledge | None = None, **arguments
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         request = GenerateRequest(prompt="a corgi")
-        make_plan(found, known or Knowledge(), request, Options(), today=today, stream=False)
+        make_plan(found, known or Knowledge(), Draft.of(request), Options(), today=today, stream=False)
     assert all(warning.filename == __file__ for warning in caught)
     assert all(warning.category is dalle2.ModelRetirementWarning for warning in caught)
     return [str(warning.message) for warning in caught]

@@ -17,8 +17,9 @@ from PIL import Image
 
 import dalle2
 from dalle2 import _plan, catalog
-from dalle2._core import Options
+from dalle2._api import Options
 from dalle2._outcome import Knowledge
+from dalle2._requests._draft import Draft
 from dalle2._run import Shared
 from dalle2._session import Session
 from dalle2._successor import VARIATION_PROMPT
@@ -265,7 +266,7 @@ def test_a_successor_that_ends_later_is_refused_then() -> None:
     settings = resolve({"OPENAI_API_KEY": "sk-test"}, successor=FLARE)
     request = dalle2.GenerateRequest(prompt="a corgi")
     with pytest.raises(dalle2.ConfigurationError, match="itself retired"):
-        _plan.make_plan(settings, known, request, Options(), today=date(2026, 12, 24), stream=False)
+        _plan.make_plan(settings, known, Draft.of(request), Options(), today=date(2026, 12, 24), stream=False)
 
 
 def test_auto_needs_a_living_model() -> None:
@@ -472,7 +473,7 @@ def plan(day: date, model: str, known: Knowledge | None = None, **settings: Any)
     """What happens before a call on that day."""
     resolved = resolve({"OPENAI_API_KEY": "sk-test", "COMETAPI_KEY": "sk-test"}, **settings)
     request = dalle2.GenerateRequest(prompt="a corgi", model=model)
-    _plan.make_plan(resolved, known or Knowledge(), request, Options(), today=day, stream=False)
+    _plan.make_plan(resolved, known or Knowledge(), Draft.of(request), Options(), today=day, stream=False)
 
 
 @pytest.mark.usefixtures("unwarned")

@@ -18,9 +18,10 @@ import pytest
 import dalle2
 from dalle2 import RetryPolicy
 from dalle2._http import HttpRequest, Timeouts, TransportError
-from dalle2._transport import AsyncTransport, Transport
+from dalle2._transport._async import AsyncTransport
 from dalle2._transport._pools import MOST_POOLS, PER_POOL, Slots
 from dalle2._transport._shared import Watch, as_written, tls_context
+from dalle2._transport._sync import Transport
 
 from .faults import catalogue
 from .faults.server import IMAGE, Connection, FaultServer

@@ -474,7 +474,7 @@ ANSWER = json.dumps(
 
 def responses(server: Server) -> Provider:
     """CometAPI's second form, on the recording server."""
-    return attrs.evolve(dalle2.providers.PROVIDERS["cometapi-responses"], base_url=server.url)
+    return dalle2.providers.PROVIDERS["cometapi-responses"]._replace(base_url=server.url)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,7 @@ not an image is called by its name.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from ._formats import WALKERS, ImageError, NotAnImage, Seen, Truncated
 
@@ -49,8 +47,7 @@ _SVG = (
 )
 
 
-@attrs.frozen
-class ImageFacts:
+class ImageFacts(NamedTuple):
     """What an image's own header says. Width and height are in pixels; `has_alpha`: it can be transparent."""
 
     media_type: str

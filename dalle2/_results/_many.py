@@ -7,17 +7,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast, overload
 
-import attrs
-
-from .._images import ImagesData
-from .._successor import Adaptation, Adapted, fit_each
+from .._files import safe_stem
+from .._requests._draft import value_of
 from ..errors import DownloadError
+from ._target import Target
 
 if TYPE_CHECKING:
+    import os
+
+    from .._images import ImagesData
     from .._money import PriceTable, Usage
+    from .._plan import Plan
     from .._requests import Request
+    from .._successor import Adaptation
 
 R = TypeVar("R")
 
@@ -28,33 +32,48 @@ class BaseImages(Sequence[R], Generic[R]):
     def __init__(self, data: ImagesData, results: Sequence[R]) -> None:
         self._data = data
         self._results = tuple(results)
-        self._adapted: Adapted | None = None
+        self._adaptations: tuple[Adaptation, ...] = ()
+        self._scale: tuple[int, int] | None = None
         self._prices: PriceTable | None = None
 
     @classmethod
-    def joined(cls, parts: Sequence[Self], adapted: Adapted, prices: PriceTable | None = None) -> Self:
+    def joined(cls, parts: Sequence[Self], plan: Plan, prices: PriceTable | None = None) -> Self:
         """The results of several calls as one, in order."""
-        first = parts[0]
-        data = first._data
+        data, results = parts[0]._data, parts[0]._results
         if len(parts) > 1:
             from .._money import Usage
 
             images = tuple(image for part in parts for image in part._data.images)
             usage = Usage.total(part.usage for part in parts)
-            data = attrs.evolve(data, images=images, usage=usage, request=adapted.request)
-        joined = cls(data, [result for part in parts for result in part])
-        joined._adapted = adapted
+            data = data._replace(images=images, usage=usage, request=plan.request)
+            results = tuple(result for part in parts for result in part)
+        joined = cls(data, results)
+        joined._adaptations = plan.adaptations
+        joined._scale = plan.scale
         joined._prices = prices
         return joined
 
+    def _targets(self, directory: str | os.PathLike[str], overwrite: bool) -> list[tuple[R, Target]]:
+        """Where each image is saved in `directory`: under its prompt, numbered if there are several."""
+        stems: dict[str, str] = {}
+        targets = []
+        for number, result in enumerate(self._results, 1):
+            prompt: str = result._data.prompt or ""  # type: ignore[attr-defined]
+            stem = stems.get(prompt) or stems.setdefault(prompt, safe_stem(prompt))
+            name = f"{stem}-{number}" if len(self._results) > 1 else stem
+            targets.append((result, Target(directory, name, overwrite=overwrite, inside=True)))
+        return targets
+
     def fit(self) -> None:
         """Bring the images to the size that was asked for, if a successor could not make it."""
-        fit_each(self._results, None if self._adapted is None else self._adapted.scale)
+        from .._successor import fit_each
+
+        fit_each(self._results, self._scale)
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
         """Each change that was made to serve the request on `Client(successor=...)`; empty without one."""
-        return () if self._adapted is None else self._adapted.adaptations
+        return self._adaptations
 
     @property
     def cost(self) -> float | None:
@@ -103,8 +122,7 @@ class BaseImages(Sequence[R], Generic[R]):
         """The request as it was sent, model included: `client.send(images.request)` asks for the same
         again.
         """
-        request: Request = self._data.request  # type: ignore[assignment]
-        return request
+        return cast("Request", value_of(self._data.request))
 
     @property
     def extra(self) -> Mapping[str, object]:

@@ -143,9 +143,8 @@ class BaseResult(Generic[F]):
             bundle["text/html"] = f'<img src="{html.escape(self._data.url)}" referrerpolicy="no-referrer">'
         return bundle
 
-    def _stem(self, number: int | None = None) -> str:
-        stem = safe_stem(self._data.prompt or "")
-        return stem if number is None else f"{stem}-{number}"
+    def _stem(self) -> str:
+        return safe_stem(self._data.prompt or "")
 
     def _hold(self, content: bytes) -> bytes:
         self._data = self._data.holding(content)

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._files import AtomicFile, has_image_suffix, is_directory_target
 from .._media import suffix_for
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Target:
-    """Where an image is to be saved: a file, or a name of its own in a directory."""
+    """Where an image is to be saved: a file, or a name of its own in a directory.
 
-    def __init__(self, path: str | os.PathLike[str], stem: str, *, overwrite: bool) -> None:
-        self._named = not is_directory_target(path)
-        self._path = Path(path) if self._named else Path(path) / stem
+    `stem` is that name, or gives it if it is wanted; `inside` says that `path` is a directory.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        stem: str | Callable[[], str],
+        *,
+        overwrite: bool,
+        inside: bool = False,
+    ) -> None:
+        self._named = not (inside or is_directory_target(path))
+        self._path = Path(path)
+        if not self._named:
+            self._path /= stem if isinstance(stem, str) else stem()
         self._overwrite = overwrite
 
     def open(self) -> AtomicFile:

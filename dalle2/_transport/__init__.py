@@ -1,9 +1,4 @@
-"""The only place that knows httpx (and its twin httpx2): one exchange, and what went wrong in it."""
+"""The only place that knows httpx (and its twin httpx2): one exchange, and what went wrong in it.
 
-from __future__ import annotations
-
-from ._async import AsyncAnswer, AsyncTransport
-from ._shared import AsyncHttpClient, HttpClient
-from ._sync import Answer, Transport
-
-__all__ = ["Answer", "AsyncAnswer", "AsyncHttpClient", "AsyncTransport", "HttpClient", "Transport"]
+Blocking exchanges are in `_sync`, awaited ones in `_async`: a client loads only its own.
+"""

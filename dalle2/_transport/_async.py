@@ -8,16 +8,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-import attrs
-
 from .._http import HttpRequest, Timeouts, TransportError
 from ._pools import Base, Slot, Slots
-from ._shared import AsyncHttpClient, Guard, Watch, as_written, build, flat
+from ._shared import Watch, as_written, build, flat
 
 if TYPE_CHECKING:
     from types import AsyncGeneratorType, ModuleType
 
     import httpx
+
+    from ._shared import AsyncHttpClient, Guard
 
 _BUFFERED = 64
 """Chunks that may have come before a connection was closed."""
@@ -64,7 +64,7 @@ class AsyncAnswer:
             self._left = True
             return chunk
         except (lib.HTTPError, lib.StreamError) as error:
-            failure = attrs.evolve(self._watch.failure(lib, error), sent=True)
+            failure = self._watch.failure(lib, error)._replace(sent=True)
         raise TransportError(failure)
 
     async def aclose(self) -> None:

@@ -13,8 +13,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
-import attrs
-
 from .._http import Timeouts, TransportError
 from ..errors import ConfigurationError
 from ._bare import AsyncBareClient, BareClient, proxies_set
@@ -33,12 +31,14 @@ IDLE = 5.0
 """Seconds after which a connection is not used again: a paid request on a stale one could be lost."""
 
 
-@attrs.define(eq=False, repr=False)
 class Slot(Generic[C]):
     """A client with its small pool, and how many requests are on it."""
 
-    client: C
-    busy: int = 0
+    __slots__ = ("busy", "client")
+
+    def __init__(self, client: C) -> None:
+        self.client = client
+        self.busy = 0
 
 
 class Slots(Generic[C]):

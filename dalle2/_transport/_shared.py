@@ -19,38 +19,38 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 
-import attrs
-
-from .._http import Failure, FailureKind, Form, HttpRequest, Secret, Timeouts
+from .._http import Failure, Secret
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Mapping
     from types import ModuleType
+    from typing import Literal, Protocol, TypeAlias
 
     import httpx
 
-Guard: TypeAlias = Callable[[str], str | None]
-"""Takes the address that a name resolved to, gives the reason to refuse it or `None`."""
+    from .._form import Form
+    from .._http import FailureKind, HttpRequest, Timeouts
 
+    Guard: TypeAlias = "Callable[[str], str | None]"
+    """Takes the address that a name resolved to, gives the reason to refuse it or `None`."""
 
-class HttpClient(Protocol):
-    """An `httpx.Client` or `httpx2.Client`."""
+    class HttpClient(Protocol):
+        """An `httpx.Client` or `httpx2.Client`."""
 
-    @property
-    def is_closed(self) -> bool: ...
-    def close(self) -> None: ...
+        @property
+        def is_closed(self) -> bool: ...
+        def close(self) -> None: ...
 
+    class AsyncHttpClient(Protocol):
+        """An `httpx.AsyncClient` or `httpx2.AsyncClient`."""
 
-class AsyncHttpClient(Protocol):
-    """An `httpx.AsyncClient` or `httpx2.AsyncClient`."""
-
-    @property
-    def is_closed(self) -> bool: ...
-    async def aclose(self) -> None: ...
+        @property
+        def is_closed(self) -> bool: ...
+        async def aclose(self) -> None: ...
 
 
 _contexts: dict[tuple[str | None, ...], ssl.SSLContext] = {}
@@ -177,7 +177,7 @@ def build(
         request.method,
         _parsed(lib, request.url) if client is None and request.method == "POST" else request.url,
         headers=[(name, _plain(value)) for name, value in request.headers],
-        extensions={"timeout": attrs.asdict(timeouts), "trace": trace},
+        extensions={"timeout": timeouts._asdict(), "trace": trace},
         **body,
     )
     watch.host = made.url.raw_host.decode("ascii").lower()

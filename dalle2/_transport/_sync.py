@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-import attrs
-
 from .._http import HttpRequest, Timeouts, TransportError
 from ._pools import Base, Slot, Slots
-from ._shared import Guard, HttpClient, Watch, as_written, build, flat
+from ._shared import Watch, as_written, build, flat
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     import httpx
+
+    from ._shared import Guard, HttpClient
 
 
 class Answer:
@@ -57,7 +57,7 @@ class Answer:
                 yield from cast("Iterable[bytes]", self._response.stream)
             return
         except (lib.HTTPError, lib.StreamError) as error:
-            failure = attrs.evolve(self._watch.failure(lib, error), sent=True)
+            failure = self._watch.failure(lib, error)._replace(sent=True)
         raise TransportError(failure)
 
 

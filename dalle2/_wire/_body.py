@@ -216,7 +216,7 @@ class JsonBody:
         if self._in_string:
             raise ValueError("the document ends inside a string")
         try:
-            document = json.loads(self._skeleton.decode("utf-8-sig"))
+            document = json.loads(self._skeleton.removeprefix(b"\xef\xbb\xbf").decode())
         except RecursionError:
             raise ValueError("the document is nested too deeply") from None
         if _deeper_than(document, _DEEPEST):

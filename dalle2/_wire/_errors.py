@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
-import attrs
+from typing import TYPE_CHECKING
 
 from .. import errors as e
 from .._expiry import parse_retry_after
-from .._http import HttpResponse
 from .._redact import one_line, redact, redact_tree
+from .._requests._draft import value_of
+from ._answer import Asked, request_id
 from ._body import plain
-from ._problem import Problem as Problem
-from ._problem import read_problem as read_problem
-from ._problem import reports_failure as reports_failure
-from ._problem import request_id as request_id
-from ._problem import text_of
+from ._problem import Problem, read_problem, text_of
+
+if TYPE_CHECKING:
+    from .._http import HttpResponse
 
 QUOTA_CODES = frozenset(
     {
@@ -71,22 +70,6 @@ _GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
 _RELAYED = "(?i)" r"\blitellm\.Timeout\b|<!doctype html|<html"
 
 
-@attrs.frozen
-class Asked:
-    """What the error of a call needs to know about the call: for redaction and for the way on."""
-
-    key: str | None = attrs.field(repr=False)
-    prompt: str | None = attrs.field(repr=False)
-    model: str
-    host: str
-    key_names: tuple[str, ...] = ()
-    request: object = None
-    idempotency_key: str | None = None
-    retired: bool = False
-    successor: str | None = None
-    paid: bool = True
-
-
 def error_of(response: HttpResponse, asked: Asked) -> e.APIError:
     """The error that an answer stands for. Pure: the answer's own time is the clock."""
     try:
@@ -100,15 +83,15 @@ def error_of(response: HttpResponse, asked: Asked) -> e.APIError:
 def problem_error(problem: Problem, response: HttpResponse, asked: Asked, document: object) -> e.APIError:
     """The error for a flattened problem that came with `response`."""
     status = response.status
-    said = one_line(redact(problem.message, key=asked.key, prompt=asked.prompt))
+    said = one_line(redact(problem.message, key=asked.key.reveal(), prompt=asked.prompt))
     if asked.prompt and len(asked.prompt) >= _TELLING:  # the host's words decide, not what it repeats
-        problem = attrs.evolve(problem, message=redact(problem.message, prompt=asked.prompt))
+        problem = problem._replace(message=redact(problem.message, prompt=asked.prompt))
     identity = request_id(response.headers, problem.message)
     kind, hint = _classify(problem, response, asked)
     quoted = f" The host said: {said}" if said else " The host gave no reason."
     facts = ", ".join(
         [f"HTTP {status}"]
-        + [f"{name} {one_line(redact(v, key=asked.key), 80)}" for name, v in (("code", problem.code),) if v]
+        + [f"{name} {one_line(_safe(v, asked), 80)}" for name, v in (("code", problem.code),) if v]
         + ([f"request id {one_line(identity, 80)}"] if identity else [])
     )
     message = f"{hint} ({facts}).{quoted}"
@@ -116,7 +99,7 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
         return e.OutcomeUnknownError(
             message,
             reason="gateway",
-            request=asked.request,
+            request=value_of(asked.request),
             idempotency_key=asked.idempotency_key,
             request_id=identity,
             status_code=status,
@@ -133,11 +116,11 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
         request_id=identity,
         retry_after=parse_retry_after(response.headers, response.at, document),
         headers={
-            name: redact(value, key=asked.key)
-            for name, value in response.headers.items()
-            if name != "set-cookie"
+            name: _safe(value, asked) for name, value in response.headers.items() if name != "set-cookie"
         },
-        body=redact_tree(plain(document) if document is not None else response.body.text(), key=asked.key),
+        body=redact_tree(
+            plain(document) if document is not None else response.body.text(), key=asked.key.reveal()
+        ),
         repeatable=_repeatable(kind, problem, status, response.headers),
         maybe_billed=asked.paid and (_maybe_billed(kind, problem, status) or stage == "output"),
         idempotency_key=asked.idempotency_key,
@@ -151,12 +134,16 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
     return error
 
 
+def _safe(text: str, asked: Asked) -> str:
+    return redact(text, key=asked.key.reveal())
+
+
 def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[type[e.APIError], str]:
     """The class of an answer, and the sentence that says what to do next."""
     status = response.status
     code, kind = _meant(problem), (problem.type or "").lower()
     if 300 <= status < 400:
-        target = one_line(redact(response.headers.get("location", "nowhere"), key=asked.key), 120)
+        target = one_line(_safe(response.headers.get("location", "nowhere"), asked), 120)
         return e.APIStatusError, (
             f"{asked.host} redirects the call to {target}; API calls are never redirected: check base_url"
         )

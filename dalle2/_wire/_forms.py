@@ -9,10 +9,13 @@ named and typed by its bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from .._http import FilePart, Form
-from .._inputs import InputImage
+from .._form import FilePart, Form
 from ._images import encode_value
+
+if TYPE_CHECKING:
+    from .._inputs import InputImage
 
 
 def encode_form(values: Mapping[str, object], images: Sequence[InputImage], mask: InputImage | None) -> Form:

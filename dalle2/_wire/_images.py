@@ -11,19 +11,19 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from urllib.parse import urljoin
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import errors as e
 from .._expiry import expiry_of, parse_http_date
-from .._http import HttpResponse
 from .._images import ImageData, ImagesData, declared_type, type_of_format
 from .._media import sniff
 from .._redact import one_line
+from ._answer import request_id
 from ._body import LongText, decode_base64
 from ._body import plain as plain
-from ._errors import request_id
+
+if TYPE_CHECKING:
+    from .._http import HttpResponse
 
 _NAMED = "(?i)" r"data:(image/[\w.+-]+)"
 _KNOWN = {"url", "b64_json", "revised_prompt"}
@@ -32,23 +32,23 @@ _SMALLEST = 100
 """Bytes. What decodes to less, and does not begin like an image, is a word that looks like base64."""
 
 
-@attrs.frozen
-class Reading:
+class Reading(NamedTuple):
     """What must be known to read an answer: who was asked for what."""
 
     base_url: str
     openai_like: bool
     model: str
-    prompt: str | None = attrs.field(repr=False)
-    request: object = attrs.field(repr=False)
+    prompt: str | None
+    request: object
 
 
-@attrs.frozen
 class Unreadable(Exception):
     """An item or answer that cannot be read, and where."""
 
-    path: str
-    problem: str
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
 
 
 def encode_json(values: Mapping[str, object]) -> bytes:
@@ -72,6 +72,11 @@ def encode_value(name: str, value: object) -> str:
             f"{name} cannot be sent as JSON: {one_line(str(problem), 80)}", field=name
         ) from None
     return text
+
+
+def is_plain_answer(document: object) -> bool:
+    """Whether a document is an Images answer by its shape, so that no other wire need be thought of."""
+    return isinstance(document, dict) and isinstance(document.get("data"), list) and "output" not in document
 
 
 def read_images(
@@ -164,6 +169,8 @@ def read_address(value: object, path: str, base_url: str) -> str | None:
         return text
     if not text.startswith("/") or sniffed(text):
         return None
+    from urllib.parse import urljoin
+
     try:
         return urljoin(base_url, text)
     except ValueError:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
-from .._http import HttpResponse
 from .._values import ModelInfo, Moderation
-from ._errors import request_id
+from ._answer import request_id
 from ._images import Unreadable, plain
+
+if TYPE_CHECKING:
+    from .._http import HttpResponse
 
 
 def read_moderation(document: object, response: HttpResponse) -> Moderation:

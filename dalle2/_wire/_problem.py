@@ -9,32 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
-import attrs
-
-from .._redact import one_line
 from ._body import plain
 
-_ID_IN_MESSAGE = "(?i)" r"request[ _-]id[:=]?\s*((?=[\w-]*\d)[\w-]{8,})"
-_ID_HEADERS = (
-    "x-request-id",
-    "request-id",
-    "apim-request-id",
-    "x-ms-request-id",
-    "x-oneapi-request-id",
-    "x-litellm-call-id",
-)
 
-
-@attrs.frozen
-class Problem:
+class Problem(NamedTuple):
     """An error body, whatever its envelope, flattened. `enveloped` tells that the API itself wrote it."""
 
     message: str
     code: str | None = None
     type: str | None = None
     param: str | None = None
-    details: Mapping[str, object] = attrs.Factory(dict)
+    details: Mapping[str, object] = {}
     enveloped: bool = False
 
 
@@ -90,17 +77,3 @@ def read_problem(document: object, text: str) -> Problem:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         return Problem(message="an HTML or XML page" + (f": {title[1].strip()}" if title else ""))
     return Problem(message=text.strip())
-
-
-def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
-    """The host's own name for the request: from a header, else the message, else the proxy's (Cloudflare)."""
-    for name in _ID_HEADERS:
-        if header := one_line(headers.get(name, "")):
-            return header
-    found = re.search(_ID_IN_MESSAGE, message)
-    return found[1] if found else one_line(headers.get("cf-ray", "")) or None
-
-
-def reports_failure(document: object) -> bool:
-    """Whether a document of a 2xx answer says that the call failed after all."""
-    return isinstance(document, Mapping) and bool(document.get("error")) and not document.get("data")

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import attrs
-
-from ._body import LongText
-from ._errors import Problem
-from ._images import plain
+from ._body import LongText, plain
+from ._problem import Problem
 
 _DATA = r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+"
 _MARKDOWN = r"!\[[^\]]*\]\(\s*<?([^\s)>]+)"
@@ -25,8 +22,7 @@ _DONE = frozenset({"success", "succeeded", "completed", "complete", "finished", 
 _FAILED = frozenset({"failure", "failed", "error", "cancelled", "canceled", "expired", "incomplete"})
 
 
-@attrs.frozen
-class Task:
+class Task(NamedTuple):
     """An image that is still being made; `route` is where to ask for it."""
 
     id: str

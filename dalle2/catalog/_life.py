@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import attrs
-
-from ._model import Model
 from ._models import MODELS
+
+if TYPE_CHECKING:
+    from ._model import Model
 
 
 def find(name: str, *, models: Mapping[str, Model] = MODELS) -> Model | None:
@@ -70,7 +71,7 @@ def with_dates(
     """The models with the shutdown dates of a live list put in: its date wins, and so does its "no date"."""
     return MappingProxyType(
         {
-            name: attrs.evolve(model, retired_on=dates[name]) if name in dates else model
+            name: model._replace(retired_on=dates[name]) if name in dates else model
             for name, model in models.items()
         }
     )

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal, TypeAlias
-
-import attrs
+from typing import Literal, NamedTuple, TypeAlias
 
 Operation: TypeAlias = Literal["generate", "edit", "vary"]
 Allowed: TypeAlias = tuple[str, ...] | tuple[bool, ...] | range | None
 """The values that a parameter may have: a closed list, a range of integers, or `None` for "any"."""
 
 
-@attrs.frozen
-class FileLimits:
+class FileLimits(NamedTuple):
     """What an uploaded file may be: how many, which media types, fewer than how many bytes, square or not."""
 
     most: int
@@ -27,8 +24,7 @@ class FileLimits:
     square: bool = False
 
 
-@attrs.frozen
-class Price:
+class Price(NamedTuple):
     """List prices in US dollars.
 
     `per_image` maps `(quality, size)` to the price of one image; quality is `""` where the model knows
@@ -38,13 +34,12 @@ class Price:
     """
 
     source: str
-    per_image: Mapping[tuple[str, str], float] = attrs.field(factory=dict)
+    per_image: Mapping[tuple[str, str], float] = {}
     exact: bool = False
     per_million: tuple[float, float, float] | None = None
 
 
-@attrs.frozen
-class Model:
+class Model(NamedTuple):
     """A model: its parameters by operation, its limits, its price and its end.
 
     `sizes` are the listed ones; `free_sizes` adds any `WIDTHxHEIGHT` inside the vendor's rule. `images` and

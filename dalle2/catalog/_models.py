@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 
-import attrs
-
 from ._model import Allowed, FileLimits, Model, Operation, Price
 
 AS_OF = date(2026, 11, 20)
@@ -240,7 +238,7 @@ def _catalogue() -> Mapping[str, Model]:
     models = {model.name: model for model in _BASE}
     for name, day in _SNAPSHOTS.items():
         dated = f"{name}-{day}"
-        models[dated] = attrs.evolve(models[name], name=dated, snapshot_of=name)
+        models[dated] = models[name]._replace(name=dated, snapshot_of=name)
     return MappingProxyType(models)
 
 

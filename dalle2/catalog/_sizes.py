@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
-from ._model import Model
+if TYPE_CHECKING:
+    from ._model import Model
 
 STEP, LONGEST, RATIO = 16, 3840, 3
 FEWEST, MOST = 655_360, 8_294_400

@@ -8,10 +8,10 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 import attrs
 
-from .. import _types as t
 from ..errors import BadRequestError, InvalidRequestError
 
 if TYPE_CHECKING:
+    from .. import _types as t
     from .._async_client import AsyncClient
     from .._async_image_result import AsyncImageResult
     from .._client import Client

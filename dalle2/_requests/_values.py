@@ -1,0 +1,128 @@
+"""Requests as callers make and see them: frozen, and checked when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from .._inputs import InputImage, input_images
+from ..errors import InvalidRequestError
+from ._rules import check
+
+if TYPE_CHECKING:
+    from .. import _types as t
+    from .._money import PriceTable
+    from ..catalog import Operation
+    from . import Request
+
+
+def _rule(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    check(attribute.name, value)
+
+
+def _mask(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, InputImage):
+        raise InvalidRequestError(
+            f"mask must be an InputImage, as read_input makes it; it is a {type(value).__name__}",
+            field="mask",
+        )
+
+
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)
+class BaseRequest:
+    """What every request can say."""
+
+    model: str | None = attrs.field(default=None, validator=_rule)
+    n: int | None = attrs.field(default=None, validator=_rule)
+    size: t.Size | None = attrs.field(default=None, validator=_rule)
+    response_format: t.ResponseFormat | None = attrs.field(default=None, validator=_rule)
+    user: str | None = attrs.field(default=None, validator=_rule, repr=False)
+    extra_body: Mapping[str, object] | None = attrs.field(default=None, validator=_rule, repr=False)
+
+    operation: ClassVar[Operation]
+
+    def estimate(self, *, prices: PriceTable | None = None) -> float | None:
+        """What the call will cost in US dollars, by OpenAI's list prices or `prices`; `None` if not known.
+
+        A request without a model is taken as one for dall-e-2.
+        """
+        from .._money import PRICES, estimate
+
+        return estimate(
+            self.operation,
+            self.model or "dall-e-2",
+            n=self.n,
+            size=self.size,
+            quality=getattr(self, "quality", None),
+            prices=PRICES if prices is None else prices,
+        )
+
+
+@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)
+class PromptedRequest(BaseRequest):
+    """What generations and edits have in common, newer models included."""
+
+    quality: t.Quality | None = attrs.field(default=None, validator=_rule)
+    background: t.Background | None = attrs.field(default=None, validator=_rule)
+    moderation: t.ModerationLevel | None = attrs.field(default=None, validator=_rule)
+    output_format: t.OutputFormat | None = attrs.field(default=None, validator=_rule)
+    output_compression: int | None = attrs.field(default=None, validator=_rule)
+    partial_images: int | None = attrs.field(default=None, validator=_rule)
+
+
+def _short(prompt: str) -> str:
+    return f"<{len(prompt)} characters>"
+
+
+@attrs.frozen(kw_only=True)
+class GenerateRequest(PromptedRequest):
+    """`POST /images/generations`. Raises `InvalidRequestError` for a value that no model accepts."""
+
+    prompt: str = attrs.field(validator=_rule, repr=_short)
+    style: t.Style | None = attrs.field(default=None, validator=_rule)
+
+    operation: ClassVar[Operation] = "generate"
+
+
+@attrs.frozen(kw_only=True)
+class EditRequest(PromptedRequest):
+    """`POST /images/edits`: `image` is one image or several, `mask` marks by transparency what to repaint."""
+
+    image: tuple[InputImage, ...] = attrs.field(converter=input_images)
+    prompt: str = attrs.field(validator=_rule, repr=_short)
+    mask: InputImage | None = attrs.field(default=None, validator=_mask)
+    input_fidelity: t.InputFidelity | None = attrs.field(default=None, validator=_rule)
+
+    operation: ClassVar[Operation] = "edit"
+
+
+@attrs.frozen(kw_only=True)
+class VariationRequest(BaseRequest):
+    """`POST /images/variations`: `image` is one image."""
+
+    image: tuple[InputImage, ...] = attrs.field(converter=input_images)
+
+    operation: ClassVar[Operation] = "vary"
+
+
+KINDS: Mapping[str, type[Any]] = {
+    "generate": GenerateRequest,
+    "edit": EditRequest,
+    "vary": VariationRequest,
+}
+"""The kinds of request by their operation."""
+
+_NOT_PARAMETERS = frozenset({"image", "mask", "extra_body"})
+_names: dict[type, tuple[str, ...]] = {}
+
+
+def parameters(request: Request) -> dict[str, object]:
+    """The parameters that the caller set, by the names they travel under; images and `extra_body` apart."""
+    kind = type(request)
+    names = _names.get(kind)
+    if names is None:
+        found = (field.name for field in attrs.fields(kind))
+        names = _names[kind] = tuple(name for name in found if name not in _NOT_PARAMETERS)
+    return {name: value for name in names if (value := getattr(request, name)) is not None}
