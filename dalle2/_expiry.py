@@ -38,6 +38,15 @@ _START_AND_SECONDS = (
     ("x-tos-signature", "x-tos-date", "x-tos-expires"),
 )
 # Beside `signature`, each of these makes `expires` a Unix time: S3 V2, Google V2, Aliyun OSS V1, CloudFront.
+_OTHER_MARKS = frozenset(
+    {
+        *(mark for mark, _, _ in _START_AND_SECONDS),
+        "signature",
+        "q-signature",
+        "x-oss-signature-version",
+    }
+)
+"""One of these is in every signed URL that is not Azure's."""
 _SIGNED_EXPIRES = ("awsaccesskeyid", "googleaccessid", "ossaccesskeyid", "key-pair-id")
 
 
@@ -78,6 +87,8 @@ def signed_expiry(url: str) -> datetime | None:
     found: list[datetime | None] = []
     if query.has("sig"):
         found += map(iso_time, query.values("se"))
+    if not query.has_any(_OTHER_MARKS):
+        return min((at for at in found if at is not None), default=None)
     for mark, start, seconds in _START_AND_SECONDS:
         if query.has(mark):
             found.append(_start_and_seconds(query.values(start), query.values(seconds)))
@@ -112,6 +123,9 @@ class _Query:
 
     def has(self, key: str) -> bool:
         return key in self._fields
+
+    def has_any(self, keys: frozenset[str]) -> bool:
+        return not keys.isdisjoint(self._fields)
 
     def values(self, key: str) -> list[str]:
         return self._fields.get(key, [])

@@ -65,16 +65,21 @@ class Reporter:
                     log.exception("on_event failed for %s", name)
 
 
+_log: logging.Logger | None = None
+
+
 def _level(name: EventName) -> int:
     return 30 if name in LOUD else 10  # logging.WARNING, logging.DEBUG
 
 
 def _logger() -> logging.Logger | None:
     """The logger, once anybody imported `logging`: until then nobody can have asked for its lines."""
+    global _log
     module = sys.modules.get("logging")
     if module is None:
         return None
-    log: logging.Logger = module.getLogger("dalle2")
-    if not log.handlers:
-        log.addHandler(module.NullHandler())
-    return log
+    if _log is None:
+        _log = module.getLogger("dalle2")
+    if not _log.handlers:
+        _log.addHandler(module.NullHandler())
+    return _log

@@ -45,9 +45,12 @@ class Draft:
     def generation(cls, extra_body: Mapping[str, object] | None, **parameters: object) -> Draft:
         """The arguments of a generation, `None` for those that are not sent. Raises `InvalidRequestError`."""
         check("extra_body", extra_body)
-        for name, value in parameters.items():
+        given = {name: value for name, value in parameters.items() if value is not None}
+        for name, value in given.items():
             check(name, value)
-        return cls("generate", {name: one for name, one in parameters.items() if one is not None}, extra_body)
+        if "prompt" not in given:
+            check("prompt", None)
+        return cls("generate", given, extra_body)
 
     @classmethod
     def of(cls, request: Request) -> Draft:

@@ -98,6 +98,24 @@ def library_of(client: object, kind: Literal["Client", "AsyncClient"]) -> Module
     )
 
 
+_TELLING = frozenset(
+    {
+        *(
+            f"{protocol}.{step}"
+            for protocol in ("http11", "http2")
+            for step in (
+                "send_request_headers.started",
+                "send_request_body.started",
+                "send_request_body.complete",
+            )
+        ),
+        "connection.connect_tcp.started",
+        "connection.connect_tcp.complete",
+    }
+)
+"""The trace events that decide something: five of some twenty."""
+
+
 class Watch:
     """What the trace events of one request told."""
 
@@ -115,6 +133,8 @@ class Watch:
     def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
         """Take one event; gives the reason to give up the connection just made, if there is one."""
         self.seen = True
+        if name not in _TELLING:
+            return None
         step = name.partition(".")[2]  # behind "http11." or "http2."
         if step == "send_request_headers.started":
             self.whole = False
@@ -122,9 +142,9 @@ class Watch:
             self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
         elif step == "send_request_body.complete":
             self.whole = not self._tunnel
-        elif name == "connection.connect_tcp.started":
+        elif step == "connect_tcp.started":
             self._dialled = str(info.get("host", ""))
-        elif name == "connection.connect_tcp.complete":
+        else:
             return self._connected(info["return_value"])
         return None
 
@@ -218,4 +238,12 @@ def _multipart(form: Form | None) -> dict[str, object]:
 
 def flat(headers: httpx.Headers) -> dict[str, str]:
     """Headers with lower-case names; of several lines with one name, their values joined."""
-    return {name.lower(): value for name, value in headers.items()}
+    found: dict[str, str] = {}
+    for raw_name, raw in headers.raw:
+        name = raw_name.lower().decode("ascii", "replace")
+        try:
+            value = raw.decode()
+        except UnicodeDecodeError:
+            value = raw.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found

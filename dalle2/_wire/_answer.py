@@ -51,4 +51,4 @@ def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
 
 def reports_failure(document: object) -> bool:
     """Whether a document of a 2xx answer says that the call failed after all."""
-    return isinstance(document, Mapping) and bool(document.get("error")) and not document.get("data")
+    return isinstance(document, dict) and bool(document.get("error")) and not document.get("data")

@@ -154,7 +154,12 @@ class JsonBody:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
-        self.size += len(chunk)
+        before, self.size = self.size, self.size + len(chunk)
+        if self.size <= LONG:  # too short to hold a long string: left as it is
+            self._head += chunk
+            return
+        if before <= LONG:
+            chunk, self._head = self._head + chunk, b""
         if len(self._head) < _HEAD:
             self._head += chunk[: _HEAD - len(self._head)]
         at = 0
@@ -215,11 +220,13 @@ class JsonBody:
         """The document; strings over `LONG` bytes are `LongText`. `ValueError` if it is not one, whole."""
         if self._in_string:
             raise ValueError("the document ends inside a string")
+        skeleton = self._head if self.size <= LONG else self._skeleton
         try:
-            document = json.loads(self._skeleton.removeprefix(b"\xef\xbb\xbf").decode())
+            document = json.loads(skeleton.removeprefix(b"\xef\xbb\xbf").decode())
         except RecursionError:
             raise ValueError("the document is nested too deeply") from None
-        if _deeper_than(document, _DEEPEST):
+        opened = skeleton.count(b"[") + skeleton.count(b"{")
+        if opened > _DEEPEST and _deeper_than(document, _DEEPEST):
             raise ValueError("the document is nested too deeply")
         for text in self._texts:
             text.check()

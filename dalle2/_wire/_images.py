@@ -83,15 +83,15 @@ def read_images(
     document: object, response: HttpResponse, reading: Reading
 ) -> tuple[ImagesData, Unreadable | None]:
     """The images of an answer, and the first problem with it, if any. Never raises."""
-    fields: Mapping[str, object] = document if isinstance(document, Mapping) else {}
+    fields: Mapping[str, object] = document if isinstance(document, dict) else {}
     created = created_at(fields.get("created"), response)
     place, items = "data", fields.get("data")
     if not items and isinstance(fields.get("images"), list):
         place, items = "images", fields["images"]
-    if isinstance(items, Mapping) and ("url" in items or "b64_json" in items):
+    if isinstance(items, dict) and ("url" in items or "b64_json" in items):
         items = [items]
     problem: Unreadable | None = None
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         problem = Unreadable("", f"the answer is {_name(document)}, not an object")
     elif not isinstance(items, list):
         problem = Unreadable("data", "there is no list of images")
@@ -125,7 +125,7 @@ def read_item(
     """One image. Raises `Unreadable`."""
     if isinstance(item, (str, LongText)):  # a few gateways list bare URLs
         item = {"url": item}
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         raise Unreadable(path, f"it is {_name(item)}, not an object")
     address: str | None = None
     content: bytes | None = None
