@@ -48,7 +48,8 @@ class ImageData(NamedTuple):
     @property
     def media_type(self) -> str | None:
         """Of the bytes, where they are held; else what the answer or the URL says."""
-        return (sniff(self.content[:64]) if self.content else None) or self.declared_type
+        proven = sniff(self.content[:64]) if self.content else None
+        return proven or self.declared_type or (declared_type(self.url) if self.url else None)
 
     def holding(self, content: bytes) -> ImageData:
         """The same image with its bytes."""

@@ -192,16 +192,38 @@ def build(
     lib: ModuleType, request: HttpRequest, timeouts: Timeouts, trace: object, watch: Watch, client: object
 ) -> httpx.Request:
     """The library's request. With `client`, its default headers, cookies and parameters join in."""
-    body = {"content": request.content} if request.content is not None else _multipart(request.form)
-    made: httpx.Request = (lib.Request if client is None else client.build_request)(  # type: ignore[attr-defined]
-        request.method,
-        _parsed(lib, request.url) if client is None and request.method == "POST" else request.url,
-        headers=[(name, _plain(value)) for name, value in request.headers],
-        extensions={"timeout": timeouts._asdict(), "trace": trace},
-        **body,
-    )
+    headers = [(name, _plain(value)) for name, value in request.headers]
+    extensions = {"timeout": timeouts._asdict(), "trace": trace}
+    made: httpx.Request
+    if client is None and request.form is None:
+        url = _parsed(lib, request.url) if request.method == "POST" else lib.URL(request.url)
+        content = request.content or b""
+        made = lib.Request(
+            request.method,
+            url,
+            headers=_completed(headers, url, content, request.method),
+            stream=lib.ByteStream(content),
+            extensions=extensions,
+        )
+    else:
+        body = {"content": request.content} if request.form is None else _multipart(request.form)
+        made = (lib.Request if client is None else client.build_request)(  # type: ignore[attr-defined]
+            request.method, request.url, headers=headers, extensions=extensions, **body
+        )
     watch.host = made.url.raw_host.decode("ascii").lower()
     return made
+
+
+def _completed(
+    headers: list[tuple[str, str]], url: httpx.URL, content: bytes, method: str
+) -> list[tuple[str, str]]:
+    """With what the library would add after looking at everything: the host, and the length of a body."""
+    given = {name.lower() for name, _ in headers}
+    if "host" not in given:
+        headers.insert(0, ("Host", url.netloc.decode("ascii")))
+    if "content-length" not in given and (content or method == "POST"):
+        headers.append(("Content-Length", str(len(content))))
+    return headers
 
 
 _parsed_urls: dict[tuple[ModuleType, str], httpx.URL] = {}
@@ -229,9 +251,7 @@ def as_written(lib: ModuleType, made: httpx.Request, url: str) -> None:
         made.url = type("AsWritten", (lib.URL,), {"raw_path": raw})(made.url)
 
 
-def _multipart(form: Form | None) -> dict[str, object]:
-    if form is None:
-        return {}
+def _multipart(form: Form) -> dict[str, object]:
     files = [(part.name, (part.filename, part.data, part.content_type)) for part in form.files]
     return {"data": dict(form.fields), "files": files}
 

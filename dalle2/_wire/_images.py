@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import errors as e
 from .._expiry import expiry_of, parse_http_date
-from .._images import ImageData, ImagesData, declared_type, type_of_format
+from .._images import ImageData, ImagesData, type_of_format
 from .._media import sniff
 from .._redact import one_line
 from ._answer import request_id
@@ -51,21 +51,24 @@ class Unreadable(Exception):
         self.problem = problem
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def encode_json(values: Mapping[str, object]) -> bytes:
     """A JSON body; text stays text, so that a prompt in any script is sent in a third of the bytes.
 
     Raises `InvalidRequestError` for what is no JSON.
     """
-    fields = (
+    fields = [
         f"{encode_value('extra_body', str(name))}:{encode_value(name, values[name])}" for name in values
-    )
+    ]
     return ("{" + ",".join(fields) + "}").encode()
 
 
 def encode_value(name: str, value: object) -> str:
     """The JSON of one parameter. Raises `InvalidRequestError` naming it."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _encode(value)
         text.encode()
     except (TypeError, ValueError, RecursionError) as problem:
         raise e.InvalidRequestError(
@@ -130,7 +133,7 @@ def read_item(
     address: str | None = None
     content: bytes | None = None
     kind: str | None = type_of_format(output_format)
-    problem = Unreadable(path, "there is neither a url nor a b64_json")
+    problem: Unreadable | None = None
     for name in ("url", "b64_json"):  # bytes under the name that is theirs win
         value = item.get(name)
         if isinstance(value, LongText) and not value.is_base64:
@@ -147,7 +150,7 @@ def read_item(
         except Unreadable as unreadable:
             problem = unreadable
     if address is None and content is None:
-        raise problem
+        raise problem or Unreadable(path, "there is neither a url nor a b64_json")
     revised = plain(item.get("revised_prompt"))
     return ImageData(
         created=created,
@@ -156,7 +159,7 @@ def read_item(
         revised_prompt=revised if isinstance(revised, str) and revised else None,
         prompt=reading.prompt,
         model=reading.model,
-        declared_type=kind or (declared_type(address) if address else None),
+        declared_type=kind,
         expiry=expiry_of(address, created=created, model=reading.model, openai_like=reading.openai_like),
         extra={str(name): plain(value) for name, value in item.items() if name not in _KNOWN},
     )
