@@ -80,7 +80,7 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
             if held is None:
                 kind = await self._fetcher.fetch(self._data, sink)
             else:
-                kind = checked_type(held)
+                kind = checked_type(self._data, held)
                 await sink.write(held)
             return await in_thread(sink.finish, target, kind)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ._expiry import parse_retry_after
-from ._hosts import MAX_REDIRECTS
+from ._hosts import MAX_REDIRECTS, keeps_bytes
 from ._http import HttpRequest
 from ._media import ImageCheck, ImageError
 from ._redact import one_line, redact, shown_url
@@ -107,8 +107,9 @@ class Download:
         return self._check.media_type or "application/octet-stream"
 
     def _restart(self) -> None:
+        """Begin anew. The image's own checksums are needed only where nothing else vouches for its bytes."""
         self.size = 0
-        self._check = ImageCheck()
+        self._check = ImageCheck(sums=self._expected is None or not keeps_bytes(self._url))
         self._md5 = None if self._digest is None else _new_md5()
 
     def request(self) -> HttpRequest:

@@ -125,6 +125,13 @@ def is_loopback_name(host: str) -> bool:
     return literal is not None and _unwrapped(literal).is_loopback
 
 
+def keeps_bytes(url: str) -> bool:
+    """Whether no bit can change unseen on the way from there: TLS proves each one, or there is no way."""
+    if url[:6].lower() == "https:":
+        return True
+    return is_loopback_name(origin_of(url)[1])
+
+
 def is_private(address: str) -> bool:
     """Whether an address is anything but a public one: loopback, link-local, shared, multicast,
     reserved, ...

@@ -61,7 +61,7 @@ class ImageResult(BaseResult[Fetcher]):
             if held is None:
                 kind = self._fetcher.fetch(self._data, file)
             else:
-                kind = checked_type(held)
+                kind = checked_type(self._data, held)
                 file.write(held)
             return target.publish(file, kind)
 

@@ -18,7 +18,8 @@ from ._media import sniff
 class ImageData(NamedTuple):
     """One image of an answer: a URL, or its bytes, or both.
 
-    `prompt` names saved files, `extra` holds the keys that this package does not know.
+    `prompt` names saved files, `extra` holds the keys that this package does not know. `sound`: how the bytes
+    came vouches for each bit of them.
     """
 
     created: datetime
@@ -30,12 +31,14 @@ class ImageData(NamedTuple):
     declared_type: str | None = None
     expiry: Expiry = Expiry()
     extra: Mapping[str, object] = {}
+    sound: bool = False
 
     def __eq__(self, other: object) -> bool:
-        """Apart from the declared type: the bytes know better, see `media_type`."""
+        """By what the image is: not by its declared type, where the bytes know better, nor by how it came."""
         if not isinstance(other, ImageData):
             return NotImplemented
-        return tuple(self._replace(declared_type=None)) == tuple(other._replace(declared_type=None))
+        one, two = (image._replace(declared_type=None, sound=False) for image in (self, other))
+        return tuple(one) == tuple(two)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -52,8 +55,8 @@ class ImageData(NamedTuple):
         return proven or self.declared_type or (declared_type(self.url) if self.url else None)
 
     def holding(self, content: bytes) -> ImageData:
-        """The same image with its bytes."""
-        return self._replace(content=content)
+        """The same image with its bytes, which were checked when they were fetched."""
+        return self._replace(content=content, sound=True)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values that `from_dict` turns back into the same image."""

@@ -175,7 +175,7 @@ def fitted(image: ImageData, scale: tuple[int, int] | None) -> ImageData:
     from ._prepare import scale_png
 
     try:
-        return image._replace(content=scale_png(image.content, *scale), declared_type="image/png")
+        return image._replace(content=scale_png(image.content, *scale), declared_type="image/png", sound=True)
     except ValueError:  # paid for: an image of another size is better than none
         return image
 

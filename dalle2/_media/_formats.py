@@ -52,7 +52,8 @@ def _damaged(detail: str) -> NotAnImage:
 class Seen:
     """What a walker has learnt, and its place in the chunk at hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, sums: bool) -> None:
+        self.sums = sums
         self.whole = False
         self.width = 0
         self.height = 0
@@ -110,7 +111,7 @@ def _walk_png(seen: Seen) -> Walk:
             seen.has_alpha = fields[9] in (4, 6)
             checksum, length = zlib.crc32(fields, checksum), length - 10
         seen.has_alpha |= kind == b"tRNS"
-        if kind[:1].islower():
+        if kind[:1].islower() or (kind == b"IDAT" and not seen.sums):
             # Readers pass over extra chunks, whatever is in them.
             yield from seen.skip(length + 4)
             continue

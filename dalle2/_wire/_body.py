@@ -47,7 +47,7 @@ class LongText:
 
     def __init__(self) -> None:
         self.prefix = ""
-        self._decoded = bytearray()
+        self._decoded: list[bytes] = []  # in pieces, which are put together once
         self._pending = b""
         self._raw: bytearray | None = None
         self._whole: bytes | None = None  # what `data` gave, in the place of `_decoded`
@@ -68,22 +68,24 @@ class LongText:
             self._raw += piece
             return
         piece = _plain_slashes(piece)
-        pending = self._pending + piece if self._pending else piece
+        begun = self._pending
         # The last group stays undecoded: only it may carry padding, and its text is given back as it came.
-        whole = max(len(pending) - 4, 0) & ~3
-        if not whole:
-            self._pending = pending
+        whole = (len(begun) + len(piece) - 4) & ~3
+        if whole <= 8:
+            piece, begun = begun + piece, b""
+        if whole <= 0:
+            self._pending = piece
             return
-        try:
-            decoded = binascii.a2b_base64(memoryview(pending)[:whole], strict_mode=True)
-        except ValueError:
-            decoded = b""
-        if len(decoded) == whole // 4 * 3:  # less: padding before the end, whose text would be lost
+        # A long piece is not copied: what completes the group that was begun is decoded apart.
+        first, end = -len(begun) % 4, whole - len(begun)
+        groups = (begun + piece[:first], memoryview(piece)[first:end])
+        decoded = [one for group in groups if (one := _decoded(group)) is not None]
+        if len(decoded) == len(groups):
             self._decoded += decoded
-            self._pending = bytes(pending[whole:])
+            self._pending = piece[end:]
         else:
-            self._raw = bytearray(self._as_text().encode() + pending)
-            self._decoded = bytearray()
+            self._raw = bytearray(self._as_text().encode() + begun + piece)
+            self._decoded = []
 
     def check(self) -> None:
         """`ValueError` if this is no legal JSON string."""
@@ -95,9 +97,10 @@ class LongText:
         return self._raw is None
 
     def _as_text(self) -> str:
-        decoded = self._decoded
-        if self._whole is not None:
-            decoded = bytearray(self._whole[: len(self._whole) - len(binascii.a2b_base64(self._pending))])
+        if self._whole is None:
+            decoded = b"".join(self._decoded)
+        else:
+            decoded = self._whole[: len(self._whole) - len(binascii.a2b_base64(self._pending))]
         return self.prefix + binascii.b2a_base64(decoded, newline=False).decode()
 
     def data(self) -> bytes:
@@ -110,8 +113,8 @@ class LongText:
             except ValueError:
                 pass
             else:  # held once: an answer of ten images is not in memory twice
-                self._whole = b"".join((self._decoded, last))
-                self._decoded = bytearray()
+                self._whole = b"".join((*self._decoded, last))
+                self._decoded = []
                 return self._whole
         text = self.text()
         return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
@@ -121,6 +124,17 @@ class LongText:
         if self._raw is None:
             return json_string(self._as_text().encode() + self._pending)
         return json_string(bytes(self._raw))
+
+
+def _decoded(groups: bytes | memoryview) -> bytes | None:
+    """The bytes of whole groups; `None` if they are not all full, or no base64."""
+    try:
+        decoded = binascii.a2b_base64(groups, strict_mode=True)
+    except ValueError:
+        return None
+    return (
+        decoded if len(decoded) == len(groups) // 4 * 3 else None
+    )  # less: padding, whose text would be lost
 
 
 def _plain_slashes(piece: bytes) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import errors as e
 from .._expiry import expiry_of, parse_http_date
+from .._hosts import keeps_bytes
 from .._images import ImageData, ImagesData, type_of_format
 from .._media import sniff
 from .._redact import one_line
@@ -160,6 +161,7 @@ def read_item(
         prompt=reading.prompt,
         model=reading.model,
         declared_type=kind,
+        sound=content is not None and keeps_bytes(reading.base_url),
         expiry=expiry_of(address, created=created, model=reading.model, openai_like=reading.openai_like),
         extra={str(name): plain(value) for name, value in item.items() if name not in _KNOWN},
     )
