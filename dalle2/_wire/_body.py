@@ -47,7 +47,7 @@ class LongText:
 
     def __init__(self) -> None:
         self.prefix = ""
-        self._decoded: list[bytes] = []  # in pieces, which are put together once
+        self._decoded = bytearray()
         self._pending = b""
         self._raw: bytearray | None = None
         self._whole: bytes | None = None  # what `data` gave, in the place of `_decoded`
@@ -81,11 +81,12 @@ class LongText:
         groups = (begun + piece[:first], memoryview(piece)[first:end])
         decoded = [one for group in groups if (one := _decoded(group)) is not None]
         if len(decoded) == len(groups):
-            self._decoded += decoded
+            for one in decoded:
+                self._decoded += one
             self._pending = piece[end:]
         else:
             self._raw = bytearray(self._as_text().encode() + begun + piece)
-            self._decoded = []
+            self._decoded = bytearray()
 
     def check(self) -> None:
         """`ValueError` if this is no legal JSON string."""
@@ -98,7 +99,7 @@ class LongText:
 
     def _as_text(self) -> str:
         if self._whole is None:
-            decoded = b"".join(self._decoded)
+            decoded = bytes(self._decoded)
         else:
             decoded = self._whole[: len(self._whole) - len(binascii.a2b_base64(self._pending))]
         return self.prefix + binascii.b2a_base64(decoded, newline=False).decode()
@@ -113,8 +114,8 @@ class LongText:
             except ValueError:
                 pass
             else:  # held once: an answer of ten images is not in memory twice
-                self._whole = b"".join((*self._decoded, last))
-                self._decoded = []
+                self._whole = b"".join((self._decoded, last))
+                self._decoded = bytearray()
                 return self._whole
         text = self.text()
         return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
