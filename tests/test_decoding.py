@@ -49,6 +49,13 @@ READING = Reading(
     prompt="a corgi",
     request="the request",
 )
+OPENAI_READING = Reading(
+    base_url="https://api.example.com/v1",
+    openai_like=True,
+    model="dall-e-2",
+    prompt="a corgi",
+    request="the request",
+)
 
 
 def b64(data: bytes) -> str:
@@ -268,7 +275,7 @@ def test_created_falls_back_to_the_date_and_then_to_now(value: object) -> None:
 def test_a_dall_e_url_of_openai_lives_one_hour() -> None:
     """Without a signature the documented hour counts, on a host that is OpenAI's or like it."""
     document = {"created": 1724527201, "data": [{"url": URL}]}
-    images = read(document, READING._replace(openai_like=True))[0].images
+    images = read(document, OPENAI_READING)[0].images
     assert images[0].expiry == Expiry(datetime(2024, 8, 24, 20, 20, 1, tzinfo=UTC), "created")
     assert one({"url": URL}).expiry == Expiry()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -26,18 +27,27 @@ PROMPT = 'A poster that says "the content policy of our safety system":\n  the m
 UUID = "0d4f2f3b-9f0a-4a8e-8e34-6f2ad64f1b77"
 RELAY_ID = "20261120101112345678901AbCdEf"
 
-ASKED = Asked(
-    key=Secret(KEY),
-    prompt=PROMPT,
-    model="dall-e-2",
-    host="api.example.com",
-    key_names=("OPENAI_API_KEY", "OTHER_KEY"),
-    request="the request",
-    idempotency_key="dalle2-1",
-    retired=True,
-    successor="gpt-image-2.5-flare",
-)
-LIVING = ASKED._replace(model="gpt-image-2", retired=False, successor=None)
+
+def asked_with(**changes: Any) -> Asked:
+    """What a call was, but for these changes."""
+    return Asked(
+        **{
+            "key": Secret(KEY),
+            "prompt": PROMPT,
+            "model": "dall-e-2",
+            "host": "api.example.com",
+            "key_names": ("OPENAI_API_KEY", "OTHER_KEY"),
+            "request": "the request",
+            "idempotency_key": "dalle2-1",
+            "retired": True,
+            "successor": "gpt-image-2.5-flare",
+            **changes,
+        }
+    )
+
+
+ASKED = asked_with()
+LIVING = asked_with(model="gpt-image-2", retired=False, successor=None)
 
 
 @attrs.frozen
@@ -177,7 +187,7 @@ CASES = (
         "openai-ip-not-authorized",
         e.AuthenticationError,
         "check api_key (",
-        asked=ASKED._replace(key_names=()),
+        asked=asked_with(key_names=()),
     ),
     Case(
         "openai-model-gone",
@@ -194,7 +204,7 @@ CASES = (
         code="invalid_value",
         type=USER_ERROR,
         param="model",
-        asked=ASKED._replace(successor=None),
+        asked=asked_with(successor=None),
         name="openai-model-gone, no successor",
     ),
     Case(
@@ -214,7 +224,7 @@ CASES = (
         code="invalid_value",
         type=USER_ERROR,
         param="model",
-        asked=ASKED._replace(model="gpt-image-1.5"),
+        asked=asked_with(model="gpt-image-1.5"),
     ),
     Case("openai-model-not-found", e.ModelRetiredError, "is retired", code="model_not_found", param="model"),
     Case(
@@ -371,7 +381,7 @@ CASES = (
         e.OutcomeUnknownError,
         "A gateway answered in place of the API: try again later",
         request_id=RELAY_ID,
-        asked=ASKED._replace(paid=False),
+        asked=asked_with(paid=False),
         name="cometapi-gateway-timeout, free call",
     ),
     Case(
@@ -598,7 +608,7 @@ def test_a_long_message_is_read_whole_before_it_decides() -> None:
 
 def test_a_short_prompt_hides_nothing_from_the_verdict() -> None:
     """A prompt of a digit does not take the zero out of "Limit: 0"."""
-    error = error_of(recorded("openai-no-allowance"), ASKED._replace(prompt="0"))
+    error = error_of(recorded("openai-no-allowance"), asked_with(prompt="0"))
     assert type(error) is e.QuotaExceededError
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._redact import one_line
 
@@ -25,19 +25,45 @@ _ID_HEADERS = (
 )
 
 
-class Asked(NamedTuple):
+class Asked:
     """What the error of a call needs to know about the call: for redaction and for the way on."""
 
-    key: Secret
-    prompt: str | None
-    model: str
-    host: str
-    key_names: tuple[str, ...] = ()
-    request: object = None
-    idempotency_key: str | None = None
-    retired: bool = False
-    successor: str | None = None
-    paid: bool = True
+    __slots__ = (
+        "host",
+        "idempotency_key",
+        "key",
+        "key_names",
+        "model",
+        "paid",
+        "prompt",
+        "request",
+        "retired",
+        "successor",
+    )
+
+    def __init__(
+        self,
+        key: Secret,
+        prompt: str | None,
+        model: str,
+        host: str,
+        key_names: tuple[str, ...] = (),
+        request: object = None,
+        idempotency_key: str | None = None,
+        retired: bool = False,
+        successor: str | None = None,
+        paid: bool = True,
+    ) -> None:
+        self.key = key
+        self.prompt = prompt
+        self.model = model
+        self.host = host
+        self.key_names = key_names
+        self.request = request
+        self.idempotency_key = idempotency_key
+        self.retired = retired
+        self.successor = successor
+        self.paid = paid
 
 
 def request_id(headers: Mapping[str, str], message: str = "") -> str | None:

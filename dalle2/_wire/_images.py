@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .. import errors as e
 from .._expiry import expiry_of, parse_http_date
@@ -33,14 +33,30 @@ _SMALLEST = 100
 """Bytes. What decodes to less, and does not begin like an image, is a word that looks like base64."""
 
 
-class Reading(NamedTuple):
+class Reading:
     """What must be known to read an answer: who was asked for what."""
 
-    base_url: str
-    openai_like: bool
-    model: str
-    prompt: str | None
-    request: object
+    __slots__ = (
+        "base_url",
+        "model",
+        "openai_like",
+        "prompt",
+        "request",
+    )
+
+    def __init__(
+        self,
+        base_url: str,
+        openai_like: bool,
+        model: str,
+        prompt: str | None,
+        request: object,
+    ) -> None:
+        self.base_url = base_url
+        self.openai_like = openai_like
+        self.model = model
+        self.prompt = prompt
+        self.request = request
 
 
 class Unreadable(Exception):
