@@ -64,33 +64,15 @@ class Setback(NamedTuple):
         return cls("not_an_image" if failure.kind == "unreadable" else "unreachable", failure.detail)
 
 
-class Rules:
+class Rules(NamedTuple):
     """What one download keeps to. `key` goes only to the API's own origin, where the provider wants it."""
 
-    __slots__ = (
-        "key",
-        "largest",
-        "longest",
-        "policy",
-        "site",
-        "user_agent",
-    )
-
-    def __init__(
-        self,
-        policy: RetryPolicy | None,
-        site: Site,
-        user_agent: str,
-        key: tuple[str, Secret] | None = None,
-        largest: int = LARGEST_IMAGE,
-        longest: float = LONGEST,
-    ) -> None:
-        self.policy = policy
-        self.site = site
-        self.user_agent = user_agent
-        self.key = key
-        self.largest = largest
-        self.longest = longest
+    policy: RetryPolicy | None
+    site: Site
+    user_agent: str
+    key: tuple[str, Secret] | None = None
+    largest: int = LARGEST_IMAGE
+    longest: float = LONGEST
 
 
 class Download:

@@ -217,6 +217,8 @@ def _usual_http_date(value: str) -> datetime | None:
     marks = value[3:5] + value[7:8] + value[11:12] + value[16:17] + value[19:20] + value[22:23] + value[25:]
     if month is None or marks != ",    :: GMT" or not (digits.isascii() and digits.isdigit()):
         return None
+    if digits[2] == "0":  # a year that older forms read in another way
+        return None
     day, year, hour, minute, second = (
         int(digits[a:b]) for a, b in ((0, 2), (2, 6), (6, 8), (8, 10), (10, 12))
     )

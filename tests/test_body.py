@@ -229,6 +229,8 @@ def test_a_document_nested_too_deeply_is_none() -> None:
             for space in ("", " " * LONG):
                 body = body_of((space + left * levels + "0" + right * levels).encode())
                 assert (meaning(body) != "no document") is well, levels
+    wide = [[] for _ in range(200)]
+    assert meaning(body_of(json.dumps(wide).encode())) == wide
 
 
 def test_a_document_in_the_middle_of_a_string_is_none() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dalle2 import catalog
+from dalle2 import _types, catalog
 from dalle2.catalog import MODELS, Model
 from dalle2.catalog._sizes import broken_rules, parse_size
 from dalle2.errors import InvalidRequestError
@@ -361,3 +362,23 @@ def test_a_chain_of_advice_is_followed_and_a_circle_ends() -> None:
     assert catalog.successor_of("a", TODAY, models=models) == "c"
     assert catalog.successor_of("x", TODAY, models=models) is None
     assert catalog.successor_of("z", TODAY, models=models) is None
+
+
+def test_the_typed_vocabularies_name_what_the_catalogue_knows() -> None:
+    """A type checker completes every value that some model takes; the sets stay open all the same."""
+    known = {
+        name: {value for model in MODELS.values() for value in model.parameters["generate"].get(name) or ()}
+        for name in ("quality", "style", "background", "moderation", "output_format", "response_format")
+    }
+    typed = {
+        "quality": _types.Quality,
+        "style": _types.Style,
+        "background": _types.Background,
+        "moderation": _types.ModerationLevel,
+        "output_format": _types.OutputFormat,
+        "response_format": _types.ResponseFormat,
+    }
+    for name, alias in typed.items():
+        literal, open_end = get_args(alias)
+        assert known[name] <= set(get_args(literal)), name
+        assert open_end is str

@@ -27,6 +27,7 @@ from dalle2._fetch import AsyncFetcher, Fetcher, Fetching
 from dalle2._hosts import Site
 from dalle2._http import Failure, Secret
 from dalle2._images import ImageData
+from dalle2._results import checked_type
 from dalle2.retry import RetryPolicy
 from dalle2.testing import Emulator
 
@@ -173,6 +174,50 @@ def test_a_checksum_is_checked() -> None:
     one.begin(200, answer(content_md5=wrong, content_encoding="deflate"))
     one.feed(IMAGE)
     assert one.finish() is None
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "found"),
+    [
+        (URL, answer(), False),
+        ("http://127.0.0.1:9/a.png", answer(), False),
+        (URL, {}, True),
+        (URL, answer(content_encoding="gzip"), True),
+        ("http://10.0.0.7/a.png", answer(), True),
+    ],
+    ids=["TLS", "this machine", "no length", "encoded", "plain http from afar"],
+)
+def test_a_changed_bit_is_looked_for_where_nothing_else_vouches(
+    url: str, headers: dict[str, str], found: bool
+) -> None:
+    """TLS proves every bit, and a machine changes none; elsewhere PNG's own checksums are looked at."""
+    changed = bytearray(IMAGE)
+    changed[changed.index(b"IDAT") + 20] ^= 1
+    one = download(image_at(url), site=Site.of("http://10.0.0.7/v1"))
+    one.begin(200, headers)
+    try:
+        one.feed(bytes(changed))
+    except DownloadError as error:
+        assert (found, error.reason) == (True, "not_an_image")
+    else:
+        assert not found
+        assert one.finish() is None
+
+
+def test_bytes_that_an_answer_brought_are_checked_as_their_way_was() -> None:
+    """An answer over TLS vouches for its images, a stored text does not; both must be whole to be saved."""
+    changed = bytearray(IMAGE)
+    changed[changed.index(b"IDAT") + 20] ^= 1
+    sound = ImageData(created=NOW, content=bytes(changed), sound=True)
+    assert checked_type(sound, bytes(changed)) == "image/png"
+    with pytest.raises(DownloadError, match="checksum"):
+        checked_type(ImageData.from_dict(sound.to_dict()), bytes(changed))
+    with pytest.raises(DownloadError, match="without its end"):
+        checked_type(sound, bytes(changed[:-20]))
+    assert sound == sound._replace(sound=False)
+    assert sound != sound._replace(model="m")
+    assert sound != "an image"
+    assert ImageData(created=NOW, url=URL).holding(IMAGE).sound
 
 
 def test_as_many_bytes_as_announced() -> None:

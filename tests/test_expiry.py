@@ -5,17 +5,23 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dalle2._expiry import (
+    _ISO,
     MAX_WAIT,
     Expiry,
     ServerClock,
+    _is_usual_iso,
+    _usual_http_date,
     expiry_of,
+    iso_time,
     parse_http_date,
     parse_retry_after,
     signed_expiry,
@@ -516,3 +522,31 @@ def test_reading_any_refusal_never_raises(status: int, body: str) -> None:
     """An error document is somebody else's text, and is read as text: there is no parser to bomb."""
     verdict = store_verdict(status, body)
     assert verdict.at is None or (verdict.kind == "expired" and verdict.at.tzinfo is UTC)
+
+
+@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(0, 28), st.characters())
+def test_the_quick_way_to_a_usual_date_reads_what_the_long_way_reads(
+    at: datetime, place: int, char: str
+) -> None:
+    """A date as every answer bears it, and one with a character changed, mean what `email.utils` says."""
+    usual = format_datetime(at.replace(microsecond=0, tzinfo=UTC), usegmt=True).rjust(29, "0")
+    changed = usual[:place] + char + usual[place + 1 :]
+    for value in (usual, changed):
+        try:
+            long_way = parsedate_to_datetime(value)
+        except (ValueError, TypeError, LookupError, OverflowError):
+            continue  # strange, and none of the quick way's business
+        quick = _usual_http_date(value)
+        assert quick is None or quick == long_way
+    if at.year >= 1000:
+        assert _usual_http_date(usual) == at.replace(microsecond=0, tzinfo=UTC)
+
+
+@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(0, 19), st.characters())
+def test_a_usual_expiry_is_read_as_its_pattern_reads_it(at: datetime, place: int, char: str) -> None:
+    """What the quick look takes for an ISO time is one for the pattern, too."""
+    usual = f"{at.year:04}-{at:%m-%dT%H:%M:%S}Z"
+    assert _is_usual_iso(usual)
+    changed = usual[:place] + char + usual[place + 1 :]
+    assert not _is_usual_iso(changed) or re.fullmatch(_ISO, changed)
+    assert iso_time(usual) == at.replace(microsecond=0, tzinfo=UTC)

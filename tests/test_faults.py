@@ -116,3 +116,27 @@ def test_a_cut_answer_whose_words_would_decide_is_in_doubt(status: int) -> None:
             client.generate("a fox")
         assert server.connections == 1
     assert (lost.value.maybe_billed, lost.value.status_code, lost.value.attempts) == (True, status, 1)
+
+
+def test_headers_of_any_bytes_are_read() -> None:
+    """UTF-8 where it is that, else Latin-1; of two lines with one name both values count."""
+
+    def odd(c: Connection) -> None:
+        c.read(bill=False)
+        body = b'{"error": {"message": "No.", "type": "x", "code": null, "param": null}}'
+        head = b"HTTP/1.1 400 Bad\r\nX-Latin: caf\xe9\r\nX-Utf: caf\xc3\xa9\r\nX-Two: a\r\nx-two: b\r\n"
+        c.send(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+    with FaultServer() as server, dalle2.Client("sk-test", base_url=server.origin) as client:
+        server.then(forever=odd)
+        with pytest.raises(dalle2.BadRequestError) as no:
+            client.generate("a fox")
+    found = {name: value for name, value in no.value.headers.items() if name.startswith("x-")}
+    assert found == {"x-latin": "caf\xe9", "x-utf": "caf\xe9", "x-two": "a, b"}
+
+
+def test_a_host_header_of_the_caller_is_the_only_one() -> None:
+    """Who names the host means it: it is not said twice."""
+    with FaultServer() as server, dalle2.Client("sk-test", base_url=server.origin) as client:
+        client.generate("a fox", extra_headers={"host": "images.example"})
+        assert server.requests[0].headers["host"] == "images.example"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dalle2
-from dalle2._hosts import Site, is_loopback_name, is_private, literal_address
+from dalle2._hosts import Site, is_loopback_name, is_private, keeps_bytes, literal_address
 from dalle2.errors import DownloadError
 from dalle2.settings import origin_of
 
@@ -24,6 +24,14 @@ from .faults.server import IMAGE, FaultServer
 PUBLIC_API = Site.of("https://api.openai.com/v1")
 LOCAL_API = Site.of("http://127.0.0.1:8080/v1")
 every_client = pytest.mark.parametrize("flavour", FLAVOURS)
+
+
+def test_who_vouches_for_bytes_on_their_way() -> None:
+    """TLS from anywhere, and no way at all; plain http from another machine does not."""
+    for url in ("https://a.example/x", "HTTPS://A.EXAMPLE", "http://127.0.0.1:80/x", "http://localhost/x"):
+        assert keeps_bytes(url)
+    for url in ("http://a.example/x", "http://10.0.0.7/x", "http://[fe80::1]/x", "/x", ""):
+        assert not keeps_bytes(url)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,24 @@ def test_a_flipped_bit_in_picture_data_is_damage() -> None:
         facts(bytes(data))
 
 
+def test_picture_sums_can_be_left_to_who_vouches_for_the_bytes() -> None:
+    """Then only the picture data are passed over: structure, header and end are proven as ever."""
+    whole = IMAGES["png"][0]
+    changed = bytearray(whole)
+    changed[changed.index(b"IDAT") + 20] ^= 1
+    check = ImageCheck(sums=False)
+    check.feed(bytes(changed))
+    assert check.finish() == "image/png"
+    changed = bytearray(whole)
+    changed[20] ^= 1
+    with pytest.raises(NotAnImage, match="checksum of the PNG chunk IHDR"):
+        ImageCheck(sums=False).feed(bytes(changed))
+    cut = ImageCheck(sums=False)
+    cut.feed(whole[:-20])
+    with pytest.raises(ImageError):
+        cut.finish()
+
+
 def test_damage_in_what_readers_pass_over_is_not_looked_at() -> None:
     """An odd extra chunk makes no picture unreadable."""
     data = IMAGES["png"][0]

@@ -138,6 +138,14 @@ def test_a_folder_with_a_file_too_deep_to_follow(tmp_path: Path) -> None:
     assert found[0].problem == "is nested too deeply to be followed"
 
 
+def test_a_model_behind_and_is_found() -> None:
+    """`x and y` can be either."""
+    found = calls(
+        "import openai\nm = ok and 'dall-e-2'\nopenai.OpenAI().images.generate(model=m, prompt='x')\n"
+    )
+    assert [one.model for one in found] == ["dall-e-2"]
+
+
 def test_the_current_folder_can_be_scanned(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative path gives relative file names."""
     monkeypatch.chdir(tree / "proj")
