@@ -88,7 +88,7 @@ def api_request(
         headers["openai-organization"] = "OpenAI-Organization", settings.organization
     if settings.project:
         headers["openai-project"] = "OpenAI-Project", settings.project
-    for more in (provider.headers, settings.headers, extra_headers(extra) if extra else {}):
+    for more in (provider.headers, settings.headers, extra_headers(extra) if extra is not None else {}):
         for name, value in more.items():
             headers[name.lower()] = name, Secret(value)
     if key is not None and provider.idempotency_header:

@@ -42,20 +42,14 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 20
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MADE = datetime(2024, 8, 24, 19, 20, 1, tzinfo=UTC)
 URL = "https://images.example.com/a/img-1.png"
-READING = Reading(
-    base_url="https://api.example.com/v1",
-    openai_like=False,
-    model="dall-e-2",
-    prompt="a corgi",
-    request="the request",
-)
-OPENAI_READING = Reading(
-    base_url="https://api.example.com/v1",
-    openai_like=True,
-    model="dall-e-2",
-    prompt="a corgi",
-    request="the request",
-)
+
+
+def reading_of(base_url: str = "https://api.example.com/v1", *, openai_like: bool = False) -> Reading:
+    """What must be known to read an answer of that host."""
+    return Reading(base_url, openai_like, "dall-e-2", "a corgi", "the request")
+
+
+READING = reading_of()
 
 
 def b64(data: bytes) -> str:
@@ -275,7 +269,7 @@ def test_created_falls_back_to_the_date_and_then_to_now(value: object) -> None:
 def test_a_dall_e_url_of_openai_lives_one_hour() -> None:
     """Without a signature the documented hour counts, on a host that is OpenAI's or like it."""
     document = {"created": 1724527201, "data": [{"url": URL}]}
-    images = read(document, OPENAI_READING)[0].images
+    images = read(document, reading_of(openai_like=True))[0].images
     assert images[0].expiry == Expiry(datetime(2024, 8, 24, 20, 20, 1, tzinfo=UTC), "created")
     assert one({"url": URL}).expiry == Expiry()
 
@@ -641,3 +635,14 @@ def test_a_transport_error_carries_its_failure() -> None:
     failure = Failure("timeout", True, "no answer")
     error = TransportError(failure)
     assert (error.failure, str(error)) == (failure, "no answer")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "sound"),
+    [("https://api.example.com/v1", True), ("http://127.0.0.1:1/v1", True), ("http://10.0.0.7/v1", False)],
+)
+def test_an_answer_vouches_for_its_images_as_far_as_its_way_does(base_url: str, sound: bool) -> None:
+    """Over TLS or within this machine no bit changes; plain http from another one is not trusted so far."""
+    document = {"data": [{"b64_json": base64.b64encode(PNG * 3).decode()}, {"url": URL}]}
+    held, named = read_images(document, answer(document), reading_of(base_url))[0].images
+    assert (held.sound, named.sound) == (sound, False)
