@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dalle2 import errors as e
-from dalle2._api import Options
+from dalle2._api import Options, api_request
 from dalle2._core import images_call
 from dalle2._expiry import Expiry
 from dalle2._form import FilePart
@@ -646,3 +646,17 @@ def test_an_answer_vouches_for_its_images_as_far_as_its_way_does(base_url: str, 
     document = {"data": [{"b64_json": base64.b64encode(PNG * 3).decode()}, {"url": URL}]}
     held, named = read_images(document, answer(document), reading_of(base_url))[0].images
     assert (held.sound, named.sound) == (sound, False)
+
+
+def test_an_output_comes_before_the_data_beside_it() -> None:
+    """What a `/responses` wire says in its own words counts, even where a relay adds an Images list."""
+    output = [{"type": "image_generation_call", "result": base64.b64encode(PNG * 3).decode()}]
+    found: Any = call_of().decode(answer({"data": [{"url": URL}], "output": output}))
+    assert [image.url for image in found.images] == [None]
+
+
+@pytest.mark.parametrize("odd", [[], 0, ""])
+def test_extra_headers_that_are_no_mapping_are_refused_empty_or_not(odd: Any) -> None:
+    """Bad input is told of before anything is sent."""
+    with pytest.raises(e.InvalidRequestError, match="extra_headers"):
+        api_request(resolve({}, api_key="sk-test-0123456789"), "generate", b"{}", extra=odd)

@@ -140,3 +140,31 @@ def test_a_host_header_of_the_caller_is_the_only_one() -> None:
     with FaultServer() as server, dalle2.Client("sk-test", base_url=server.origin) as client:
         client.generate("a fox", extra_headers={"host": "images.example"})
         assert server.requests[0].headers["host"] == "images.example"
+
+
+def test_what_a_lost_call_asked_for_can_be_sent_again() -> None:
+    """The error holds the request as its caller would write it: after a lost answer, and a gateway's page."""
+
+    def drop(c: Connection) -> None:
+        c.read()
+        c.close()
+
+    def gateway(c: Connection) -> None:
+        c.read()
+        c.reply(502, b"<html>bad gateway</html>", headers={"Content-Type": "text/html"})
+
+    asked = dalle2.GenerateRequest(prompt="a fox", n=2, model="dall-e-2")
+    for act in (drop, gateway):
+        with FaultServer() as server, dalle2.Client("sk-test", base_url=server.origin) as client:
+            server.then(act)
+            with pytest.raises(dalle2.OutcomeUnknownError) as lost:
+                client.generate("a fox", n=2)
+            assert lost.value.request == asked
+            assert isinstance(lost.value.request, dalle2.GenerateRequest)
+            images = client.send(lost.value.request, idempotency_key=lost.value.idempotency_key)
+            assert images.request == asked
+            first, second = server.requests
+            assert (first.body, first.headers["idempotency-key"]) == (
+                second.body,
+                second.headers["idempotency-key"],
+            )
