@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from . import events as events
     from . import providers as providers
     from ._async_client import AsyncClient as AsyncClient
-    from ._async_image_result import AsyncImageResult as AsyncImageResult
-    from ._async_image_result import AsyncImages as AsyncImages
+    from ._calls._stream import FinalImage as FinalImage
+    from ._calls._stream import PartialImage as PartialImage
     from ._client import Client as Client
-    from ._image_result import ImageResult as ImageResult
-    from ._image_result import Images as Images
-    from ._inputs import InputImage as InputImage
-    from ._inputs import read_input as read_input
     from ._money import Budget as Budget
     from ._money import PriceTable as PriceTable
     from ._money import Usage as Usage
-    from ._prepare import mask_from_box as mask_from_box
-    from ._prepare import prepare_image as prepare_image
+    from ._requests._inputs import InputImage as InputImage
+    from ._requests._inputs import read_input as read_input
+    from ._requests._pictures import mask_from_box as mask_from_box
+    from ._requests._pictures import prepare_image as prepare_image
+    from ._requests._successor import Adaptation as Adaptation
+    from ._requests._successor import Adapted as Adapted
+    from ._requests._successor import adapt as adapt
     from ._requests._values import EditRequest as EditRequest
     from ._requests._values import GenerateRequest as GenerateRequest
     from ._requests._values import VariationRequest as VariationRequest
-    from ._stream import FinalImage as FinalImage
-    from ._stream import PartialImage as PartialImage
-    from ._successor import Adaptation as Adaptation
-    from ._successor import Adapted as Adapted
-    from ._successor import adapt as adapt
+    from ._results._awaited import AsyncImageResult as AsyncImageResult
+    from ._results._awaited import AsyncImages as AsyncImages
+    from ._results._blocking import ImageResult as ImageResult
+    from ._results._blocking import Images as Images
     from ._values import ModelInfo as ModelInfo
     from ._values import Moderation as Moderation
     from ._version import __version__ as __version__
@@ -70,11 +70,11 @@ else:
         "APIConnectionError": "errors",
         "APIError": "errors",
         "APIStatusError": "errors",
-        "Adaptation": "_successor",
-        "Adapted": "_successor",
+        "Adaptation": "_requests._successor",
+        "Adapted": "_requests._successor",
         "AsyncClient": "_async_client",
-        "AsyncImageResult": "_async_image_result",
-        "AsyncImages": "_async_image_result",
+        "AsyncImageResult": "_results._awaited",
+        "AsyncImages": "_results._awaited",
         "AuthenticationError": "errors",
         "BadRequestError": "errors",
         "Budget": "_money",
@@ -89,12 +89,12 @@ else:
         "DecodeError": "errors",
         "DownloadError": "errors",
         "EditRequest": "_requests._values",
-        "FinalImage": "_stream",
+        "FinalImage": "_calls._stream",
         "GenerateRequest": "_requests._values",
         "ImageExpiredError": "errors",
-        "ImageResult": "_image_result",
-        "Images": "_image_result",
-        "InputImage": "_inputs",
+        "ImageResult": "_results._blocking",
+        "Images": "_results._blocking",
+        "InputImage": "_requests._inputs",
         "InternalServerError": "errors",
         "InvalidRequestError": "errors",
         "ModelInfo": "_values",
@@ -103,7 +103,7 @@ else:
         "Moderation": "_values",
         "NotFoundError": "errors",
         "OutcomeUnknownError": "errors",
-        "PartialImage": "_stream",
+        "PartialImage": "_calls._stream",
         "PermissionDeniedError": "errors",
         "PriceTable": "_money",
         "Provider": "providers",
@@ -114,15 +114,15 @@ else:
         "Usage": "_money",
         "VariationRequest": "_requests._values",
         "__version__": "_version",
-        "adapt": "_successor",
+        "adapt": "_requests._successor",
         "catalog": "catalog",
         "compat": "compat",
         "errors": "errors",
         "events": "events",
-        "mask_from_box": "_prepare",
-        "prepare_image": "_prepare",
+        "mask_from_box": "_requests._pictures",
+        "prepare_image": "_requests._pictures",
         "providers": "providers",
-        "read_input": "_inputs",
+        "read_input": "_requests._inputs",
     }
 
     def __getattr__(name):

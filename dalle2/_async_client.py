@@ -7,15 +7,15 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
-from ._api import Options
-from ._async_image_result import AsyncImageResult, AsyncImages, held, in_thread
-from ._clean import Environment, hide
-from ._fetch import AsyncFetcher
-from ._outcome import Pending
-from ._perform import open_stream_async, perform_async, response_of, sleep, stream_async
-from ._plan import keeping, polling
+from ._calls._envelope import Options
+from ._calls._loop import open_stream_async, perform_async, response_of, sleep, stream_async
+from ._calls._outcome import Pending
+from ._calls._plan import keeping, polling
 from ._requests._draft import Draft
+from ._results._awaited import AsyncImageResult, AsyncImages, held, in_thread
+from ._results._fetch import AsyncFetcher
 from ._session import Session
+from ._texts import Environment, hide
 from ._transport._async import AsyncTransport
 from .settings import DEFAULT, resolve
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from . import _types as t
+    from ._calls._attempts import Run
+    from ._calls._stream import FinalImage, PartialImage, StreamReader
     from ._http import HttpResponse
-    from ._images import ImageData, ImagesData
-    from ._inputs import ImageSource
+    from ._image._data import ImageData, ImagesData
     from ._money import Budget, PriceTable
     from ._requests import Request
-    from ._run import Run
+    from ._requests._inputs import ImageSource
     from ._session import Changes
-    from ._stream import FinalImage, PartialImage, StreamReader
     from ._transport._shared import AsyncHttpClient
     from ._values import ModelInfo, Moderation
     from .events import Listener
@@ -171,7 +171,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
     ) -> AsyncImages:
         """`Client.edit`, awaited; files are read in a thread."""
-        from ._inputs import read_input, read_inputs
+        from ._requests._inputs import read_input, read_inputs
         from ._requests._values import EditRequest
 
         await held(image, mask)
@@ -209,7 +209,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
     ) -> AsyncImages:
         """`Client.vary`, awaited; files are read in a thread."""
-        from ._inputs import read_inputs
+        from ._requests._inputs import read_inputs
         from ._requests._values import VariationRequest
 
         await held(image)

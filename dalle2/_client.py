@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
-from ._api import Options
-from ._clean import Environment, hide
-from ._fetch import Fetcher
-from ._image_result import ImageResult, Images
-from ._outcome import Pending
-from ._perform import open_stream, perform, response_of, stream
-from ._plan import keeping, polling
+from ._calls._envelope import Options
+from ._calls._loop import open_stream, perform, response_of, stream
+from ._calls._outcome import Pending
+from ._calls._plan import keeping, polling
 from ._requests._draft import Draft
+from ._results._blocking import ImageResult, Images
+from ._results._fetch import Fetcher
 from ._session import Session
+from ._texts import Environment, hide
 from ._transport._sync import Transport
 from .settings import DEFAULT, resolve
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from . import _types as t
+    from ._calls._attempts import Run
+    from ._calls._stream import FinalImage, PartialImage, StreamReader
     from ._http import HttpResponse
-    from ._images import ImageData, ImagesData
-    from ._inputs import ImageSource
+    from ._image._data import ImageData, ImagesData
     from ._money import Budget, PriceTable
     from ._requests import Request
-    from ._run import Run
+    from ._requests._inputs import ImageSource
     from ._session import Changes
-    from ._stream import FinalImage, PartialImage, StreamReader
     from ._transport._shared import HttpClient
     from ._values import ModelInfo, Moderation
     from .events import Listener
@@ -208,7 +208,7 @@ class Client:
 
         Raises like `generate`, and the built-in `OSError`s for a file that cannot be read.
         """
-        from ._inputs import read_input, read_inputs
+        from ._requests._inputs import read_input, read_inputs
         from ._requests._values import EditRequest
 
         request = EditRequest(
@@ -248,7 +248,7 @@ class Client:
 
         `image` as in `edit`: one square PNG under 4 MB. Raises like `edit`.
         """
-        from ._inputs import read_inputs
+        from ._requests._inputs import read_inputs
         from ._requests._values import VariationRequest
 
         request = VariationRequest(

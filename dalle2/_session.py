@@ -11,16 +11,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from . import errors as e
-from ._api import USER_AGENT
-from ._core import context_of, images_call
-from ._fetch import Fetching
-from ._hosts import Site
+from ._calls._attempts import Run, Shared
+from ._calls._envelope import USER_AGENT
+from ._calls._outcome import POLLS, Knowledge
+from ._calls._paid import context_of, images_call
+from ._calls._plan import make_plan
 from ._http import Failure
-from ._images import ImageData
-from ._outcome import POLLS, Knowledge
-from ._plan import make_plan
-from ._report import Reporter
-from ._run import Run, Shared
+from ._image._data import ImageData
+from ._results._fetch import Fetching
+from ._results._origins import Site
+from ._state import Reporter
 from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, policy_of, timeouts_of
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from datetime import date
     from typing import Any, Literal, Unpack
 
-    from ._api import Options
+    from ._calls._envelope import Options
+    from ._calls._outcome import Pending
+    from ._calls._plan import Plan
+    from ._calls._stream import StreamReader
     from ._http import Call, HttpResponse, Timeouts
-    from ._images import ImagesData
+    from ._image._data import ImagesData
     from ._money import Budget
-    from ._outcome import Pending
-    from ._plan import Plan
     from ._requests._draft import Draft
-    from ._stream import StreamReader
     from ._values import ModelInfo, Moderation
     from .errors import SavableImage
     from .events import Listener
@@ -92,7 +92,7 @@ class Session:
 
     def _check_successor(self, name: str) -> None:
         """Raises `ConfigurationError` for a model that is retired itself."""
-        from ._successor import check_successor
+        from ._requests._successor import check_successor
 
         check_successor(name, self.today(), self.known.models)
 
@@ -155,7 +155,7 @@ class Session:
             stream=True,
             priced=self.budget is not None or self.shared.report.listening,
         )
-        from ._stream import StreamReader
+        from ._calls._stream import StreamReader
 
         asked, reading = context_of(
             self.settings,
@@ -193,20 +193,20 @@ class Session:
 
     def moderation(self, prompt: str) -> Run[Moderation]:
         """The free check of a prompt. Raises `InvalidRequestError`."""
-        from ._free import moderation_call
+        from ._calls._free import moderation_call
 
         call = moderation_call(self.settings, self.known, prompt, self.today())
         return Run(call, self.settings.retry, self.shared)
 
     def models(self) -> Run[tuple[ModelInfo, ...]]:
         """The free list of the host's models, from which the client also learns their ends."""
-        from ._free import models_call
+        from ._calls._free import models_call
 
         return Run(models_call(self.settings, self.known, self.today()), self.settings.retry, self.shared)
 
     def refuse_flagged(self, moderation: Moderation) -> None:
         """The check before a paid call. Raises `ContentPolicyError` naming the categories."""
-        from ._free import refuse_flagged
+        from ._calls._free import refuse_flagged
 
         refuse_flagged(moderation)
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ._clean import STRAY, checked_headers, clean_base_url, clean_key, clean_word, hide
 from ._http import Secret, Timeouts
+from ._texts import STRAY, checked_headers, clean_base_url, clean_key, clean_word, hide
 from .errors import ConfigurationError
 from .providers import PROVIDERS, Provider
 

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dalle2 import errors as e
-from dalle2._image_result import ImageResult
-from dalle2._images import ImageData
-from dalle2._redact import one_line, redact, redact_tree, shown_url
+from dalle2._image._data import ImageData
+from dalle2._results._blocking import ImageResult
+from dalle2._secrets import one_line, redact, redact_tree, shown_url
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 CLASSES = [

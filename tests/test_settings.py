@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import AsyncClient, Client, ConfigurationError, Provider, RetryPolicy, providers, settings
-from dalle2._clean import Environment
 from dalle2._http import Timeouts
+from dalle2._texts import Environment
 from dalle2.testing import Emulator
 
 OPENAI = "https://api.openai.com/v1"

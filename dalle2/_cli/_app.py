@@ -14,7 +14,7 @@ import typer
 
 from .._version import __version__
 from ..errors import ConfigurationError, Dalle2Error, InvalidRequestError
-from ._doctor import doctor, models
+from ._diagnose import doctor, models
 from ._paint import edit, generate, vary
 from ._serve import serve
 

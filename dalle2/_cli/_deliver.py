@@ -16,13 +16,13 @@ from pathlib import Path
 
 import attrs
 
-from .._files import AtomicFile, has_image_suffix, is_directory_target
+from .._results._files import AtomicFile, has_image_suffix, is_directory_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .._image_result import ImageResult
+    from .._results._blocking import ImageResult
 
 
 _MOST_IMAGES = 100

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .._client import Client
-    from .._image_result import ImageResult, Images
+    from .._results._blocking import ImageResult, Images
 
 Source: TypeAlias = Annotated[str, typer.Argument(help="A square PNG under 4 MB.")]
 Count: TypeAlias = Annotated[int | None, typer.Option("-n", "--n", help="How many images; 1 unless said.")]

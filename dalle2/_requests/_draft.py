@@ -14,9 +14,9 @@ from ._rules import check
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .._inputs import InputImage
     from ..catalog import Operation
     from . import Request
+    from ._inputs import InputImage
 
 
 class Draft:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from .._inputs import InputImage, input_images
 from ..errors import InvalidRequestError
+from ._inputs import InputImage, input_images
 from ._rules import check
 
 if TYPE_CHECKING:

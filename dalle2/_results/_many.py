@@ -9,19 +9,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast, overload
 
-from .._files import safe_stem
 from .._requests._draft import value_of
 from ..errors import DownloadError
+from ._files import safe_stem
 from ._target import Target
 
 if TYPE_CHECKING:
     import os
 
-    from .._images import ImagesData
+    from .._calls._plan import Plan
+    from .._image._data import ImagesData
     from .._money import PriceTable, Usage
-    from .._plan import Plan
     from .._requests import Request
-    from .._successor import Adaptation
+    from .._requests._successor import Adaptation
 
 R = TypeVar("R")
 
@@ -66,7 +66,7 @@ class BaseImages(Sequence[R], Generic[R]):
 
     def fit(self) -> None:
         """Bring the images to the size that was asked for, if a successor could not make it."""
-        from .._successor import fit_each
+        from .._requests._successor import fit_each
 
         fit_each(self._results, self._scale)
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .._fetch import AsyncFetcher, Fetcher, Fetching
-from .._files import safe_stem
-from .._hosts import Site, is_loopback_name
-from .._images import ImageData
-from .._media import ImageCheck, ImageError
-from .._redact import shown_url
+from .._image._data import ImageData
+from .._image._media import ImageCheck, ImageError
+from .._secrets import shown_url
 from ..errors import DownloadError, InvalidRequestError
 from ..settings import origin_of
+from ._fetch import AsyncFetcher, Fetcher, Fetching
+from ._files import safe_stem
+from ._origins import Site, is_loopback_name
 
 if TYPE_CHECKING:
     from .._types import ExpirySource

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._files import AtomicFile, has_image_suffix, is_directory_target
-from .._media import suffix_for
+from .._image._media import suffix_for
+from ._files import AtomicFile, has_image_suffix, is_directory_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable

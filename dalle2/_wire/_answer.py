@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .._redact import one_line
+from .._secrets import one_line
 
 if TYPE_CHECKING:
     from .._http import Secret

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .. import errors as e
-from .._expiry import parse_retry_after
-from .._redact import one_line, redact, redact_tree
+from .._image._expiry import parse_retry_after
 from .._requests._draft import value_of
+from .._secrets import one_line, redact, redact_tree
 from ._answer import Asked, request_id
 from ._body import plain
 from ._problem import Problem, read_problem, text_of

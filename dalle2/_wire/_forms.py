@@ -15,7 +15,7 @@ from .._form import FilePart, Form
 from ._images import encode_value
 
 if TYPE_CHECKING:
-    from .._inputs import InputImage
+    from .._requests._inputs import InputImage
 
 
 def encode_form(values: Mapping[str, object], images: Sequence[InputImage], mask: InputImage | None) -> Form:

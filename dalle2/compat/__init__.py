@@ -32,10 +32,10 @@ from ..errors import PermissionDeniedError as PermissionDeniedError
 from ..errors import RateLimitError as RateLimitError
 from ..errors import UnprocessableEntityError as UnprocessableEntityError
 from ..retry import RetryPolicy
-from ._images import AsyncImages as AsyncImages
-from ._images import CallOptions, EditOptions, GenerateOptions, given_of
-from ._images import Images as Images
-from ._images import ImagesResponse as ImagesResponse
+from ._resource import AsyncImages as AsyncImages
+from ._resource import CallOptions, EditOptions, GenerateOptions, given_of
+from ._resource import Images as Images
+from ._resource import ImagesResponse as ImagesResponse
 
 if TYPE_CHECKING:
     from .._money import Budget
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..events import Listener
     from ..providers import Provider
     from ..settings import TimeoutArgument
-    from ._images import Upload
+    from ._resource import Upload
 
 
 class ClientOptions(TypedDict, total=False):

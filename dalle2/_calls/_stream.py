@@ -1,0 +1,197 @@
+"""A streamed call: what each event means, and what it means when the stream ends. No I/O.
+
+The rule: a stream that ends without its final image may have been billed; the images that came are kept in
+the error. A host or proxy that does not stream at all, and answers plain JSON, still gives the final image:
+what a body is shows in its first byte, since the media type that a proxy declares is not to be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+import attrs
+
+from .. import errors as e
+from .._http import Call, Failure, HttpResponse
+from .._money import Usage
+from .._requests._successor import Adaptation, fit_each, fitted
+from .._secrets import one_line
+from .._wire._body import JsonBody
+from .._wire._errors import problem_error
+from .._wire._images import Reading, Unreadable, created_at, plain, read_item
+from .._wire._problem import read_problem
+from .._wire._sse import Event, EventParser
+from ._outcome import Pending, lost_error
+
+if TYPE_CHECKING:
+    from .._image._data import ImageData
+    from .._wire._answer import Asked
+    from ..errors import SavableImage
+    from ._plan import Plan
+
+R = TypeVar("R", bound="SavableImage")
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_DOCUMENT = (b"{", b"[", b"<")
+
+
+@attrs.frozen
+class PartialImage(Generic[R]):
+    """An image on its way, `index` counting from 0: it can be shown and saved like a final one."""
+
+    index: int
+    image: R
+
+
+@attrs.frozen
+class FinalImage(Generic[R]):
+    """A finished image. `usage` is its tokens, if the host tells them; `adaptations` as in `Images`."""
+
+    image: R
+    usage: Usage | None = None
+    adaptations: tuple[Adaptation, ...] = ()
+
+
+class StreamReader(Generic[R]):
+    """Takes the body of one streamed answer; gives typed events."""
+
+    def __init__(
+        self,
+        response: HttpResponse,
+        call: Call[Sequence[R] | Pending[Sequence[R]]],
+        asked: Asked,
+        reading: Reading,
+        wrap: Callable[[ImageData], R],
+        plan: Plan,
+    ) -> None:
+        self._response = response
+        self._call = call
+        self._asked = asked
+        self._reading = reading
+        self._wrap = wrap
+        self._plan = plan
+        self._parser = EventParser()
+        self._start: bytes | None = b""  # until it shows what the body is
+        self._whole: JsonBody | None = None  # the answer of a host that does not stream
+        self._damaged = False
+        self._ended = False
+        self._finals: list[R] = []
+        self._partials: list[R] = []  # of the images that are still on their way
+        self.received = 0
+
+    @property
+    def finals(self) -> int:
+        """How many finished images came."""
+        return len(self._finals)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all the images that were asked for came."""
+        return self.finals >= self._plan.request.n
+
+    def feed(self, chunk: bytes) -> Iterator[PartialImage[R] | FinalImage[R]]:
+        """The events that this chunk completes. Raises the error that an event reports."""
+        self.received += len(chunk)
+        if self._start is not None:
+            self._start += chunk
+            first = self._start.lstrip(_BLANK)[:1]
+            if not first:
+                return
+            chunk, self._start = self._start, None
+            self._whole = JsonBody() if first in _DOCUMENT else None
+        if self._whole is not None:
+            self._whole.feed(chunk)
+            return
+        for event in self._parser.feed(chunk):
+            if not self._ended:
+                yield from self._event(event)
+
+    def _event(self, event: Event) -> Iterator[PartialImage[R] | FinalImage[R]]:
+        if event.data.text().startswith("[DONE]"):
+            self._ended = True
+            return
+        try:
+            fields = event.data.document()
+        except ValueError:  # a heartbeat of a proxy, or the final image, damaged: the end will tell
+            self._damaged = True
+            return
+        if not isinstance(fields, Mapping):
+            return
+        if fields.get("error") or event.name == "error":
+            fields = fields if fields.get("error") else {"error": fields}
+            raise self._keeping(problem_error(read_problem(fields, ""), self._response, self._asked, fields))
+        name = str(plain(fields.get("type")) or event.name)
+        kind = name.rpartition(".")[2]
+        if kind in ("partial_image", "completed"):
+            yield from self._image(fields, name, final=kind == "completed")
+
+    def _image(
+        self, fields: Mapping[str, object], name: str, *, final: bool
+    ) -> Iterator[PartialImage[R] | FinalImage[R]]:
+        item = {
+            "b64_json": fields.get("b64_json") or fields.get("partial_image_b64"),
+            "url": fields.get("url"),
+        }
+        if not any(item.values()):
+            return
+        created = created_at(fields.get("created_at"), self._response)
+        try:
+            data = read_item(item, name, created, self._reading, fields.get("output_format"))
+        except Unreadable as unreadable:
+            raise self._keeping(
+                e.DecodeError(
+                    f"{self._asked.host} streamed an image that cannot be read: {unreadable.problem}",
+                    path=unreadable.path,
+                    idempotency_key=self._asked.idempotency_key,
+                )
+            ) from None
+        image = self._wrap(fitted(data, self._plan.scale))
+        if final:
+            self._finals.append(image)
+            self._partials.clear()
+            usage = Usage.from_json(plain(fields.get("usage")))
+            yield FinalImage(image, usage, self._plan.adaptations)
+        else:
+            self._partials.append(image)
+            index = fields.get("partial_image_index")
+            yield PartialImage(index if isinstance(index, int) else len(self._partials) - 1, image)
+
+    def finish(self) -> Iterator[FinalImage[R]]:
+        """After the last byte. Raises `OutcomeUnknownError` if a final image is missing."""
+        if self._whole is not None:
+            yield from self._plainly(
+                HttpResponse(self._response.status, self._response.headers, self._whole, self._response.at)
+            )
+        elif not self._finals and self._damaged:
+            raise self._early("unreadable", "no final image came, and an event was not one JSON document")
+        elif not self._finals or (self._partials and not self.complete):
+            raise self._early("disconnected", "the stream ended before the final image")
+
+    def _plainly(self, response: HttpResponse) -> Iterator[FinalImage[R]]:
+        """The images of an answer that is no stream; its `usage` goes with the last one."""
+        try:
+            images = self._call.decode(response)
+        except e.Dalle2Error as error:
+            fit_each(error.images, self._plan.scale)
+            raise
+        if isinstance(images, Pending):
+            task = one_line(images.task, 60)
+            raise self._early("unreadable", f"the images are made in the background, as task {task}")
+        fit_each(images, self._plan.scale)
+        self._finals = list(images)
+        usage = getattr(images, "usage", None)
+        for number, image in enumerate(self._finals, 1):
+            yield FinalImage(image, usage if number == self.finals else None, self._plan.adaptations)
+
+    def lost(self, failure: Failure) -> e.Dalle2Error:
+        """The error for a stream that broke off."""
+        return self._keeping(lost_error(failure._replace(sent=True), self._asked))
+
+    def _early(self, reason: Literal["unreadable", "disconnected"], detail: str) -> e.Dalle2Error:
+        return self.lost(Failure(reason, True, detail))
+
+    def _keeping(self, error: e.Dalle2Error) -> e.Dalle2Error:
+        error.images = [*self._finals, *self._partials]
+        error.maybe_billed = True
+        return error

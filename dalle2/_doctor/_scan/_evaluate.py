@@ -1,0 +1,287 @@
+"""Expressions: what each may stand for, and the calls in it.
+
+The rule: every part of an expression is read, since a call can stand anywhere; what has no known value is
+`()`.
+"""
+
+from __future__ import annotations
+
+import abc
+import ast
+from collections.abc import Sequence
+
+from ._image_calls import Site, copied, is_operation, plain, site_of
+from ._known import (
+    Args,
+    Class,
+    Const,
+    Function,
+    Home,
+    Instance,
+    Method,
+    Module,
+    Partial,
+    Ref,
+    Row,
+    Scope,
+    Table,
+    Value,
+    Values,
+    called_on_table,
+    joined,
+    union,
+    with_entry,
+)
+
+_ENVIRONMENT = frozenset({"os.environ.get", "os.getenv", "environ.get"})
+# A call that stands for its default: a field, an option of a command.
+_DEFAULTED = frozenset(
+    {"attr.ib", "attrs.field", "dataclasses.field", "pydantic.Field", "typer.Argument", "typer.Option"}
+)
+
+
+class Evaluator(abc.ABC):
+    """Reads expressions; what follows a function of the source is left to `enter`."""
+
+    def __init__(self) -> None:
+        self.scope = Scope({})
+        self.sites: list[Site] = []
+
+    @abc.abstractmethod
+    def find(self, module: str, level: int = 0) -> Home | None:
+        """Another module of the project."""
+
+    @abc.abstractmethod
+    def enter(self, function: Function, args: Args | None) -> Values:
+        """What the function returns, called with these arguments."""
+
+    @abc.abstractmethod
+    def assign(self, target: ast.expr, values: Values, scope: Scope) -> None:
+        """Let the target stand for these values."""
+
+    def value(self, node: ast.expr, scope: Scope) -> Values:
+        """What the expression may stand for."""
+        method = getattr(self, f"_{type(node).__name__}", None)
+        if method is not None:
+            found: Values = method(node, scope)
+            return found
+        self.parts(node, scope)
+        return ()
+
+    def parts(self, node: ast.AST, scope: Scope) -> None:
+        """Read the expressions that something is made of."""
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.value(child, scope)
+
+    def elements(self, values: Values) -> Values:
+        """What iterating over the values may give."""
+        rows = [item for value in values if isinstance(value, Row) for item in value.items]
+        keys = [(Const(key),) for value in values if isinstance(value, Table) for key in value.items]
+        return union([*rows, *keys])
+
+    def _Constant(self, node: ast.Constant, scope: Scope) -> Values:
+        return (Const(node.value),)
+
+    def _Name(self, node: ast.Name, scope: Scope) -> Values:
+        found = scope.find(node.id)
+        if found is None:
+            return (Ref("builtins.dict"),) if node.id == "dict" else ()
+        return found
+
+    def _Attribute(self, node: ast.Attribute, scope: Scope) -> Values:
+        return union(self.attribute(owner, node.attr) for owner in self.value(node.value, scope))
+
+    def attribute(self, owner: Value, name: str) -> Values:
+        """The attribute of one value."""
+        match owner:
+            case Ref():
+                path = plain(f"{owner.path}.{name}")
+                module = self.find(path) if owner.made is None else None
+                return (Ref(path, owner.made),) if module is None else (Module(module),)
+            case Module():
+                values = owner.home.scope.names.get(name)
+                module = owner.home.find(name, 1) if values is None else None
+                return (Module(module),) if module else values or ()
+            case Instance():
+                return owner.of.find(name)
+            case Class():
+                return tuple(_unbound(one) for one in owner.find(name))
+            case Table():
+                return (Method(owner, name),)
+            case Const() if name == "value":  # of a member of an Enum
+                return (owner,)
+        return ()
+
+    def _Await(self, node: ast.Await, scope: Scope) -> Values:
+        return self.value(node.value, scope)
+
+    def _NamedExpr(self, node: ast.NamedExpr, scope: Scope) -> Values:
+        values = self.value(node.value, scope)
+        self.assign(node.target, values, scope)
+        return values
+
+    def _IfExp(self, node: ast.IfExp, scope: Scope) -> Values:
+        self.value(node.test, scope)
+        return union((self.value(node.body, scope), self.value(node.orelse, scope)))
+
+    def _BoolOp(self, node: ast.BoolOp, scope: Scope) -> Values:
+        found = union(self.value(part, scope) for part in node.values)
+        if isinstance(node.op, ast.Or):  # `x or "default"`: what is empty gives way to the next
+            found = tuple(value for value in found if value not in (Const(None), Const("")))
+        return found
+
+    def _BinOp(self, node: ast.BinOp, scope: Scope) -> Values:
+        left, right = self.value(node.left, scope), self.value(node.right, scope)
+        if len(left) != 1 or len(right) != 1:
+            return ()
+        match node.op, left[0], right[0]:
+            case ast.Add(), Const(str(a)), Const(str(b)):
+                return (Const(a + b),)
+            case ast.BitOr(), Table() as a, Table() as b:
+                return (Table({**a.items, **b.items}, a.open or b.open),)
+        return ()
+
+    def _JoinedStr(self, node: ast.JoinedStr, scope: Scope) -> Values:
+        parts = [
+            self.value(part.value if isinstance(part, ast.FormattedValue) else part, scope)
+            for part in node.values
+        ]
+        texts = [str(part[0].value) for part in parts if len(part) == 1 and isinstance(part[0], Const)]
+        return (Const("".join(texts)),) if len(texts) == len(parts) else ()
+
+    def _List(self, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Values:
+        return (Row(tuple(self.value(part, scope) for part in node.elts)),)
+
+    _Tuple = _Set = _List
+
+    def _Dict(self, node: ast.Dict, scope: Scope) -> Values:
+        table = Table({})
+        for key, part in zip(node.keys, node.values, strict=True):
+            values = self.value(part, scope)
+            table = (
+                joined(table, values) if key is None else with_entry(table, self.value(key, scope), values)
+            )
+        return (table,)
+
+    def _Subscript(self, node: ast.Subscript, scope: Scope) -> Values:
+        owners, keys = self.value(node.value, scope), self.value(node.slice, scope)
+        found: list[Values] = []
+        for owner in owners:
+            match owner, keys:
+                case Table(), (Const(key),):
+                    found.append(owner.items.get(str(key), ()))
+                case Table(), _:
+                    found += owner.items.values()
+                case Row(), (Const(int(index)),) if -len(owner.items) <= index < len(owner.items):
+                    found.append(owner.items[index])
+        return union(found)
+
+    def _Lambda(self, node: ast.Lambda, scope: Scope) -> Values:
+        spec = node.args
+        places = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs, spec.vararg, spec.kwarg]
+        inside = Scope({place.arg: () for place in places if place}, scope)
+        for default in (*spec.defaults, *filter(None, spec.kw_defaults)):
+            self.value(default, scope)
+        self.value(node.body, inside)
+        return ()
+
+    def _ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, scope: Scope) -> Values:
+        return (Row((self._comprehended(node.generators, [node.elt], scope),)),)
+
+    _SetComp = _GeneratorExp = _ListComp
+
+    def _DictComp(self, node: ast.DictComp, scope: Scope) -> Values:
+        self._comprehended(node.generators, [node.key, node.value], scope)
+        return (Table({}, open=True),)
+
+    def _comprehended(
+        self, generators: Sequence[ast.comprehension], parts: Sequence[ast.expr], scope: Scope
+    ) -> Values:
+        inside = Scope({}, scope)
+        for generator in generators:
+            self.assign(generator.target, self.elements(self.value(generator.iter, inside)), inside)
+            for test in generator.ifs:
+                self.value(test, inside)
+        return union([self.value(part, inside) for part in parts])
+
+    def _Call(self, node: ast.Call, scope: Scope) -> Values:
+        functions = self.value(node.func, scope)
+        args = self._arguments(node, scope)
+        for value in (value for values in args.positional for value in values):
+            # A method that is handed over with its arguments: partial(), to_thread(), submit() and their
+            # like.
+            if isinstance(value, Ref) and is_operation(value.path) and "model" in args.named:
+                self._note(value, Args((), args.named, args.open), node)
+        return union(self._applied(function, args, node) for function in functions)
+
+    def _note(self, ref: Ref, args: Args, node: ast.Call) -> None:
+        site = site_of(ref, args, node)
+        if site is not None:
+            self.sites.append(site)
+
+    def _arguments(self, node: ast.Call, scope: Scope) -> Args:
+        named: dict[str, Values] = {}
+        unread = False
+        positional = []
+        for part in node.args:
+            positional.append(self.value(part, scope))
+        for keyword in node.keywords:
+            values = self.value(keyword.value, scope)
+            if keyword.arg is not None:
+                named[keyword.arg] = values
+                continue
+            table = joined(Table({}), values)
+            named.update(table.items)
+            unread = unread or table.open
+        return Args(tuple(positional), named, unread)
+
+    def _applied(self, function: Value, args: Args, node: ast.Call) -> Values:
+        match function:
+            case Ref():
+                return self._called(function, args, node)
+            case Function():
+                return self.enter(function, args)
+            case Class():
+                return self._made(function, args)
+            case Instance():
+                methods = function.of.find("__call__")
+                return union(self.enter(one, args) for one in methods if isinstance(one, Function))
+            case Method():
+                return called_on_table(function, args)
+            case Partial():
+                if "model" in args.named or "model" not in function.args.named:  # else told where it was made
+                    whole = args.over(function.args)
+                    return union(self._applied(target, whole, node) for target in function.target)
+        return ()
+
+    def _called(self, ref: Ref, args: Args, node: ast.Call) -> Values:
+        if ref.path in _ENVIRONMENT:
+            return args.positional[1] if len(args.positional) > 1 else args.named.get("default", ())
+        if ref.path in _DEFAULTED:
+            return args.named.get("default") or (args.positional[0] if args.positional else ())
+        if ref.path == "builtins.dict":
+            table = joined(Table({}), args.positional[0]) if args.positional else Table({})
+            return (Table({**table.items, **args.named}, table.open or args.open),)
+        if ref.path == "functools.partial" and args.positional:
+            return (Partial(args.positional[0], Args(args.positional[1:], args.named, args.open)),)
+        if copied(ref.path):
+            return (Ref(ref.path.rpartition(".")[0], args.over(ref.made or Args())),)
+        self._note(ref, args, node)
+        return (Ref(f"{ref.path}()", args),)
+
+    def _made(self, cls: Class, args: Args) -> Values:
+        for init in cls.find("__init__"):
+            if isinstance(init, Function):
+                self.enter(init, args)
+                return (Instance(cls),)
+        for name, values in args.named.items():
+            cls.attributes[name] = union((cls.find(name), values))
+        return (Instance(cls),)
+
+
+def _unbound(value: Value) -> Value:
+    """A method as its class gives it: without the object, but a class method keeps its class."""
+    if isinstance(value, Function) and any(isinstance(one, Instance) for one in value.bound):
+        return Function(value.home, value.node, value.scope, value.defaults)
+    return value

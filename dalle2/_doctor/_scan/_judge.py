@@ -1,0 +1,177 @@
+"""From a call to a finding: what is wrong with it on a given day, and the change that mends it.
+
+The rule: what the successor takes is read from the catalogue, so the advice is right as long as the
+catalogue is. No argument of the scanned source is shown except models, sizes and qualities: sources hold
+keys and prompts.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from datetime import date
+
+import attrs
+
+from ... import catalog
+from ...errors import InvalidRequestError
+from ._image_calls import Site, other_host
+from ._known import Const, Ref, Values, text_of
+
+_NAMES = {"generate": "generate", "edit": "edit", "vary": "edit"}
+_FOR_NEWER = ("background", "moderation", "output_format", "output_compression", "stream", "partial_images")
+
+
+@attrs.frozen
+class Finding:
+    """One place to change, or one file that could not be read (`kind` is then `"error"`).
+
+    `kind` is `"retired"` or `"retiring"` for a call. `line` and `column` count from 1; in a notebook they
+    count inside the code cell number `cell` (from 1, as code cells stand in the file).
+    """
+
+    file: str
+    line: int
+    column: int
+    call: str
+    model: str | None
+    problem: str
+    change: str
+    kind: str = "retired"
+    cell: int | None = None
+
+    def __str__(self) -> str:
+        cell = "" if self.cell is None else f"cell {self.cell}:"
+        call = f"{self.call}: " if self.call else ""
+        change = f": {self.change}" if self.change else ""
+        return f"{self.file}:{cell}{self.line}:{self.column}: {call}{self.problem}{change}"
+
+
+def judge(site: Site, filename: str, today: date) -> Iterator[Finding]:
+    """The findings for one call: one for each retired model that it may name."""
+    if other_host(site.made) or other_host(site.args) or _has_successor(site):
+        return
+    for model, named in _models(site):
+        gone = "dall-e-2" if site.operation == "vary" else model
+        known = catalog.find(gone)
+        if known is None or known.retired_on is None:
+            continue
+        kind = "retired" if catalog.retired(gone, today) else "retiring"
+        if kind == "retiring" and catalog.retiring_within(gone, today) is None:
+            continue
+        when = f"{'was' if kind == 'retired' else 'will be'} retired on {known.retired_on}"
+        if site.operation == "vary":
+            problem = f"variations were served by 'dall-e-2' alone, and it {when}"
+        elif named:
+            problem = f"model {model!r} {when}"
+        else:
+            problem = f"no model is named, and the default, {model!r}, {when}"
+        successor = catalog.successor_of(gone, today) or catalog.default_successor(today)
+        change = "; ".join(_changes(site, model, successor)) if successor else ""
+        node = site.node
+        yield Finding(
+            filename, node.lineno, node.col_offset + 1, _dotted(node.func), model, problem, change, kind
+        )
+
+
+def _has_successor(site: Site) -> bool:
+    given = site.made.named.get("successor") if site.made else None
+    return given is not None and not (given and all(v == Const(None) for v in given))
+
+
+def _models(site: Site) -> list[tuple[str, bool]]:
+    """The models that the call may name, each with whether it is named; none if that cannot be told."""
+    given = site.args.named.get("model")
+    unread = site.args.open
+    if given is None and site.api == "dalle2" and site.made is not None:
+        given, unread = site.made.named.get("model"), unread or site.made.open
+    if given is None:
+        given = () if unread else (Const(None),)
+    found = [(text, True) for text in text_of(given)]
+    if any(value == Const(None) or _is_omitted(value) for value in given):
+        default = _default(site)
+        found += [(default, False)] if default else []
+    # The endpoint is gone whatever model the call names, even one that cannot be read.
+    return found or [("dall-e-2", False)] if site.operation == "vary" else found
+
+
+def _is_omitted(value: object) -> bool:
+    return isinstance(value, Ref) and value.path in ("openai.NOT_GIVEN", "openai.omit", "openai.NotGiven()")
+
+
+def _default(site: Site) -> str | None:
+    """The model that the host took when none was named.
+
+    For generations it was dall-e-2, or a newer one as soon as a parameter of the newer ones was there; for
+    edits dall-e-2 at first, and gpt-image-1.5 later.
+    """
+    named = site.args.named
+    if site.api in ("openai-0", "langchain", "dalle2", "compat") or site.operation == "vary":
+        return "dall-e-2"
+    if any(name in named for name in _FOR_NEWER):
+        return None
+    old_style = "response_format" in named or set(text_of(named.get("size", ()))) & {"256x256", "512x512"}
+    return "dall-e-2" if site.operation == "generate" or old_style else "gpt-image-1.5"
+
+
+def _changes(site: Site, model: str, successor: str) -> Iterator[str]:
+    if site.api == "langchain":
+        yield (
+            f"the wrapper hands on the answer's URL, and newer models give none: call images.generate with "
+            f"model={successor!r} and read b64_json, or generate with dalle2.Client(successor='auto')"
+        )
+        return
+    operation = _NAMES[site.operation]
+    if site.operation == "vary":
+        yield f"use edit with model={successor!r} and a prompt that says what to vary"
+    else:
+        yield f"use model={successor!r}"
+    if site.api == "openai-0":
+        yield f"openai.Image left the SDK with version 1.0: call OpenAI().images.{operation}"
+    for name, values in site.args.named.items():
+        yield from _change(operation, successor, name, values)
+    if not model.startswith("dall-e"):
+        return
+    if "response_format" not in site.args.named:
+        yield "the answer holds base64 (b64_json), never a URL"
+    prefix = "Async" if site.asynchronous else ""
+    client = f"dalle2.{prefix}Client" if site.api == "dalle2" else f"dalle2.compat.{prefix}OpenAI"
+    if site.api == "openai-0" and not site.asynchronous:
+        yield "or run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'"
+    elif site.api == "openai-0":
+        same = {"vary": "create_variation"}.get(site.operation, site.operation)
+        yield f"or keep the arguments and call {client}(successor='auto').images.{same}"
+    else:
+        yield f"or run it unchanged with {client}(successor='auto')"
+
+
+def _change(operation: str, successor: str, name: str, values: Values) -> Iterator[str]:
+    if name in ("response_format", "style"):
+        why = ": the answer always holds base64 (b64_json), never a URL" if name == "response_format" else ""
+        yield f"drop {name}{why}"
+    elif name in ("size", "quality"):
+        for text in text_of(values):
+            try:
+                catalog.check(operation, successor, {name: text})
+            except InvalidRequestError:
+                yield _replacement(successor, name, text[:20])
+
+
+def _replacement(successor: str, name: str, text: str) -> str:
+    if name == "quality":
+        instead = {"hd": "high", "standard": "medium"}.get(text, "auto")
+        return f"quality {text!r} becomes {instead!r}"
+    model = catalog.find(successor)
+    covering = catalog.covering_size(model, text) if model else None
+    return f"size {text} is not available there: ask for {covering or '1024x1024'} and scale the image"
+
+
+def _dotted(node: ast.expr) -> str:
+    """The called expression without any argument, since arguments can hold keys."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    if isinstance(node, ast.Call):
+        return f"{_dotted(node.func)}()"
+    return "(...)"

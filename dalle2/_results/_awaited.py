@@ -1,0 +1,133 @@
+"""Results that fetch and save themselves, awaited: `_image_result` with the disk in a thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from . import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
+from ._fetch import AsyncFetcher, AsyncMemory
+
+if TYPE_CHECKING:
+    from .._async_client import AsyncClient
+    from .._image._data import ImageData, ImagesData
+    from ._files import AtomicFile
+
+BATCH = 256 * 1024
+"""Bytes for one hop to a thread: a small image takes one in all."""
+
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking work in a thread, on asyncio and trio alike."""
+    import anyio.to_thread
+
+    return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs))
+
+
+class _ThreadedFile:
+    """A file that is written in a thread, in batches."""
+
+    def __init__(self, file: AtomicFile) -> None:
+        self._file = file
+        self._pending = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        self._pending += data
+        if len(self._pending) >= BATCH:
+            batch, self._pending = bytes(self._pending), bytearray()
+            await in_thread(self._file.write, batch)
+
+    async def restart(self) -> None:
+        self._pending.clear()
+        await in_thread(self._file.restart)
+
+    def finish(self, target: Target, kind: str) -> Path:
+        self._file.write(bytes(self._pending))
+        return target.publish(self._file, kind)
+
+
+class AsyncImageResult(BaseResult[AsyncFetcher]):
+    """`ImageResult`, awaited."""
+
+    __slots__ = ()
+
+    def __init__(self, data: ImageData, fetcher: AsyncFetcher | None = None) -> None:
+        super().__init__(data, AsyncFetcher() if fetcher is None else fetcher)
+
+    async def read(self) -> bytes:
+        """`ImageResult.read`, awaited."""
+        held = self._data.content
+        if held is not None:
+            return held
+        memory = AsyncMemory()
+        await self._fetcher.fetch(self._data, memory)
+        return self._hold(bytes(memory.data))
+
+    async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """`ImageResult.save`, awaited; the disk is used in a thread."""
+        return await self._save(Target(path, self._stem, overwrite=overwrite))
+
+    async def _save(self, target: Target) -> Path:
+        with target.open() as file:
+            sink = _ThreadedFile(file)
+            held = self._data.content
+            if held is None:
+                kind = await self._fetcher.fetch(self._data, sink)
+            else:
+                kind = checked_type(self._data, held)
+                await sink.write(held)
+            return await in_thread(sink.finish, target, kind)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object], *, client: AsyncClient | None = None) -> AsyncImageResult:
+        """`ImageResult.from_dict` for an async client; nothing is awaited."""
+        image, how = data_from(data)
+        return cls(image, AsyncFetcher(None, how) if client is None else client._fetcher)
+
+
+async def held(*sources: object) -> None:
+    """Fetch the awaited results among these inputs, so that their bytes can be sent."""
+    for source in sources:
+        for one in source if isinstance(source, (list, tuple)) else (source,):
+            if isinstance(one, AsyncImageResult):
+                await one.read()
+
+
+class AsyncImages(BaseImages[AsyncImageResult]):
+    """The images of one call: a sequence of `AsyncImageResult`."""
+
+    @classmethod
+    def of(cls, data: ImagesData, fetcher: AsyncFetcher) -> AsyncImages:
+        """The results of an answer."""
+        return cls(data, [AsyncImageResult(image, fetcher) for image in data.images])
+
+    async def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
+        """`Images.save`, awaited; the images are fetched at once."""
+        import anyio
+
+        os.makedirs(directory, exist_ok=True)
+        saved: dict[int, Path] = {}
+        failed: dict[int, Exception] = {}
+
+        async def save(index: int, image: AsyncImageResult, target: Target) -> None:
+            try:
+                saved[index] = await image._save(target)
+            except Exception as error:
+                failed[index] = error
+
+        try:
+            async with anyio.create_task_group() as group:
+                for index, (image, target) in enumerate(self._targets(directory, overwrite)):
+                    group.start_soon(save, index, image, target)
+        except BaseException as interrupt:
+            note_saved(interrupt, saved)
+            raise
+        if failed:
+            raise partial_error(saved, failed, self)
+        return [saved[index] for index in range(len(self))]

@@ -1,0 +1,106 @@
+"""Results that fetch and save themselves, blocking. Everything that needs deciding is decided in `_results`
+and `_download`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
+from ._fetch import Fetcher, Memory
+
+if TYPE_CHECKING:
+    from .._client import Client
+    from .._image._data import ImageData, ImagesData
+
+
+class ImageResult(BaseResult[Fetcher]):
+    """One image: a URL that dies or the bytes themselves, with the same ways to get at it.
+
+    It outlives its client: with the client closed, or after unpickling, it downloads over a connection of its
+    own.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: ImageData, fetcher: Fetcher | None = None) -> None:
+        super().__init__(data, Fetcher() if fetcher is None else fetcher)
+
+    def read(self) -> bytes:
+        """The image's bytes, fetched once and kept.
+
+        Raises `ImageExpiredError` if the URL is dead, `DownloadError` for anything else that keeps the whole
+        image from coming. Fetching costs nothing; what can pass is tried again.
+        """
+        held = self._data.content
+        if held is not None:
+            return held
+        memory = Memory()
+        self._fetcher.fetch(self._data, memory)
+        return self._hold(bytes(memory.data))
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Save the image and give the path that it got; the bytes stream to the disk and are not kept.
+
+        `path` is a file name, to which a missing suffix is added from the bytes, or a directory (an existing
+        one, or a text that ends in a slash), in which the image gets a free name made from its prompt. The
+        file appears whole or not at all, and an older one survives a failure.
+
+        Raises `FileExistsError` if the name is taken and `overwrite` is false, `FileNotFoundError`,
+        `PermissionError` and other built-in `OSError`s for the local disk (a missing directory before
+        anything is fetched), and like `read` for the rest.
+        """
+        return self._save(Target(path, self._stem, overwrite=overwrite))
+
+    def _save(self, target: Target) -> Path:
+        with target.open() as file:
+            held = self._data.content
+            if held is None:
+                kind = self._fetcher.fetch(self._data, file)
+            else:
+                kind = checked_type(self._data, held)
+                file.write(held)
+            return target.publish(file, kind)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object], *, client: Client | None = None) -> ImageResult:
+        """The image that `to_dict` described, fetched through `client` if given. Raises
+        `InvalidRequestError`.
+
+        The mapping is believed, the API's place in it included: take it only from where you put it.
+        """
+        image, how = data_from(data)
+        return cls(image, Fetcher(None, how) if client is None else client._fetcher)
+
+
+class Images(BaseImages[ImageResult]):
+    """The images of one call: a sequence of `ImageResult`."""
+
+    @classmethod
+    def of(cls, data: ImagesData, fetcher: Fetcher) -> Images:
+        """The results of an answer."""
+        return cls(data, [ImageResult(image, fetcher) for image in data.images])
+
+    def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
+        """Save all images into `directory`, which is made if it is missing, and give their paths in order.
+
+        All are tried; if some failed, raises `DownloadError` with `.saved` (paths) and `.failed` (errors by
+        index).
+        """
+        os.makedirs(directory, exist_ok=True)
+        saved: dict[int, Path] = {}
+        failed: dict[int, Exception] = {}
+        for index, (image, target) in enumerate(self._targets(directory, overwrite)):
+            try:
+                saved[index] = image._save(target)
+            except Exception as error:
+                failed[index] = error
+            except BaseException as interrupt:
+                note_saved(interrupt, saved)
+                raise
+        if failed:
+            raise partial_error(saved, failed, self)
+        return [saved[index] for index in range(len(self))]

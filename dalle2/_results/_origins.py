@@ -1,0 +1,154 @@
+"""From where an image may be fetched.
+
+An image URL comes out of an answer, so a hostile or careless host could point it at anything the caller's
+machine can reach. The rule: https, or http on loopback and the API's own origin; no credentials in the URL;
+no private, link-local or metadata address, unless the API itself lives on a private one or the provider
+allows that host. Literal addresses are refused before anything is sent, names when they are connected to:
+then the address is known, and there is no second look-up to race.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from .._secrets import shown_url
+from ..errors import DownloadError
+from ..settings import origin_of
+
+MAX_REDIRECTS = 3
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_ALSO_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "fec0::/10")
+)
+"""Special by the IANA registries, which the standard library follows in its later versions only."""
+
+
+class Site(NamedTuple):
+    """Where the API is, as far as fetching is concerned. `api_private`: on a private address or loopback."""
+
+    origin: tuple[str, str, int] = ("", "", 0)
+    api_private: bool = False
+    allowed: tuple[str, ...] = ()
+
+    def check(self, url: str) -> None:
+        """Refuse a URL that must not be fetched. Raises `DownloadError` (reason `"forbidden"`)."""
+        problem = self._problem(url)
+        if problem:
+            raise DownloadError(
+                f"This image URL is not fetched: {problem} ({shown_url(url)})", reason="forbidden", url=url
+            )
+
+    def _problem(self, url: str) -> str | None:
+        try:
+            parts = urlsplit(url)
+            host, _ = (parts.hostname or "").rstrip("."), parts.port
+        except ValueError:
+            return "it is no URL"
+        scheme = parts.scheme.lower()
+        if scheme not in ("http", "https") or not host:
+            return "only https URLs are"
+        if any(char.isspace() or not char.isprintable() for char in url):
+            return "it holds a space or a control character"
+        if "@" in parts.netloc:
+            return "it holds a user name or password"
+        if any(char in parts.netloc for char in '\\<>"^`{|}'):
+            return "it is no URL"
+        if origin_of(url) == self.origin:
+            return None
+        if scheme == "http" and not is_loopback_name(host):
+            return "plain http is only for loopback and the API's own origin"
+        literal = literal_address(host)
+        if literal is not None:
+            return self.refuse(host, literal)
+        if is_loopback_name(host) and not self.trusts(host):
+            return "it points at this machine, and the API does not live here"
+        return None
+
+    def trusts(self, host: str) -> bool:
+        """Whether private addresses are fine for this host."""
+        return self.api_private or host.lower() in self.allowed
+
+    def refuse(self, host: str, address: str) -> str | None:
+        """The reason not to talk to `address`, to which `host` resolved, or `None`."""
+        if not is_private(address) or self.trusts(host):
+            return None
+        return f"{host} is at the private address {address}, and the API does not live on a private one"
+
+    def with_peer(self, address: str | None) -> Site:
+        """The same, with what the API's own connection told of where it lives."""
+        if self.api_private or address is None or not is_private(address):
+            return self
+        return self._replace(api_private=True)
+
+    @property
+    def url(self) -> str | None:
+        """The API's origin as a text, from which `of` makes the site again; `None` if it is not known."""
+        scheme, host, port = self.origin
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" if host else None
+
+    @classmethod
+    def of(cls, base_url: str, allowed: tuple[str, ...] = ()) -> Site:
+        """The site of an API."""
+        origin = origin_of(base_url)
+        literal = literal_address(origin[1])
+        private = is_loopback_name(origin[1]) or (literal is not None and is_private(literal))
+        return cls(origin, private, tuple(host.lower() for host in allowed))
+
+
+def literal_address(host: str) -> str | None:
+    """The address that a host name spells out, in any of the forms that resolvers take (`127.1`,
+    `0x7f000001`).
+    """
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    if host[:1].isdigit() and all(char in "0123456789abcdefxABCDEFX." for char in host):
+        try:
+            return socket.inet_ntoa(socket.inet_aton(host))
+        except OSError:
+            return None
+    return None
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a host name means this machine."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    literal = literal_address(name)
+    return literal is not None and _unwrapped(literal).is_loopback
+
+
+def keeps_bytes(url: str) -> bool:
+    """Whether no bit can change unseen on the way from there: TLS proves each one, or there is no way."""
+    if url[:6].lower() == "https:":
+        return True
+    return is_loopback_name(origin_of(url)[1])
+
+
+def is_private(address: str) -> bool:
+    """Whether an address is anything but a public one: loopback, link-local, shared, multicast,
+    reserved, ...
+    """
+    try:
+        real = _unwrapped(address.partition("%")[0])
+    except ValueError:
+        return True
+    special = not real.is_global or real.is_multicast or real.is_reserved
+    return special or any(real in network for network in _ALSO_PRIVATE if network.version == real.version)
+
+
+def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address inside an IPv6 one (mapped, NAT64, 6to4), else the address itself."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed in _NAT64:
+            return ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        return parsed.ipv4_mapped or parsed.sixtofour or parsed
+    return parsed
