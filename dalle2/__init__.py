@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from ._results._awaited import AsyncImages as AsyncImages
     from ._results._blocking import ImageResult as ImageResult
     from ._results._blocking import Images as Images
-    from ._values import ModelInfo as ModelInfo
-    from ._values import Moderation as Moderation
     from ._version import __version__ as __version__
+    from ._wire._lists import ModelInfo as ModelInfo
+    from ._wire._lists import Moderation as Moderation
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError
     from .errors import APIStatusError as APIStatusError
@@ -97,10 +97,10 @@ else:
         "InputImage": "_requests._inputs",
         "InternalServerError": "errors",
         "InvalidRequestError": "errors",
-        "ModelInfo": "_values",
+        "ModelInfo": "_wire._lists",
         "ModelRetiredError": "errors",
         "ModelRetirementWarning": "errors",
-        "Moderation": "_values",
+        "Moderation": "_wire._lists",
         "NotFoundError": "errors",
         "OutcomeUnknownError": "errors",
         "PartialImage": "_calls._stream",

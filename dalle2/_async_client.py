@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from . import _types as t
-    from ._calls._attempts import Run
+    from ._calls._attempts import Attempts
     from ._calls._stream import FinalImage, PartialImage, StreamReader
     from ._http import HttpResponse
     from ._image._data import ImageData, ImagesData
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ._requests._inputs import ImageSource
     from ._session import Changes
     from ._transport._shared import AsyncHttpClient
-    from ._values import ModelInfo, Moderation
+    from ._wire._lists import ModelInfo, Moderation
     from .events import Listener
     from .providers import Provider
     from .retry import RetryPolicy
@@ -311,7 +311,7 @@ class AsyncClient:
     async def _events(
         self,
         request: Draft,
-        run: Run[Any],
+        run: Attempts[Any],
         reader: Callable[
             [HttpResponse, Callable[[ImageData], AsyncImageResult]], StreamReader[AsyncImageResult]
         ],
@@ -346,7 +346,7 @@ class AsyncClient:
     def _images(self, data: ImagesData) -> AsyncImages:
         return AsyncImages.of(data, self._fetcher)
 
-    async def _perform(self, run: Run[T], timeout: TimeoutArgument) -> T:
+    async def _perform(self, run: Attempts[T], timeout: TimeoutArgument) -> T:
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         return await perform_async(run, self._transport, limits)
 

@@ -1,4 +1,4 @@
-"""The blocking client: sends, sleeps, and asks `Session` and `Run` for everything else."""
+"""The blocking client: sends, sleeps, and asks `Session` and `Attempts` for everything else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from . import _types as t
-    from ._calls._attempts import Run
+    from ._calls._attempts import Attempts
     from ._calls._stream import FinalImage, PartialImage, StreamReader
     from ._http import HttpResponse
     from ._image._data import ImageData, ImagesData
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ._requests._inputs import ImageSource
     from ._session import Changes
     from ._transport._shared import HttpClient
-    from ._values import ModelInfo, Moderation
+    from ._wire._lists import ModelInfo, Moderation
     from .events import Listener
     from .providers import Provider
     from .retry import RetryPolicy
@@ -357,7 +357,7 @@ class Client:
     def _events(
         self,
         request: Draft,
-        run: Run[Any],
+        run: Attempts[Any],
         reader: Callable[[HttpResponse, Callable[[ImageData], ImageResult]], StreamReader[ImageResult]],
         timeout: TimeoutArgument,
     ) -> Generator[PartialImage[ImageResult] | FinalImage[ImageResult], None, None]:
@@ -392,7 +392,7 @@ class Client:
     def _images(self, data: ImagesData) -> Images:
         return Images.of(data, self._fetcher)
 
-    def _perform(self, run: Run[T], timeout: TimeoutArgument) -> T:
+    def _perform(self, run: Attempts[T], timeout: TimeoutArgument) -> T:
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         return perform(run, self._transport, limits)
 

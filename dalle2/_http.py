@@ -7,14 +7,17 @@ put on the wire, so that no `repr`, traceback with locals, log line or pickle ca
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, NoReturn, TypeVar
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from typing import Protocol
 
-    from ._form import Form
+    from ._secrets import Secret
     from .errors import Dalle2Error
 
     class Body(Protocol):
@@ -35,30 +38,31 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_ALSO_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "fec0::/10")
+)
+"""Special by the IANA registries, which the standard library follows in its later versions only."""
 
-class Secret:
-    """A text that never shows itself; `reveal()` is called where the request is put on the wire."""
 
-    __slots__ = ("_text",)
+class FilePart(NamedTuple):
+    """One file of a multipart form. Its bytes are held, so that a repeated attempt sends the same ones."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself."""
-        return self._text
+    name: str
+    filename: str
+    content_type: str
+    data: bytes
 
     def __repr__(self) -> str:
-        return "Secret('***')"
+        return f"FilePart({self.name!r}, {self.filename!r}, {self.content_type!r}, <{len(self.data)} bytes>)"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
 
-    def __hash__(self) -> int:
-        return hash(self._text)
+class Form(NamedTuple):
+    """A multipart form: text fields in order, then files in order."""
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is never pickled")
+    fields: tuple[tuple[str, str], ...]
+    files: tuple[FilePart, ...]
 
 
 class HttpRequest:
@@ -175,3 +179,67 @@ class Call(Generic[T]):
         self.host = host
         self.images = images
         self.usd = usd
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL; `("", "", 0)` if it has none."""
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme.lower(), (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return "", "", 0
+    return scheme, host.rstrip("."), port or (443 if scheme == "https" else 80)
+
+
+def literal_address(host: str) -> str | None:
+    """The address that a host name spells out, in any of the forms that resolvers take (`127.1`,
+    `0x7f000001`).
+    """
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    if host[:1].isdigit() and all(char in "0123456789abcdefxABCDEFX." for char in host):
+        try:
+            return socket.inet_ntoa(socket.inet_aton(host))
+        except OSError:
+            return None
+    return None
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a host name means this machine."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    literal = literal_address(name)
+    return literal is not None and _unwrapped(literal).is_loopback
+
+
+def keeps_bytes(url: str) -> bool:
+    """Whether no bit can change unseen on the way from there: TLS proves each one, or there is no way."""
+    if url[:6].lower() == "https:":
+        return True
+    return is_loopback_name(origin_of(url)[1])
+
+
+def is_private(address: str) -> bool:
+    """Whether an address is anything but a public one: loopback, link-local, shared, multicast,
+    reserved, ...
+    """
+    try:
+        real = _unwrapped(address.partition("%")[0])
+    except ValueError:
+        return True
+    special = not real.is_global or real.is_multicast or real.is_reserved
+    return special or any(real in network for network in _ALSO_PRIVATE if network.version == real.version)
+
+
+def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address inside an IPv6 one (mapped, NAT64, 6to4), else the address itself."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed in _NAT64:
+            return ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        return parsed.ipv4_mapped or parsed.sixtofour or parsed
+    return parsed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import NoReturn
 from urllib.parse import quote, quote_plus
 
 _KEYS = "(?i)" r"\b(?:sk|pk|rk)-[\w\-*.…]{3,}|\bBearer\s+\S+|(?<![\w\-])[\w\-]*\*{3,}[\w\-*]*"
@@ -23,6 +24,31 @@ _LIMIT = 300
 
 _SHORTEST_KEY = 4
 """Characters: a shorter key is none, and its letters are in every word."""
+
+
+class Secret:
+    """A text that never shows itself; `reveal()` is called where the request is put on the wire."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is never pickled")
 
 
 def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> str:

@@ -11,16 +11,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from . import errors as e
-from ._calls._attempts import Run, Shared
+from ._calls._attempts import Attempts
 from ._calls._envelope import USER_AGENT
-from ._calls._outcome import POLLS, Knowledge
+from ._calls._outcome import POLLS
 from ._calls._paid import context_of, images_call
 from ._calls._plan import make_plan
 from ._http import Failure
 from ._image._data import ImageData
 from ._results._fetch import Fetching
-from ._results._origins import Site
-from ._state import Reporter
+from ._results._origins import Origins
+from ._state import ClientState, KnownModels, Reporter
 from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, policy_of, timeouts_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ._image._data import ImagesData
     from ._money import Budget
     from ._requests._draft import Draft
-    from ._values import ModelInfo, Moderation
+    from ._wire._lists import ModelInfo, Moderation
     from .errors import SavableImage
     from .events import Listener
     from .retry import RetryPolicy
@@ -69,13 +69,13 @@ class Session:
     def __init__(
         self,
         settings: Settings,
-        shared: Shared,
-        known: Knowledge | None = None,
+        shared: ClientState,
+        known: KnownModels | None = None,
         budget: Budget | None = None,
     ) -> None:
         self.settings = settings
         self.shared = shared
-        self.known = Knowledge() if known is None else known
+        self.known = KnownModels() if known is None else known
         self.budget = budget
 
     @classmethod
@@ -85,7 +85,7 @@ class Session:
             from .testing.embedded import embedded_base_url
 
             settings = settings.changed(base_url=embedded_base_url())
-        session = cls(settings, Shared(Reporter(listener)), budget=budget)
+        session = cls(settings, ClientState(Reporter(listener)), budget=budget)
         if settings.successor is not None:
             session._check_successor(settings.successor)
         return session
@@ -120,7 +120,7 @@ class Session:
 
     def images(
         self, request: Draft, make: Callable[[ImagesData], S], options: Options
-    ) -> Run[S | Pending[S]]:
+    ) -> Attempts[S | Pending[S]]:
         """The paid call for a request. Raises `InvalidRequestError` or `BudgetExceededError`: nothing was
         sent then.
         """
@@ -133,12 +133,12 @@ class Session:
             known=self.known,
             priced=self.budget is not None or self.shared.report.listening,
         )
-        return Run(call, self.settings.retry, self.shared, self.budget)
+        return Attempts(call, self.settings.retry, self.shared, self.budget)
 
     def streamed(
         self, request: Draft, make: Callable[[ImagesData], Sequence[R]], options: Options
     ) -> tuple[
-        Run[Sequence[R] | Pending[Sequence[R]]],
+        Attempts[Sequence[R] | Pending[Sequence[R]]],
         Callable[[HttpResponse, Callable[[ImageData], R]], StreamReader[R]],
     ]:
         """The paid call for a stream, and how to make the reader of its answer. Raises like `plan`."""
@@ -171,11 +171,11 @@ class Session:
             self.shared.clock.observe(response.headers.get("date"), response.at)
             return StreamReader(response, call, asked, reading, wrap, plan)
 
-        return Run(call, self.settings.retry, self.shared, self.budget), reader
+        return Attempts(call, self.settings.retry, self.shared, self.budget), reader
 
     def again(
-        self, pending: Pending[S], asked: int, before: Run[S | Pending[S]]
-    ) -> tuple[float, Run[S | Pending[S]]]:
+        self, pending: Pending[S], asked: int, before: Attempts[S | Pending[S]]
+    ) -> tuple[float, Attempts[S | Pending[S]]]:
         """How long to wait for a task, and the free call that asks after it, under the deadline of the call
         before.
 
@@ -187,22 +187,24 @@ class Session:
             raise call.lost(Failure("timeout", True, f"it was still not finished when asked {POLLS} times"))
         if left is not None and left <= wait:
             raise call.lost(Failure("timeout", True, "it was still not finished at the deadline"))
-        run = Run(call, policy, self.shared)
+        run = Attempts(call, policy, self.shared)
         run.deadline = before.deadline
         return wait, run
 
-    def moderation(self, prompt: str) -> Run[Moderation]:
+    def moderation(self, prompt: str) -> Attempts[Moderation]:
         """The free check of a prompt. Raises `InvalidRequestError`."""
         from ._calls._free import moderation_call
 
         call = moderation_call(self.settings, self.known, prompt, self.today())
-        return Run(call, self.settings.retry, self.shared)
+        return Attempts(call, self.settings.retry, self.shared)
 
-    def models(self) -> Run[tuple[ModelInfo, ...]]:
+    def models(self) -> Attempts[tuple[ModelInfo, ...]]:
         """The free list of the host's models, from which the client also learns their ends."""
         from ._calls._free import models_call
 
-        return Run(models_call(self.settings, self.known, self.today()), self.settings.retry, self.shared)
+        return Attempts(
+            models_call(self.settings, self.known, self.today()), self.settings.retry, self.shared
+        )
 
     def refuse_flagged(self, moderation: Moderation) -> None:
         """The check before a paid call. Raises `ContentPolicyError` naming the categories."""
@@ -292,7 +294,7 @@ class Session:
         return Fetching(
             shared=self.shared,
             policy=settings.retry,
-            site=Site.of(settings.base_url, provider.image_hosts),
+            site=Origins.of(settings.base_url, provider.image_hosts),
             key=key,
             timeouts=settings.timeouts,
             user_agent=USER_AGENT,

@@ -1,17 +1,27 @@
-"""Who is told what happens: the caller's listener and `logging` (logger `dalle2`).
+"""What the calls of one client share: the clock, rate limits, what is known of models, and who is told.
 
-The rule: nothing is made up unless somebody listens, a listener that fails never fails the call, and no line
-holds a key, a prompt or a signed URL.
+The rule for who is told (the caller's listener, and `logging` under the name `dalle2`): nothing is made up
+unless somebody listens, a listener that fails never fails the call, and no line holds a key, a prompt or a
+signed URL.
 """
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
+
+from . import catalog
+from ._dates import ServerClock
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
+    from datetime import date
 
+    from . import errors as e
     from .events import Event, Listener
 
     EventName = Literal[
@@ -83,3 +93,68 @@ def _logger() -> logging.Logger | None:
     if not _log.handlers:
         _log.addHandler(module.NullHandler())
     return _log
+
+
+def utc_now() -> datetime:
+    """The local time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class RateLimits:
+    """Rate limits met so far: until when (monotonic seconds) the calls of a lane wait, and why."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: dict[str, tuple[float, e.APIStatusError]] = {}
+
+    def hold(self, lane: str, until: float, why: e.APIStatusError) -> None:
+        """Hold the lane back until then, unless it is held back longer already."""
+        if self._until.get(lane, (0.0,))[0] < until:
+            self._until[lane] = until, why
+
+    def held(self, lane: str, now: float) -> tuple[float, e.APIStatusError] | None:
+        """Seconds that the lane is still held back, and the answer that caused it; `None` if it is free."""
+        held = self._until.get(lane)
+        if held is None:
+            return None
+        if held[0] <= now:
+            self._until.pop(lane, None)
+            return None
+        return held[0] - now, held[1]
+
+
+class ClientState:
+    """What the calls of one client share: its clock, its lanes, its reporter."""
+
+    __slots__ = ("clock", "lanes", "monotonic", "now", "report")
+
+    def __init__(
+        self,
+        report: Reporter | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.clock = ServerClock()
+        self.lanes = RateLimits()
+        self.report = Reporter() if report is None else report
+        self.monotonic = monotonic
+        self.now = now
+
+
+class KnownModels:
+    """What is known of models: the catalogue, and a host's live list once it was read."""
+
+    __slots__ = ("live", "models")
+
+    def __init__(
+        self, models: Mapping[str, catalog.Model] = catalog.MODELS, live: frozenset[str] = frozenset()
+    ) -> None:
+        self.models = models
+        self.live = live
+
+    def learn(self, dates: Mapping[str, date | None]) -> None:
+        """Put the live list's shutdown dates in: they win over the catalogue's."""
+        self.models = catalog.with_dates(dates, models=self.models)
+        self.live |= frozenset(dates)

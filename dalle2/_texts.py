@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from ._http import Secret
-from ._secrets import redact
+from ._secrets import Secret, redact
 from .errors import ConfigurationError
 
 STRAY = " \t\r\n\v\f\ufeff\u200b\u00a0"

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ._http import Secret, Timeouts
+from ._http import Timeouts, origin_of
+from ._secrets import Secret
 from ._texts import STRAY, checked_headers, clean_base_url, clean_key, clean_word, hide
 from .errors import ConfigurationError
 from .providers import PROVIDERS, Provider
@@ -167,16 +168,6 @@ def policy_of(retry: RetryPolicy | None) -> RetryPolicy:
     from .retry import RetryPolicy
 
     return RetryPolicy()
-
-
-def origin_of(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a URL; `("", "", 0)` if it has none."""
-    try:
-        parts = urlsplit(url)
-        scheme, host, port = parts.scheme.lower(), (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return "", "", 0
-    return scheme, host.rstrip("."), port or (443 if scheme == "https" else 80)
 
 
 def timeouts_of(value: TimeoutArgument) -> Timeouts | None:

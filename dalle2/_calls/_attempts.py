@@ -1,28 +1,26 @@
 """One logical call from its first attempt to its end: what is waited for, what is reported, what is raised.
 
-A `Run` makes every decision between the attempts of one call; the clients only send, sleep and ask it. Its
-rules: one deadline covers attempts and waits; a rate limit that one call meets holds the others of its lane
-back too; and once an attempt may have been carried out, the call never ends in an error that says it was not.
+`Attempts` makes every decision between the attempts of one call; the clients only send, sleep and ask it.
+Its rules: one deadline covers attempts and waits; a rate limit that one call meets holds the others of its
+lane back too; and once an attempt may have been carried out, the call never ends in an error that says it was
+not.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sized
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sized
+from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .. import errors as e
 from .._http import Failure, TransportError
-from .._image._expiry import ServerClock
-from .._state import Reporter
 from .._wire._answer import request_id
 from ..settings import policy_of
 
 if TYPE_CHECKING:
     from .._http import Call, HttpResponse, Timeouts
     from .._money import Budget, Reservation
-    from .._state import EventName
+    from .._state import ClientState, EventName
     from ..retry import RetryPolicy
 
 T = TypeVar("T")
@@ -31,55 +29,7 @@ LARGEST_ANSWER = 1 << 30
 """Bytes of one API answer (ten large images in base64 are a tenth of it)."""
 
 
-def utc_now() -> datetime:
-    """The local time, aware, UTC."""
-    return datetime.now(UTC)
-
-
-class Lanes:
-    """Rate limits met so far: until when (monotonic seconds) the calls of a lane wait, and why."""
-
-    __slots__ = ("_until",)
-
-    def __init__(self) -> None:
-        self._until: dict[str, tuple[float, e.APIStatusError]] = {}
-
-    def hold(self, lane: str, until: float, why: e.APIStatusError) -> None:
-        """Hold the lane back until then, unless it is held back longer already."""
-        if self._until.get(lane, (0.0,))[0] < until:
-            self._until[lane] = until, why
-
-    def held(self, lane: str, now: float) -> tuple[float, e.APIStatusError] | None:
-        """Seconds that the lane is still held back, and the answer that caused it; `None` if it is free."""
-        held = self._until.get(lane)
-        if held is None:
-            return None
-        if held[0] <= now:
-            self._until.pop(lane, None)
-            return None
-        return held[0] - now, held[1]
-
-
-class Shared:
-    """What the calls of one client share: its clock, its lanes, its reporter."""
-
-    __slots__ = ("clock", "lanes", "monotonic", "now", "report")
-
-    def __init__(
-        self,
-        report: Reporter | None = None,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = utc_now,
-    ) -> None:
-        self.clock = ServerClock()
-        self.lanes = Lanes()
-        self.report = Reporter() if report is None else report
-        self.monotonic = monotonic
-        self.now = now
-
-
-class Run(Generic[T]):
+class Attempts(Generic[T]):
     """One logical call. Satisfies `retry.Repeating`."""
 
     __slots__ = (
@@ -88,7 +38,7 @@ class Run(Generic[T]):
     )  # fmt: skip
 
     def __init__(
-        self, call: Call[T], retry: RetryPolicy | None, shared: Shared, budget: Budget | None = None
+        self, call: Call[T], retry: RetryPolicy | None, shared: ClientState, budget: Budget | None = None
     ) -> None:
         self.call = call
         self._budget = budget

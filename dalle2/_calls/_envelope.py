@@ -11,14 +11,15 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import errors as e
-from .._http import HttpRequest, Secret
+from .._http import HttpRequest
+from .._secrets import Secret
 from .._texts import checked_headers
 from .._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._form import Form
+    from .._http import Form
     from .._requests._draft import Draft
     from ..settings import Settings
 

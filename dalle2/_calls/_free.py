@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, TypeVar
 from .. import errors as e
 from .._http import Call, HttpResponse
 from .._requests._rules import check_prompt
+from .._state import KnownModels
 from .._wire._images import Unreadable, encode_json
 from .._wire._lists import read_models, read_moderation
 from ._envelope import api_request
-from ._outcome import Knowledge, accept, asked_of, lost_error
+from ._outcome import accept, asked_of, lost_error
 
 if TYPE_CHECKING:
-    from .._values import ModelInfo, Moderation
+    from .._wire._lists import ModelInfo, Moderation
     from ..settings import Settings
 
 T = TypeVar("T")
 
 
-def moderation_call(settings: Settings, known: Knowledge, prompt: str, today: date) -> Call[Moderation]:
+def moderation_call(settings: Settings, known: KnownModels, prompt: str, today: date) -> Call[Moderation]:
     """The check of a prompt. Raises `InvalidRequestError`."""
     check_prompt(prompt)
     body = encode_json({"model": "omni-moderation-latest", "input": prompt})
     return _free(settings, known, "moderate", body, prompt, read_moderation, today)
 
 
-def models_call(settings: Settings, known: Knowledge, today: date) -> Call[tuple[ModelInfo, ...]]:
+def models_call(settings: Settings, known: KnownModels, today: date) -> Call[tuple[ModelInfo, ...]]:
     """The list of the host's models, from which the client also learns their ends."""
 
     def read(document: object, response: HttpResponse) -> tuple[ModelInfo, ...]:
@@ -41,7 +42,7 @@ def models_call(settings: Settings, known: Knowledge, today: date) -> Call[tuple
 
 def _free(
     settings: Settings,
-    known: Knowledge,
+    known: KnownModels,
     route: str,
     body: bytes | None,
     prompt: str | None,

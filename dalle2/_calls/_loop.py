@@ -1,7 +1,7 @@
 """One logical call over a transport, blocking and awaited: the only two retry loops of this package.
 
 The first attempt is bare; tenacity is entered only after a failure. What is repeated, how long is waited and
-what is raised in the end is decided by `Run`.
+what is raised in the end is decided by `Attempts`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .._transport._async import AsyncAnswer, AsyncTransport
     from .._transport._sync import Answer, Transport
     from ..errors import SavableImage
-    from ._attempts import Run
+    from ._attempts import Attempts
     from ._stream import FinalImage, PartialImage, StreamReader
 
 T = TypeVar("T")
@@ -29,12 +29,12 @@ V = TypeVar("V")
 R = TypeVar("R", bound="SavableImage")
 
 
-def perform(run: Run[T], transport: Transport, timeouts: Timeouts) -> T:
+def perform(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> T:
     """The value of a call. Raises the error that is true of all its attempts."""
     return repeated(run, lambda: _attempt(run, transport, timeouts))
 
 
-def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
+def repeated(run: Attempts[T], attempt_once: Callable[[], V]) -> V:
     """What `attempt_once` gives, repeated as the run decides."""
     run.reserve()
     try:
@@ -58,7 +58,7 @@ def repeated(run: Run[T], attempt_once: Callable[[], V]) -> V:
         raise
 
 
-def begin(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
+def begin(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> Answer:
     """Send the request once the lane is free; gives the answer with its body still to come."""
     while pause := run.pause():
         time.sleep(pause)
@@ -69,12 +69,12 @@ def begin(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
     raise run.lost(failure)
 
 
-def _attempt(run: Run[T], transport: Transport, timeouts: Timeouts) -> T:
+def _attempt(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> T:
     with begin(run, transport, timeouts) as answer:
         return run.read(collect(run, answer))
 
 
-def collect(run: Run[T], answer: Answer) -> HttpResponse:
+def collect(run: Attempts[T], answer: Answer) -> HttpResponse:
     """The whole answer."""
     body = JsonBody()
     try:
@@ -95,7 +95,7 @@ def response_of(answer: Answer | AsyncAnswer, body: JsonBody | None = None) -> H
     )
 
 
-def open_stream(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer:
+def open_stream(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> Answer:
     """The beginning of a streamed answer. Raises the error of one that says no."""
 
     def once() -> Answer:
@@ -109,7 +109,7 @@ def open_stream(run: Run[T], transport: Transport, timeouts: Timeouts) -> Answer
 
 
 def stream(
-    run: Run[T], answer: Answer, reader: StreamReader[R]
+    run: Attempts[T], answer: Answer, reader: StreamReader[R]
 ) -> Generator[PartialImage[R] | FinalImage[R], None, None]:
     """The events of a streamed answer. Closing the generator ends the connection."""
     with answer, ending(run, reader, answer):
@@ -120,7 +120,7 @@ def stream(
 
 
 @contextmanager
-def ending(run: Run[T], reader: StreamReader[R], answer: Answer | AsyncAnswer) -> Iterator[None]:
+def ending(run: Attempts[T], reader: StreamReader[R], answer: Answer | AsyncAnswer) -> Iterator[None]:
     """Around a streamed answer: what its end means. One that breaks off with all its images here is whole."""
     try:
         yield
@@ -146,12 +146,12 @@ async def sleep(seconds: float) -> None:
     await anyio.sleep(seconds)
 
 
-async def perform_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
+async def perform_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
     """`perform`, awaited."""
     return await repeated_async(run, lambda: _attempt_async(run, transport, timeouts))
 
 
-async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) -> V:
+async def repeated_async(run: Attempts[T], attempt_once: Callable[[], Awaitable[V]]) -> V:
     """`repeated`, awaited."""
     run.reserve()
     try:
@@ -175,7 +175,7 @@ async def repeated_async(run: Run[T], attempt_once: Callable[[], Awaitable[V]]) 
         raise
 
 
-async def begin_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
+async def begin_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
     """`begin`, awaited."""
     while pause := run.pause():
         await sleep(pause)
@@ -186,12 +186,12 @@ async def begin_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts
     raise run.lost(failure)
 
 
-async def _attempt_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
+async def _attempt_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
     async with await begin_async(run, transport, timeouts) as answer:
         return run.read(await collect_async(run, answer))
 
 
-async def collect_async(run: Run[T], answer: AsyncAnswer) -> HttpResponse:
+async def collect_async(run: Attempts[T], answer: AsyncAnswer) -> HttpResponse:
     """`collect`, awaited."""
     body = JsonBody()
     try:
@@ -205,7 +205,7 @@ async def collect_async(run: Run[T], answer: AsyncAnswer) -> HttpResponse:
     return run.cut(failure, response_of(answer, body))
 
 
-async def open_stream_async(run: Run[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
+async def open_stream_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
     """`open_stream`, awaited."""
 
     async def once() -> AsyncAnswer:
@@ -219,7 +219,7 @@ async def open_stream_async(run: Run[T], transport: AsyncTransport, timeouts: Ti
 
 
 async def stream_async(
-    run: Run[T], answer: AsyncAnswer, reader: StreamReader[R]
+    run: Attempts[T], answer: AsyncAnswer, reader: StreamReader[R]
 ) -> AsyncGenerator[PartialImage[R] | FinalImage[R], None]:
     """`stream`, awaited."""
     body = cast("AsyncGenerator[bytes, None]", aiter(answer))

@@ -6,7 +6,7 @@ exchange without a readable answer may have been billed unless the request certa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -20,28 +20,12 @@ from .._wire._answer import Asked, reports_failure, request_id
 if TYPE_CHECKING:
     from .._http import Call, HttpResponse
     from .._image._data import ImagesData
+    from .._state import KnownModels
     from .._wire._images import Unreadable
     from ..errors import SavableImage
     from ..settings import Settings
 
 S = TypeVar("S", bound="Sequence[SavableImage]")
-
-
-class Knowledge:
-    """What is known of models: the catalogue, and a host's live list once it was read."""
-
-    __slots__ = ("live", "models")
-
-    def __init__(
-        self, models: Mapping[str, catalog.Model] = catalog.MODELS, live: frozenset[str] = frozenset()
-    ) -> None:
-        self.models = models
-        self.live = live
-
-    def learn(self, dates: Mapping[str, date | None]) -> None:
-        """Put the live list's shutdown dates in: they win over the catalogue's."""
-        self.models = catalog.with_dates(dates, models=self.models)
-        self.live |= frozenset(dates)
 
 
 POLLS = 120
@@ -60,7 +44,7 @@ class Pending(Generic[S]):
 
 def asked_of(
     settings: Settings, model: str, prompt: str | None, request: object, key: str | None, *,
-    today: date, known: Knowledge, paid: bool = True,
+    today: date, known: KnownModels, paid: bool = True,
 ) -> Asked:  # fmt: skip
     """The context in which an error of this call is told."""
     return Asked(

@@ -18,16 +18,15 @@ from ._envelope import api_request, key_of
 from ._outcome import Pending, accept, asked_of, finish, lost_error
 
 if TYPE_CHECKING:
-    from .._form import Form
-    from .._http import Failure, HttpResponse
+    from .._http import Failure, Form, HttpResponse
     from .._image._data import ImagesData
     from .._requests._draft import Draft
+    from .._state import KnownModels
     from .._wire._answer import Asked
     from .._wire._responses import Task
     from ..errors import SavableImage
     from ..settings import Settings
     from ._envelope import Options
-    from ._outcome import Knowledge
 
 S = TypeVar("S", bound="Sequence[SavableImage]")
 
@@ -55,7 +54,7 @@ def images_call(
     make: Callable[[ImagesData], S],
     *,
     today: date,
-    known: Knowledge,
+    known: KnownModels,
     stream: bool = False,
     priced: bool = False,
 ) -> Call[S | Pending[S]]:
@@ -154,7 +153,7 @@ def context_of(
     *,
     model: str,
     today: date,
-    known: Knowledge,
+    known: KnownModels,
     again: Draft | None = None,
 ) -> tuple[Asked, Reading]:
     """What must be known to tell the errors of a call, and to read its answer."""

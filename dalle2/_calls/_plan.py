@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from .._requests._successor import Adaptation
+    from .._state import KnownModels
     from ..errors import SavableImage
     from ..settings import Settings
     from ._envelope import Options
-    from ._outcome import Knowledge
 
 _warned: set[str] = set()
 
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    settings: Settings, known: Knowledge, request: Draft, options: Options, *, today: date, stream: bool
+    settings: Settings, known: KnownModels, request: Draft, options: Options, *, today: date, stream: bool
 ) -> Plan:
     """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
     sent then.
@@ -84,7 +84,7 @@ def _makes_one(settings: Settings, request: Draft, model: str) -> bool:
     )
 
 
-def _warn_of_end(settings: Settings, known: Knowledge, model: str, today: date) -> None:
+def _warn_of_end(settings: Settings, known: KnownModels, model: str, today: date) -> None:
     """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live list
     anywhere.
     """

@@ -12,21 +12,22 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .._http import HttpRequest
-from .._image._expiry import parse_retry_after
+from .._dates import parse_retry_after
+from .._http import HttpRequest, keeps_bytes, origin_of
 from .._image._media import ImageCheck, ImageError
 from .._secrets import one_line, redact, shown_url
 from ..errors import DownloadError, ImageExpiredError
-from ..settings import origin_of, policy_of
-from ._origins import MAX_REDIRECTS, keeps_bytes
+from ..settings import policy_of
+from ._origins import MAX_REDIRECTS
 
 if TYPE_CHECKING:
     import hashlib
 
-    from .._http import Failure, Secret
+    from .._http import Failure
     from .._image._data import ImageData
+    from .._secrets import Secret
     from ..retry import RetryPolicy
-    from ._origins import Site
+    from ._origins import Origins
 
 LARGEST_IMAGE = 256 * 1024 * 1024
 """Bytes of one image; the largest known outputs are a tenth of it."""
@@ -68,7 +69,7 @@ class Rules(NamedTuple):
     """What one download keeps to. `key` goes only to the API's own origin, where the provider wants it."""
 
     policy: RetryPolicy | None
-    site: Site
+    site: Origins
     user_agent: str
     key: tuple[str, Secret] | None = None
     largest: int = LARGEST_IMAGE

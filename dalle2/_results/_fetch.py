@@ -9,18 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .._calls._attempts import Shared
-from .._http import Timeouts, TransportError
+from .._http import Timeouts, TransportError, origin_of
+from .._state import ClientState
 from ..errors import DownloadError
-from ..settings import origin_of
 from ._download import Download, Rules, Setback, check_expired
-from ._origins import Site
+from ._origins import Origins
 
 if TYPE_CHECKING:
     from typing import Protocol, Self
 
-    from .._http import Secret
     from .._image._data import ImageData
+    from .._secrets import Secret
     from .._transport._async import AsyncTransport
     from .._transport._sync import Transport
     from ..retry import RetryPolicy
@@ -88,21 +87,21 @@ class Fetching:
     def __init__(
         self,
         *,
-        shared: Shared | None = None,
+        shared: ClientState | None = None,
         policy: RetryPolicy | None = None,
-        site: Site | None = None,
+        site: Origins | None = None,
         key: tuple[str, Secret] | None = None,
         timeouts: Timeouts | None = None,
         user_agent: str = "dalle2",
     ) -> None:
-        self.shared = Shared() if shared is None else shared
+        self.shared = ClientState() if shared is None else shared
         self.policy = policy
-        self.site = Site() if site is None else site
+        self.site = Origins() if site is None else site
         self.key = key
         self.timeouts = timeouts
         self.user_agent = user_agent
 
-    def begin(self, image: ImageData, site: Site, started: float) -> Download:
+    def begin(self, image: ImageData, site: Origins, started: float) -> Download:
         """A download of this image. Raises `DownloadError` if it must not or cannot be fetched: nothing was
         sent.
         """
@@ -135,7 +134,9 @@ class Fetching:
         return _restored, (self.policy, self.site, self.timeouts, self.user_agent)
 
 
-def _restored(policy: RetryPolicy | None, site: Site, timeouts: Timeouts | None, user_agent: str) -> Fetching:
+def _restored(
+    policy: RetryPolicy | None, site: Origins, timeouts: Timeouts | None, user_agent: str
+) -> Fetching:
     return Fetching(policy=policy, site=site, timeouts=timeouts, user_agent=user_agent)
 
 
@@ -147,7 +148,7 @@ class BaseFetcher(Generic[T]):
         self.how = Fetching() if how is None else how
 
     @property
-    def site(self) -> Site:
+    def site(self) -> Origins:
         """Where the API is, as far as it is known by now."""
         return self.how.site.with_peer(None if self._transport is None else self._transport.peer)
 

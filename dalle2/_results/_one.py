@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from .._http import is_loopback_name, origin_of
 from .._image._data import ImageData
 from .._image._media import ImageCheck, ImageError
 from .._secrets import shown_url
 from ..errors import DownloadError, InvalidRequestError
-from ..settings import origin_of
 from ._fetch import AsyncFetcher, Fetcher, Fetching
 from ._files import safe_stem
-from ._origins import Site, is_loopback_name
+from ._origins import Origins
 
 if TYPE_CHECKING:
     from .._types import ExpirySource
@@ -177,6 +177,8 @@ def data_from(data: object) -> tuple[ImageData, Fetching]:
             raise ValueError("'api' must be a text or null")
         # A stored text can be edited: it may name this machine, and no other private host.
         local = api is not None and is_loopback_name(origin_of(api)[1])
-        return ImageData.from_dict(data), Fetching(site=Site.of(api) if api is not None and local else Site())
+        return ImageData.from_dict(data), Fetching(
+            site=Origins.of(api) if api is not None and local else Origins()
+        )
     except (ValueError, OverflowError, OSError) as problem:
         raise InvalidRequestError(f"data is not what to_dict() gives: {problem}", field="data") from None

@@ -9,26 +9,17 @@ then the address is known, and there is no second look-up to race.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from .._http import is_loopback_name, is_private, literal_address, origin_of
 from .._secrets import shown_url
 from ..errors import DownloadError
-from ..settings import origin_of
 
 MAX_REDIRECTS = 3
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_ALSO_PRIVATE = tuple(
-    ipaddress.ip_network(text)
-    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "fec0::/10")
-)
-"""Special by the IANA registries, which the standard library follows in its later versions only."""
 
-
-class Site(NamedTuple):
+class Origins(NamedTuple):
     """Where the API is, as far as fetching is concerned. `api_private`: on a private address or loopback."""
 
     origin: tuple[str, str, int] = ("", "", 0)
@@ -79,7 +70,7 @@ class Site(NamedTuple):
             return None
         return f"{host} is at the private address {address}, and the API does not live on a private one"
 
-    def with_peer(self, address: str | None) -> Site:
+    def with_peer(self, address: str | None) -> Origins:
         """The same, with what the API's own connection told of where it lives."""
         if self.api_private or address is None or not is_private(address):
             return self
@@ -92,63 +83,9 @@ class Site(NamedTuple):
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" if host else None
 
     @classmethod
-    def of(cls, base_url: str, allowed: tuple[str, ...] = ()) -> Site:
+    def of(cls, base_url: str, allowed: tuple[str, ...] = ()) -> Origins:
         """The site of an API."""
         origin = origin_of(base_url)
         literal = literal_address(origin[1])
         private = is_loopback_name(origin[1]) or (literal is not None and is_private(literal))
         return cls(origin, private, tuple(host.lower() for host in allowed))
-
-
-def literal_address(host: str) -> str | None:
-    """The address that a host name spells out, in any of the forms that resolvers take (`127.1`,
-    `0x7f000001`).
-    """
-    try:
-        return str(ipaddress.ip_address(host.partition("%")[0]))
-    except ValueError:
-        pass
-    if host[:1].isdigit() and all(char in "0123456789abcdefxABCDEFX." for char in host):
-        try:
-            return socket.inet_ntoa(socket.inet_aton(host))
-        except OSError:
-            return None
-    return None
-
-
-def is_loopback_name(host: str) -> bool:
-    """Whether a host name means this machine."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    literal = literal_address(name)
-    return literal is not None and _unwrapped(literal).is_loopback
-
-
-def keeps_bytes(url: str) -> bool:
-    """Whether no bit can change unseen on the way from there: TLS proves each one, or there is no way."""
-    if url[:6].lower() == "https:":
-        return True
-    return is_loopback_name(origin_of(url)[1])
-
-
-def is_private(address: str) -> bool:
-    """Whether an address is anything but a public one: loopback, link-local, shared, multicast,
-    reserved, ...
-    """
-    try:
-        real = _unwrapped(address.partition("%")[0])
-    except ValueError:
-        return True
-    special = not real.is_global or real.is_multicast or real.is_reserved
-    return special or any(real in network for network in _ALSO_PRIVATE if network.version == real.version)
-
-
-def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The IPv4 address inside an IPv6 one (mapped, NAT64, 6to4), else the address itself."""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed in _NAT64:
-            return ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-        return parsed.ipv4_mapped or parsed.sixtofour or parsed
-    return parsed

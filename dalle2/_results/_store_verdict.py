@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from .._image._expiry import iso_time, parse_http_date, unix_time
+from .._dates import iso_time, parse_http_date, unix_time
 
 
 class StoreVerdict(NamedTuple):

@@ -21,7 +21,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from .._http import Failure, Secret
+from .._http import Failure
+from .._secrets import Secret
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .._form import Form
-    from .._http import FailureKind, HttpRequest, Timeouts
+    from .._http import FailureKind, Form, HttpRequest, Timeouts
 
     Guard: TypeAlias = "Callable[[str], str | None]"
     """Takes the address that a name resolved to, gives the reason to refuse it or `None`."""

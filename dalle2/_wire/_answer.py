@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .._secrets import one_line
 
 if TYPE_CHECKING:
-    from .._http import Secret
+    from .._secrets import Secret
 
 _ID_IN_MESSAGE = "(?i)" r"request[ _-]id[:=]?\s*((?=[\w-]*\d)[\w-]{8,})"
 _ID_HEADERS = (

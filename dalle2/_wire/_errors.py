@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .. import errors as e
-from .._image._expiry import parse_retry_after
+from .._dates import parse_retry_after
 from .._requests._draft import value_of
 from .._secrets import one_line, redact, redact_tree
 from ._answer import Asked, request_id

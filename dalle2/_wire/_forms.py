@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .._form import FilePart, Form
+from .._http import FilePart, Form
 from ._images import encode_value
 
 if TYPE_CHECKING:

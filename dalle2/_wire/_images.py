@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from .. import errors as e
+from .._dates import parse_http_date
+from .._http import keeps_bytes
 from .._image._data import ImageData, ImagesData, type_of_format
-from .._image._expiry import expiry_of, parse_http_date
+from .._image._expiry import expiry_of
 from .._image._media import sniff
-from .._results._origins import keeps_bytes
 from .._secrets import one_line
 from ._answer import request_id
 from ._body import LongText, decode_base64

@@ -15,10 +15,10 @@ import attrs
 import pytest
 
 from dalle2 import AsyncClient, Budget, Client, RetryPolicy, errors, events
-from dalle2._calls._attempts import LARGEST_ANSWER, Lanes, Run, Shared, utc_now
+from dalle2._calls._attempts import LARGEST_ANSWER, Attempts
 from dalle2._calls._loop import repeated, repeated_async
 from dalle2._http import Call, Failure, HttpRequest, HttpResponse, Timeouts, TransportError
-from dalle2._state import Reporter
+from dalle2._state import ClientState, RateLimits, Reporter, utc_now
 from dalle2._wire._body import JsonBody
 from dalle2.testing import Emulator
 
@@ -36,7 +36,7 @@ class Fake:
         self.seconds = 100.0
         self.slept: list[float] = []
         self.told: list[events.Event] = []
-        self.shared = Shared(report=Reporter(self.told.append), monotonic=self.monotonic, now=self.now)
+        self.shared = ClientState(report=Reporter(self.told.append), monotonic=self.monotonic, now=self.now)
 
     def monotonic(self) -> float:
         """The clock for durations."""
@@ -91,7 +91,7 @@ def make_run(
     paid: bool = True,
     lane: str = "host model",
     images: int = 2,
-) -> Run[list[str]]:
+) -> Attempts[list[str]]:
     """A call of two images, ready to run."""
 
     def lost(failure: Failure, response: HttpResponse | None = None) -> errors.Dalle2Error:
@@ -112,10 +112,10 @@ def make_run(
         images=images,
         usd=0.04,
     )
-    return Run(call, policy or RetryPolicy(initial=1, max_delay=1), fake.shared, budget)
+    return Attempts(call, policy or RetryPolicy(initial=1, max_delay=1), fake.shared, budget)
 
 
-def drive(run: Run[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> list[str]:
+def drive(run: Attempts[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> list[str]:
     """The client's loop, with outcomes in place of a network."""
     left = iter(outcomes)
 
@@ -133,7 +133,7 @@ def drive(run: Run[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> list[
     return repeated(run, once)
 
 
-def drive_async(run: Run[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> list[str]:
+def drive_async(run: Attempts[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> list[str]:
     """The same, awaited; it waits for nothing."""
     left = iter(outcomes)
 
@@ -420,7 +420,7 @@ def test_other_failures_hold_nobody_back(fake: Fake) -> None:
 
 def test_the_longer_hold_wins_and_ends() -> None:
     """A shorter wish does not free a lane early; once its time has come it is forgotten."""
-    lanes = Lanes()
+    lanes = RateLimits()
     long, short = limited(9), limited(1)
     lanes.hold("a", 10.0, long)
     lanes.hold("a", 5.0, short)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dalle2 import RetryPolicy, errors
-from dalle2._image._expiry import parse_retry_after
+from dalle2._dates import parse_retry_after
 from dalle2.retry import async_attempts, attempts
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

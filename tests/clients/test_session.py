@@ -28,9 +28,10 @@ from dalle2 import (
     settings,
 )
 from dalle2._calls._envelope import Options
-from dalle2._calls._outcome import POLLS, Knowledge
+from dalle2._calls._outcome import POLLS
 from dalle2._calls._plan import make_plan
 from dalle2._requests._draft import Draft
+from dalle2._state import KnownModels
 from dalle2.testing import TRIGGERS, Emulator
 
 QUICK = RetryPolicy(initial=0)
@@ -199,13 +200,13 @@ def test_what_takes_n_is_not_split() -> None:
 # --- the end of models --------------------------------------------------------------------------------------
 
 
-def planned(model: str, today: date, known: Knowledge | None = None, **arguments: Any) -> list[str]:
+def planned(model: str, today: date, known: KnownModels | None = None, **arguments: Any) -> list[str]:
     """The warnings of planning a request."""
     found = settings.resolve({}, api_key="k", model=model, **arguments)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         request = GenerateRequest(prompt="a corgi")
-        make_plan(found, known or Knowledge(), Draft.of(request), Options(), today=today, stream=False)
+        make_plan(found, known or KnownModels(), Draft.of(request), Options(), today=today, stream=False)
     assert all(warning.filename == __file__ for warning in caught)
     assert all(warning.category is dalle2.ModelRetirementWarning for warning in caught)
     return [str(warning.message) for warning in caught]
@@ -227,7 +228,7 @@ def test_elsewhere_dates_hold_only_from_the_live_list(monkeypatch: pytest.Monkey
     today = date(2026, 5, 1)
     assert planned("dall-e-2", today, base_url="https://h.example") == []
     assert planned("dall-e-2", today, provider="openai", base_url="https://h.example") == []
-    known = Knowledge()
+    known = KnownModels()
     known.learn({"dall-e-2": date(2026, 5, 20)})
     (said,) = planned("dall-e-2", today, known, base_url="https://h.example")
     assert "2026-05-20" in said
@@ -236,7 +237,7 @@ def test_elsewhere_dates_hold_only_from_the_live_list(monkeypatch: pytest.Monkey
 def test_a_model_without_successor_warns_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is made up where no advice is known."""
     monkeypatch.setattr("dalle2._calls._plan._warned", set())
-    known = Knowledge()
+    known = KnownModels()
     known.learn({"gpt-image-2": date(2030, 1, 10)})
     (said,) = planned("gpt-image-2", date(2030, 1, 1), known)
     assert said == "The model gpt-image-2 ends on 2030-01-10"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dalle2._doctor._checks import Check, diagnose
 
 from dalle2._cli import main
+from dalle2._doctor._checks import Check, diagnose
 from dalle2.testing import Emulator
 
 AFTER = date(2026, 6, 1)

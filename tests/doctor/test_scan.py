@@ -10,9 +10,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from dalle2._doctor._scan import Finding, scan_path, scan_source
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dalle2._doctor._scan import Finding, scan_path, scan_source
 
 TODAY = date(2026, 11, 20)
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "scan"

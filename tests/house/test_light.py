@@ -67,7 +67,6 @@ def test_a_call_that_succeeds_loads_nothing_else(tmp_path: Path) -> None:
         "dalle2.events",
         "dalle2.retry",
         "dalle2._cli",
-        "dalle2._form",
         "dalle2._requests._inputs",
         "dalle2._money",
         "dalle2._requests._pictures",

@@ -18,12 +18,11 @@ from PIL import Image
 import dalle2
 from dalle2 import catalog
 from dalle2._calls import _plan
-from dalle2._calls._attempts import Shared
 from dalle2._calls._envelope import Options
-from dalle2._calls._outcome import Knowledge
 from dalle2._requests._draft import Draft
 from dalle2._requests._successor import VARIATION_PROMPT
 from dalle2._session import Session
+from dalle2._state import ClientState, KnownModels
 from dalle2.settings import resolve
 from dalle2.testing import Emulator
 
@@ -263,7 +262,7 @@ def test_a_retired_successor_is_refused_at_once(emulator: Emulator, name: str) -
 
 def test_a_successor_that_ends_later_is_refused_then() -> None:
     """A client can outlive its successor: before the next call it is told so."""
-    known = Knowledge(models=catalog.with_dates({FLARE: date(2026, 12, 24)}))
+    known = KnownModels(models=catalog.with_dates({FLARE: date(2026, 12, 24)}))
     settings = resolve({"OPENAI_API_KEY": "sk-test"}, successor=FLARE)
     request = dalle2.GenerateRequest(prompt="a corgi")
     with pytest.raises(dalle2.ConfigurationError, match="itself retired"):
@@ -447,7 +446,7 @@ def on(day: date, emulator: Emulator, **options: Any) -> dalle2.Client:
     client = client_of(emulator, **options)
     now = datetime(day.year, day.month, day.day, tzinfo=UTC)
     session = client._session
-    client._session = Session(session.settings, Shared(now=lambda: now), session.known, session.budget)
+    client._session = Session(session.settings, ClientState(now=lambda: now), session.known, session.budget)
     return client
 
 
@@ -470,11 +469,11 @@ def test_a_model_near_its_end_warns_once(emulator: Emulator) -> None:
     assert caught[0].filename == __file__
 
 
-def plan(day: date, model: str, known: Knowledge | None = None, **settings: Any) -> None:
+def plan(day: date, model: str, known: KnownModels | None = None, **settings: Any) -> None:
     """What happens before a call on that day."""
     resolved = resolve({"OPENAI_API_KEY": "sk-test", "COMETAPI_KEY": "sk-test"}, **settings)
     request = dalle2.GenerateRequest(prompt="a corgi", model=model)
-    _plan.make_plan(resolved, known or Knowledge(), Draft.of(request), Options(), today=day, stream=False)
+    _plan.make_plan(resolved, known or KnownModels(), Draft.of(request), Options(), today=day, stream=False)
 
 
 @pytest.mark.usefixtures("unwarned")
@@ -504,7 +503,7 @@ def test_nobody_is_warned_for_nothing(day: date, model: str, settings: dict[str,
 @pytest.mark.usefixtures("unwarned")
 def test_a_date_in_the_live_list_warns_anywhere() -> None:
     """A host that says itself when a model ends is believed; a model without successor has none to name."""
-    known = Knowledge()
+    known = KnownModels()
     known.learn({"gpt-image-2": date(2026, 12, 24)})
     with pytest.warns(dalle2.ModelRetirementWarning, match="The model gpt-image-2 ends on 2026-12-24$"):
         plan(date(2026, 12, 1), "gpt-image-2", known, provider="cometapi")

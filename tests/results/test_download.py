@@ -21,7 +21,7 @@ import pytest
 
 import dalle2
 from dalle2 import DownloadError, ImageExpiredError
-from dalle2._http import Failure, Secret
+from dalle2._http import Failure
 from dalle2._image._data import ImageData
 from dalle2._image._expiry import Expiry
 from dalle2._results import checked_type
@@ -35,7 +35,8 @@ from dalle2._results._download import (
     expired_error,
 )
 from dalle2._results._fetch import AsyncFetcher, Fetcher, Fetching
-from dalle2._results._origins import Site
+from dalle2._results._origins import Origins
+from dalle2._secrets import Secret
 from dalle2.retry import RetryPolicy
 from dalle2.testing import Emulator
 
@@ -55,7 +56,7 @@ def image_at(url: str = URL, *, expires: datetime | None = None, source: Any = "
 
 def download(image: ImageData | None = None, **rules: Any) -> Download:
     """A download that began at second 0."""
-    given = {"policy": QUICK, "site": Site.of("https://api.openai.com/v1"), "user_agent": "test"} | rules
+    given = {"policy": QUICK, "site": Origins.of("https://api.openai.com/v1"), "user_agent": "test"} | rules
     return Download(image or image_at(), Rules(**given), started=0.0)
 
 
@@ -201,7 +202,7 @@ def test_a_changed_bit_is_looked_for_where_nothing_else_vouches(
     """TLS proves every bit, and a machine changes none; elsewhere PNG's own checksums are looked at."""
     changed = bytearray(IMAGE)
     changed[changed.index(b"IDAT") + 20] ^= 1
-    one = download(image_at(url), site=Site.of("http://10.0.0.7/v1"))
+    one = download(image_at(url), site=Origins.of("http://10.0.0.7/v1"))
     one.begin(200, headers)
     try:
         one.feed(bytes(changed))
@@ -385,7 +386,7 @@ def test_a_redirect_begins_anew() -> None:
 def test_the_key_goes_to_the_own_origin_and_never_comes_back_from_another() -> None:
     """With `images_need_key`; a foreign host cannot send the client back to the API with its key."""
     key = ("Authorization", Secret("Bearer sk-secret"))
-    site = Site.of("http://localai.lan:8080/v1")
+    site = Origins.of("http://localai.lan:8080/v1")
     home = image_at("http://localai.lan:8080/generated-images/a.png")
     one = download(home, key=key, site=site)
     assert header(one, "authorization") == "Bearer sk-secret"
@@ -401,7 +402,7 @@ def test_the_key_goes_to_the_own_origin_and_never_comes_back_from_another() -> N
 
 def test_the_guard_knows_the_own_origin() -> None:
     """The API's own origin may resolve to any address, other hosts to public ones."""
-    site = Site.of("https://gateway.corp/v1")
+    site = Origins.of("https://gateway.corp/v1")
     own = download(image_at("https://gateway.corp/a.png"), site=site)
     assert own.refuse_address("10.0.0.1") is None
     assert download(site=site).refuse_address("10.0.0.1") is not None
@@ -466,7 +467,7 @@ def test_a_missing_object_is_a_plain_refusal() -> None:
 def test_a_refusal_that_repeats_the_key_is_redacted() -> None:
     """A host that wants the key with its images may quote it."""
     key = ("Authorization", Secret("Bearer local-key-123456"))
-    one = download(image_at("http://localai.lan/a.png"), key=key, site=Site.of("http://localai.lan/v1"))
+    one = download(image_at("http://localai.lan/a.png"), key=key, site=Origins.of("http://localai.lan/v1"))
     with pytest.raises(DownloadError) as caught:
         one.refused(401, {}, "wrong key local-key-123456, sorry", now=NOW)
     assert "local-key" not in str(caught.value)
@@ -1198,7 +1199,9 @@ def test_a_fetcher_travels_without_key_and_connections() -> None:
     """
     import copy
 
-    how = Fetching(site=Site.of("http://127.0.0.1:8080"), key=("Authorization", Secret("Bearer sk-secret")))
+    how = Fetching(
+        site=Origins.of("http://127.0.0.1:8080"), key=("Authorization", Secret("Bearer sk-secret"))
+    )
     for fetcher in (Fetcher(None, how), AsyncFetcher(None, how)):
         packed = pickle.dumps(fetcher)
         assert b"secret" not in packed

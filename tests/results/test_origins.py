@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dalle2
-from dalle2._results._origins import Site, is_loopback_name, is_private, keeps_bytes, literal_address
+from dalle2._http import is_loopback_name, is_private, keeps_bytes, literal_address, origin_of
+from dalle2._results._origins import Origins
 from dalle2.errors import DownloadError
-from dalle2.settings import origin_of
 
 from ..faults.drive import FLAVOURS
 from ..faults.server import IMAGE, FaultServer
 
-PUBLIC_API = Site.of("https://api.openai.com/v1")
-LOCAL_API = Site.of("http://127.0.0.1:8080/v1")
+PUBLIC_API = Origins.of("https://api.openai.com/v1")
+LOCAL_API = Origins.of("http://127.0.0.1:8080/v1")
 every_client = pytest.mark.parametrize("flavour", FLAVOURS)
 
 
@@ -137,7 +137,7 @@ def test_a_private_api_may_have_private_images(url: str) -> None:
 
 def test_plain_http_stays_on_loopback_and_the_own_origin() -> None:
     """A private API does not make plain http to other hosts right; the API's own origin is fine as it is."""
-    site = Site.of("http://10.0.0.5:8080/v1")
+    site = Origins.of("http://10.0.0.5:8080/v1")
     site.check("http://10.0.0.5:8080/generated-images/a.png")
     for url in ("http://10.0.0.6/a.png", "http://10.0.0.5:8081/a.png", "http://images.example.com/a.png"):
         with pytest.raises(DownloadError, match="plain http"):
@@ -146,7 +146,7 @@ def test_plain_http_stays_on_loopback_and_the_own_origin() -> None:
 
 def test_a_provider_can_allow_a_private_host() -> None:
     """`Provider.image_hosts` names hosts that may be private; no other becomes so."""
-    site = Site.of("https://api.openai.com/v1", ("10.0.0.7", "Images.LAN", "localhost"))
+    site = Origins.of("https://api.openai.com/v1", ("10.0.0.7", "Images.LAN", "localhost"))
     site.check("https://10.0.0.7/a.png")
     site.check("https://localhost/a.png")
     assert site.refuse("images.lan", "10.1.1.1") is None
@@ -157,7 +157,7 @@ def test_a_provider_can_allow_a_private_host() -> None:
 
 def test_where_the_api_turned_out_to_live_counts() -> None:
     """A public-looking API name that resolved to a private address makes private images fine."""
-    site = Site.of("https://gateway.corp/v1")
+    site = Origins.of("https://gateway.corp/v1")
     assert not site.api_private
     assert site.with_peer(None) is site
     assert site.with_peer("93.184.216.34") is site
@@ -170,10 +170,10 @@ def test_where_the_api_turned_out_to_live_counts() -> None:
 )
 def test_a_site_can_be_told_by_its_origin(base_url: str) -> None:
     """What travels with a result is one URL, from which the same site comes back."""
-    site = Site.of(base_url)
+    site = Origins.of(base_url)
     assert site.url is not None
-    assert Site.of(site.url) == site
-    assert Site().url is None
+    assert Origins.of(site.url) == site
+    assert Origins().url is None
 
 
 def test_addresses_are_read_in_every_spelling() -> None:

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from dalle2 import errors as e
 from dalle2._calls._envelope import Options, api_request
-from dalle2._calls._outcome import Knowledge, Pending
+from dalle2._calls._outcome import Pending
 from dalle2._calls._paid import images_call
-from dalle2._form import FilePart
-from dalle2._http import Call, Failure, HttpRequest, HttpResponse, Secret, Timeouts, TransportError
+from dalle2._http import Call, Failure, FilePart, HttpRequest, HttpResponse, Timeouts, TransportError
 from dalle2._image._data import ImageData, ImagesData, declared_type, type_of_format
 from dalle2._image._expiry import Expiry
 from dalle2._image._media import ImageFacts
 from dalle2._requests._draft import Draft
 from dalle2._requests._inputs import InputImage
-from dalle2._values import Moderation
+from dalle2._secrets import Secret
+from dalle2._state import KnownModels
 from dalle2._wire._body import JsonBody
 from dalle2._wire._forms import encode_form
 from dalle2._wire._images import Reading, Unreadable, created_at, encode_json, read_images
-from dalle2._wire._lists import read_models, read_moderation
+from dalle2._wire._lists import Moderation, read_models, read_moderation
 from dalle2.settings import resolve
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
@@ -274,7 +274,7 @@ def call_of(provider: str = "openai", base_url: str | None = None) -> Call[Any]:
         Options(idempotency_key="k-1"),
         lambda data: data,  # type: ignore[arg-type, return-value]
         today=date(2026, 11, 20),
-        known=Knowledge(),
+        known=KnownModels(),
     )
 
 

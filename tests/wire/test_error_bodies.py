@@ -14,7 +14,8 @@ import attrs
 import pytest
 
 from dalle2 import errors as e
-from dalle2._http import HttpResponse, Secret
+from dalle2._http import HttpResponse
+from dalle2._secrets import Secret
 from dalle2._wire._answer import Asked, reports_failure, request_id
 from dalle2._wire._body import JsonBody
 from dalle2._wire._errors import error_of, problem_error
