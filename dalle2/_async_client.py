@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
 from ._calls._envelope import Options
-from ._calls._loop import open_stream_async, perform_async, response_of, sleep, stream_async
-from ._calls._outcome import Pending
-from ._calls._plan import keeping, polling
+from ._calls._loop import perform_async, sleep, stream_async
+from ._calls._plan import keeping
+from ._image._data import ImagesData
 from ._requests._draft import Draft
 from ._results._awaited import AsyncImageResult, AsyncImages, held, in_thread
 from ._results._fetch import AsyncFetcher
-from ._session import Session
+from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._async import AsyncTransport
 from .settings import DEFAULT, resolve
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 
     from . import _types as t
     from ._calls._attempts import Attempts
+    from ._calls._plan import Plan
     from ._calls._stream import FinalImage, PartialImage, StreamReader
-    from ._http import HttpResponse
-    from ._image._data import ImageData, ImagesData
+    from ._image._data import ImageData
     from ._money import Budget, PriceTable
     from ._requests import Request
     from ._requests._inputs import ImageSource
     from ._session import Changes
     from ._transport._shared import AsyncHttpClient
     from ._wire._lists import ModelInfo, Moderation
+    from ._wire._responses import Task
+    from .errors import Dalle2Error
     from .events import Listener
     from .providers import Provider
     from .retry import RetryPolicy
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(BaseClient):
     """`Client`, awaited, on asyncio and trio; `http_client` is an `httpx.AsyncClient` (or
     `httpx2.AsyncClient`).
 
@@ -241,31 +243,37 @@ class AsyncClient:
         prompt = session.moderated_prompt(request)
         if prompt is not None:
             session.refuse_flagged(await self.moderate(prompt))
-        done: list[AsyncImages] = []
-        for part, options in plan.parts:
-            with keeping(done, plan):
-                done.append(await self._one(part, options, timeout))
-        images = AsyncImages.joined(done, plan, session.settings.prices)
-        if session.fetches(plan):
-            for image in images:
-                with session.warning_of_loss([image.url for image in images]):
-                    await image.read()
-        if plan.scale is not None:
-            await in_thread(images.fit)
-        return images
+        with keeping(plan, self._results) as calls:
+            answers = [await self._one(part, options, timeout, calls) for part, options in plan.parts]
+            images = AsyncImages.of(session.joined(plan, answers), self._fetcher)
+            if session.fetches(plan):
+                for image in images:
+                    with session.warning_of_loss():
+                        await image.read()
+            if plan.scale is not None:
+                await in_thread(images.fit)
+            return images
 
-    async def _one(self, request: Draft, options: Options, timeout: TimeoutArgument) -> AsyncImages:
+    async def _one(
+        self,
+        request: Draft,
+        options: Options,
+        timeout: TimeoutArgument,
+        calls: list[Attempts[ImagesData | Task]],
+    ) -> ImagesData:
         """One paid call, and the questions after its task if the host makes the images in the background."""
-        run = self._session.images(request, self._images, options)
-        result = await self._perform(run, timeout)
-        asked = 0
-        while isinstance(result, Pending):
-            asked += 1
-            with polling(result.task):
-                wait, run = self._session.again(result, asked, run)
+        attempts = self._session.attempts(request, options)
+        calls.append(attempts)
+        answer = await self._perform(attempts, timeout)
+        if isinstance(answer, ImagesData):
+            return answer
+        with self._session.polling(answer, attempts) as polling:
+            while not isinstance(answer, ImagesData):
+                wait, asking = polling.again()
                 await sleep(wait)
-                result = await self._perform(run, timeout)
-        return result
+                calls.append(asking)
+                answer = await self._perform(asking, timeout)
+        return answer
 
     def stream(
         self,
@@ -305,34 +313,33 @@ class AsyncClient:
             partial_images=partial_images,
             prompt=prompt,
         )
-        run, reader = self._session.streamed(request, self._images, Options(extra_headers, idempotency_key))
-        return self._events(request, run, reader, timeout)
+        plan, attempts, reader = self._session.streamed(request, Options(extra_headers, idempotency_key))
+        return self._events(plan, attempts, reader, timeout)
 
     async def _events(
         self,
-        request: Draft,
-        run: Attempts[Any],
-        reader: Callable[
-            [HttpResponse, Callable[[ImageData], AsyncImageResult]], StreamReader[AsyncImageResult]
-        ],
+        plan: Plan,
+        attempts: Attempts[ImagesData | Task],
+        reader: StreamReader,
         timeout: TimeoutArgument,
     ) -> AsyncGenerator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult], None]:
-        prompt = self._session.moderated_prompt(request)
+        prompt = self._session.moderated_prompt(plan.request)
         if prompt is not None:
             self._session.refuse_flagged(await self.moderate(prompt))
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
-        answer = await open_stream_async(run, self._transport, limits)
-        response = response_of(answer)
-        events = stream_async(
-            run, answer, reader(response, lambda data: AsyncImageResult(data, self._fetcher))
-        )
-        async with aclosing(events):
-            async for event in events:
-                yield event
+        with keeping(plan, self._results) as calls:
+            calls.append(attempts)
+            async with aclosing(stream_async(attempts, reader, self._transport, limits)) as events:
+                async for event in events:
+                    yield event.with_image(AsyncImageResult(event.image, self._fetcher))
 
     def image(self, url: str, *, created: datetime | None = None) -> AsyncImageResult:
         """`Client.image`."""
         return AsyncImageResult(self._session.kept(url, created), self._fetcher)
+
+    def images_of(self, error: Dalle2Error) -> AsyncImages:
+        """`Client.images_of`."""
+        return AsyncImages.of(self._session.kept_by(error), self._fetcher)
 
     async def moderate(self, prompt: str) -> Moderation:
         """`Client.moderate`, awaited."""
@@ -341,14 +348,14 @@ class AsyncClient:
     async def list_models(self) -> list[ModelInfo]:
         """`Client.list_models`, awaited."""
         rows = await self._perform(self._session.models(), DEFAULT)
-        return list(rows)
+        return self._session.learned(rows)
 
-    def _images(self, data: ImagesData) -> AsyncImages:
-        return AsyncImages.of(data, self._fetcher)
+    def _results(self, images: Sequence[ImageData]) -> list[AsyncImageResult]:
+        return [AsyncImageResult(image, self._fetcher) for image in images]
 
-    async def _perform(self, run: Attempts[T], timeout: TimeoutArgument) -> T:
+    async def _perform(self, attempts: Attempts[T], timeout: TimeoutArgument) -> T:
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
-        return await perform_async(run, self._transport, limits)
+        return await perform_async(attempts, self._transport, limits)
 
     async def aclose(self) -> None:
         """`Client.close`, awaited."""
@@ -362,12 +369,3 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    def __getstate__(self) -> dict[str, object]:
-        return self._session.portable()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
-
-    def __repr__(self) -> str:
-        return self._session.shown(type(self).__name__)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
 from ._calls._envelope import Options
-from ._calls._loop import open_stream, perform, response_of, stream
-from ._calls._outcome import Pending
-from ._calls._plan import keeping, polling
+from ._calls._loop import perform, stream
+from ._calls._plan import keeping
+from ._image._data import ImagesData
 from ._requests._draft import Draft
 from ._results._blocking import ImageResult, Images
 from ._results._fetch import Fetcher
-from ._session import Session
+from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._sync import Transport
 from .settings import DEFAULT, resolve
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 
     from . import _types as t
     from ._calls._attempts import Attempts
+    from ._calls._plan import Plan
     from ._calls._stream import FinalImage, PartialImage, StreamReader
-    from ._http import HttpResponse
-    from ._image._data import ImageData, ImagesData
+    from ._image._data import ImageData
     from ._money import Budget, PriceTable
     from ._requests import Request
     from ._requests._inputs import ImageSource
     from ._session import Changes
     from ._transport._shared import HttpClient
     from ._wire._lists import ModelInfo, Moderation
+    from ._wire._responses import Task
+    from .errors import Dalle2Error
     from .events import Listener
     from .providers import Provider
     from .retry import RetryPolicy
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Client:
+class Client(BaseClient):
     """A client for the DALL·E 2 image API on any host that speaks it.
 
     >>> with dalle2.Client() as client:
@@ -283,31 +285,36 @@ class Client:
         prompt = session.moderated_prompt(request)
         if prompt is not None:
             session.refuse_flagged(self.moderate(prompt))
-        done: list[Images] = []
-        for part, options in plan.parts:
-            with keeping(done, plan):
-                done.append(self._one(part, options, timeout))
-        images = Images.joined(done, plan, session.settings.prices)
-        if session.fetches(plan):
-            for image in images:
-                with session.warning_of_loss([image.url for image in images]):
-                    image.read()
-        if plan.scale is not None:
+        with keeping(plan, self._results) as calls:
+            answers = [self._one(part, options, timeout, calls) for part, options in plan.parts]
+            images = Images.of(session.joined(plan, answers), self._fetcher)
+            if session.fetches(plan):
+                for image in images:
+                    with session.warning_of_loss():
+                        image.read()
             images.fit()
-        return images
+            return images
 
-    def _one(self, request: Draft, options: Options, timeout: TimeoutArgument) -> Images:
+    def _one(
+        self,
+        request: Draft,
+        options: Options,
+        timeout: TimeoutArgument,
+        calls: list[Attempts[ImagesData | Task]],
+    ) -> ImagesData:
         """One paid call, and the questions after its task if the host makes the images in the background."""
-        run = self._session.images(request, self._images, options)
-        result = self._perform(run, timeout)
-        asked = 0
-        while isinstance(result, Pending):
-            asked += 1
-            with polling(result.task):
-                wait, run = self._session.again(result, asked, run)
+        attempts = self._session.attempts(request, options)
+        calls.append(attempts)
+        answer = self._perform(attempts, timeout)
+        if isinstance(answer, ImagesData):
+            return answer
+        with self._session.polling(answer, attempts) as polling:
+            while not isinstance(answer, ImagesData):
+                wait, asking = polling.again()
                 time.sleep(wait)
-                result = self._perform(run, timeout)
-        return result
+                calls.append(asking)
+                answer = self._perform(asking, timeout)
+        return answer
 
     def stream(
         self,
@@ -351,23 +358,24 @@ class Client:
             partial_images=partial_images,
             prompt=prompt,
         )
-        run, reader = self._session.streamed(request, self._images, Options(extra_headers, idempotency_key))
-        return self._events(request, run, reader, timeout)
+        plan, attempts, reader = self._session.streamed(request, Options(extra_headers, idempotency_key))
+        return self._events(plan, attempts, reader, timeout)
 
     def _events(
         self,
-        request: Draft,
-        run: Attempts[Any],
-        reader: Callable[[HttpResponse, Callable[[ImageData], ImageResult]], StreamReader[ImageResult]],
+        plan: Plan,
+        attempts: Attempts[ImagesData | Task],
+        reader: StreamReader,
         timeout: TimeoutArgument,
     ) -> Generator[PartialImage[ImageResult] | FinalImage[ImageResult], None, None]:
-        prompt = self._session.moderated_prompt(request)
+        prompt = self._session.moderated_prompt(plan.request)
         if prompt is not None:
             self._session.refuse_flagged(self.moderate(prompt))
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
-        answer = open_stream(run, self._transport, limits)
-        found = reader(response_of(answer), lambda data: ImageResult(data, self._fetcher))
-        yield from stream(run, answer, found)
+        with keeping(plan, self._results) as calls:
+            calls.append(attempts)
+            for event in stream(attempts, reader, self._transport, limits):
+                yield event.with_image(ImageResult(event.image, self._fetcher))
 
     def image(self, url: str, *, created: datetime | None = None) -> ImageResult:
         """A result for a URL that was kept elsewhere: the same safe download. Nothing is sent.
@@ -376,10 +384,12 @@ class Client:
         """
         return ImageResult(self._session.kept(url, created), self._fetcher)
 
+    def images_of(self, error: Dalle2Error) -> Images:
+        """The images that an error kept, as results of this client, on its connections. Nothing is sent."""
+        return Images.of(self._session.kept_by(error), self._fetcher)
+
     def moderate(self, prompt: str) -> Moderation:
-        """Ask the free moderation endpoint about a prompt: `POST /moderations`. Raises like `generate`, never
-        billed.
-        """
+        """Ask the free moderation endpoint about a prompt: `POST /moderations`. Raises like `generate`."""
         return self._perform(self._session.moderation(prompt), DEFAULT)
 
     def list_models(self) -> list[ModelInfo]:
@@ -387,14 +397,14 @@ class Client:
         then on.
         """
         rows = self._perform(self._session.models(), DEFAULT)
-        return list(rows)
+        return self._session.learned(rows)
 
-    def _images(self, data: ImagesData) -> Images:
-        return Images.of(data, self._fetcher)
+    def _results(self, images: Sequence[ImageData]) -> list[ImageResult]:
+        return [ImageResult(image, self._fetcher) for image in images]
 
-    def _perform(self, run: Attempts[T], timeout: TimeoutArgument) -> T:
+    def _perform(self, attempts: Attempts[T], timeout: TimeoutArgument) -> T:
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
-        return perform(run, self._transport, limits)
+        return perform(attempts, self._transport, limits)
 
     def close(self) -> None:
         """Close the client's own connections. Results stay usable."""
@@ -408,12 +418,3 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __getstate__(self) -> dict[str, object]:
-        return self._session.portable()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
-
-    def __repr__(self) -> str:
-        return self._session.shown(type(self).__name__)

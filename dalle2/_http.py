@@ -1,7 +1,7 @@
 """HTTP as plain values: what is to be sent, what came back, what went wrong on the way.
 
 The rule: nothing here (or below) knows an HTTP library, and nothing here does I/O. `_transport` turns these
-values into traffic; `_core` turns questions into these values. A secret is a `Secret` until the moment it is
+values into traffic; `_calls` turns questions into these values. A secret is a `Secret` until the moment it is
 put on the wire, so that no `repr`, traceback with locals, log line or pickle can show it.
 """
 
@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
     from typing import Protocol
 
     from ._secrets import Secret
-    from .errors import Dalle2Error
 
     class Body(Protocol):
         """A body that has been read: a JSON document, or at least its beginning as text."""
@@ -29,14 +28,6 @@ if TYPE_CHECKING:
         def text(self) -> str:
             """The beginning of the body as text, for messages."""
 
-    class Lost(Protocol):
-        """Gives the error of an exchange that broke off; `response` is its head, if that had come."""
-
-        def __call__(self, failure: Failure, response: HttpResponse | None = None) -> Dalle2Error:
-            """The error."""
-
-
-T = TypeVar("T")
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _ALSO_PRIVATE = tuple(
@@ -117,7 +108,7 @@ class Timeouts(NamedTuple):
 
 
 FailureKind = Literal[
-    "connect", "connect_timeout", "timeout", "disconnected", "unreadable", "refused_address"
+    "connect", "connect_timeout", "timeout", "disconnected", "unreadable", "refused_address", "cancelled"
 ]
 
 
@@ -133,52 +124,21 @@ class Failure(NamedTuple):
     detail: str
 
 
+class Departure:
+    """How far one request got, noted by the transport as it goes: `left` once it may have left whole."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = False
+
+
 class TransportError(Exception):
     """Carries a `Failure` from the transport to the core; it never reaches a caller."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.detail)
         self.failure = failure
-
-
-class Call(Generic[T]):
-    """One logical call: its request, how to read its answer, and what a failure on the way means.
-
-    `decode` and `lost` are pure; `decode` raises the error of an answer that says no, `lost` returns the
-    error of an answer that never came. `paid` says whether carrying it out costs money, which decides what
-    may be repeated. `lane` names the host, key and model whose rate limit the call shares with others.
-    """
-
-    __slots__ = (
-        "decode", "host", "idempotency_key", "images", "lane", "lost", "model", "operation", "paid",
-        "request", "usd",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        request: HttpRequest,
-        decode: Callable[[HttpResponse], T],
-        lost: Lost,
-        paid: bool,
-        lane: str,
-        idempotency_key: str | None = None,
-        operation: str = "",
-        model: str = "",
-        host: str = "",
-        images: int = 0,
-        usd: float | None = None,
-    ) -> None:
-        self.request = request
-        self.decode = decode
-        self.lost = lost
-        self.paid = paid
-        self.lane = lane
-        self.idempotency_key = idempotency_key
-        self.operation = operation
-        self.model = model
-        self.host = host
-        self.images = images
-        self.usd = usd
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

@@ -8,43 +8,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict
 
 from . import errors as e
 from ._calls._attempts import Attempts
 from ._calls._envelope import USER_AGENT
-from ._calls._outcome import POLLS
-from ._calls._paid import context_of, images_call
-from ._calls._plan import make_plan
-from ._http import Failure
-from ._image._data import ImageData
+from ._calls._paid import paid_call
+from ._calls._plan import joined, make_plan
+from ._image._data import ImageData, ImagesData
+from ._results import BaseResult
 from ._results._fetch import Fetching
 from ._results._origins import Origins
-from ._state import ClientState, KnownModels, Reporter
-from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, policy_of, timeouts_of
+from ._state import ClientState, Reporter
+from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, timeouts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import date
+    from collections.abc import Iterator, Sequence
     from typing import Any, Literal, Unpack
 
     from ._calls._envelope import Options
-    from ._calls._outcome import Pending
     from ._calls._plan import Plan
     from ._calls._stream import StreamReader
-    from ._http import Call, HttpResponse, Timeouts
-    from ._image._data import ImagesData
+    from ._calls._tasks import Polling
+    from ._http import Timeouts
     from ._money import Budget
     from ._requests._draft import Draft
     from ._wire._lists import ModelInfo, Moderation
-    from .errors import SavableImage
+    from ._wire._responses import Task
     from .events import Listener
     from .retry import RetryPolicy
     from .settings import Settings, TimeoutArgument
-
-T = TypeVar("T")
-R = TypeVar("R", bound="SavableImage")
-S = TypeVar("S", bound="Sequence[SavableImage]")
 
 
 class Changes(TypedDict, total=False):
@@ -60,22 +53,13 @@ class Changes(TypedDict, total=False):
 
 
 class Session:
-    """One client's decisions. Copies made by `changed` share the clock, the rate limits, the budget and the
-    listener.
-    """
+    """One client's decisions. Copies made by `changed` share the state and the budget."""
 
-    __slots__ = ("budget", "known", "settings", "shared")
+    __slots__ = ("budget", "settings", "state")
 
-    def __init__(
-        self,
-        settings: Settings,
-        shared: ClientState,
-        known: KnownModels | None = None,
-        budget: Budget | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, state: ClientState, budget: Budget | None = None) -> None:
         self.settings = settings
-        self.shared = shared
-        self.known = KnownModels() if known is None else known
+        self.state = state
         self.budget = budget
 
     @classmethod
@@ -85,7 +69,7 @@ class Session:
             from .testing.embedded import embedded_base_url
 
             settings = settings.changed(base_url=embedded_base_url())
-        session = cls(settings, ClientState(Reporter(listener)), budget=budget)
+        session = cls(settings, ClientState(Reporter(listener)), budget)
         if settings.successor is not None:
             session._check_successor(settings.successor)
         return session
@@ -94,7 +78,7 @@ class Session:
         """Raises `ConfigurationError` for a model that is retired itself."""
         from ._requests._successor import check_successor
 
-        check_successor(name, self.today(), self.known.models)
+        check_successor(name, self.state.today(), self.state.known.models)
 
     def changed(self, **changes: Unpack[Changes]) -> Session:
         """The same with other settings. Raises `ConfigurationError`."""
@@ -106,105 +90,58 @@ class Session:
         if "timeout" in changes:
             values["timeouts"] = timeouts_of(changes["timeout"])
             del values["timeout"]
-        return Session(self.settings.changed(**values), self.shared, self.known, self.budget)
-
-    def today(self) -> date:
-        """The host's day."""
-        return self.shared.clock.now(self.shared.now()).date()
+        return Session(self.settings.changed(**values), self.state, self.budget)
 
     def plan(self, request: Draft, options: Options, *, stream: bool = False) -> Plan:
         """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
         sent then.
         """
-        return make_plan(self.settings, self.known, request, options, today=self.today(), stream=stream)
+        return make_plan(self.settings, self.state, request, options, stream=stream)
 
-    def images(
-        self, request: Draft, make: Callable[[ImagesData], S], options: Options
-    ) -> Attempts[S | Pending[S]]:
-        """The paid call for a request. Raises `InvalidRequestError` or `BudgetExceededError`: nothing was
-        sent then.
-        """
-        call = images_call(
-            self.settings,
-            request,
-            options,
-            make,
-            today=self.today(),
-            known=self.known,
-            priced=self.budget is not None or self.shared.report.listening,
-        )
-        return Attempts(call, self.settings.retry, self.shared, self.budget)
+    def attempts(
+        self, request: Draft, options: Options, *, stream: bool = False
+    ) -> Attempts[ImagesData | Task]:
+        """The paid call for a request of a plan. Raises `InvalidRequestError`: nothing was sent then."""
+        priced = self.budget is not None or self.state.report.listening
+        call = paid_call(self.settings, self.state, request, options, stream=stream, priced=priced)
+        return Attempts(call, self.settings.retry, self.state, self.budget)
 
     def streamed(
-        self, request: Draft, make: Callable[[ImagesData], Sequence[R]], options: Options
-    ) -> tuple[
-        Attempts[Sequence[R] | Pending[Sequence[R]]],
-        Callable[[HttpResponse, Callable[[ImageData], R]], StreamReader[R]],
-    ]:
-        """The paid call for a stream, and how to make the reader of its answer. Raises like `plan`."""
+        self, request: Draft, options: Options
+    ) -> tuple[Plan, Attempts[ImagesData | Task], StreamReader]:
+        """The plan and the call for a stream, and what reads its answer. Raises like `plan`."""
         plan = self.plan(request, options, stream=True)
-        ((sent, options),) = plan.parts
-        today, known = self.today(), self.known
-        call: Call[Any] = images_call(
-            self.settings,
-            sent,
-            options,
-            make,
-            today=today,
-            known=known,
-            stream=True,
-            priced=self.budget is not None or self.shared.report.listening,
-        )
+        attempts = self.attempts(*plan.parts[0], stream=True)
         from ._calls._stream import StreamReader
 
-        asked, reading = context_of(
-            self.settings,
-            sent,
-            call.idempotency_key,
-            model=call.model,
-            today=today,
-            known=known,
-            again=options.again,
-        )
+        return plan, attempts, StreamReader(attempts.call.context, plan)
 
-        def reader(response: HttpResponse, wrap: Callable[[ImageData], R]) -> StreamReader[R]:
-            self.shared.clock.observe(response.headers.get("date"), response.at)
-            return StreamReader(response, call, asked, reading, wrap, plan)
+    def polling(self, task: Task, before: Attempts[ImagesData | Task]) -> Polling:
+        """The free questions after a task that a paid call started."""
+        from ._calls._tasks import Polling
 
-        return Attempts(call, self.settings.retry, self.shared, self.budget), reader
+        return Polling(self.settings, self.state, task, before)
 
-    def again(
-        self, pending: Pending[S], asked: int, before: Attempts[S | Pending[S]]
-    ) -> tuple[float, Attempts[S | Pending[S]]]:
-        """How long to wait for a task, and the free call that asks after it, under the deadline of the call
-        before.
-
-        Raises `OutcomeUnknownError` in the end.
-        """
-        policy, call = policy_of(self.settings.retry), pending.call
-        wait, left = policy.backoff(asked), before.remaining()
-        if asked > POLLS:
-            raise call.lost(Failure("timeout", True, f"it was still not finished when asked {POLLS} times"))
-        if left is not None and left <= wait:
-            raise call.lost(Failure("timeout", True, "it was still not finished at the deadline"))
-        run = Attempts(call, policy, self.shared)
-        run.deadline = before.deadline
-        return wait, run
+    def joined(self, plan: Plan, answers: Sequence[ImagesData]) -> ImagesData:
+        """The answers of all calls of a plan as one."""
+        return joined(plan, answers, self.settings.prices)
 
     def moderation(self, prompt: str) -> Attempts[Moderation]:
         """The free check of a prompt. Raises `InvalidRequestError`."""
         from ._calls._free import moderation_call
 
-        call = moderation_call(self.settings, self.known, prompt, self.today())
-        return Attempts(call, self.settings.retry, self.shared)
+        return Attempts(moderation_call(self.settings, self.state, prompt), self.settings.retry, self.state)
 
     def models(self) -> Attempts[tuple[ModelInfo, ...]]:
-        """The free list of the host's models, from which the client also learns their ends."""
+        """The free list of the host's models."""
         from ._calls._free import models_call
 
-        return Attempts(
-            models_call(self.settings, self.known, self.today()), self.settings.retry, self.shared
-        )
+        return Attempts(models_call(self.settings, self.state), self.settings.retry, self.state)
+
+    def learned(self, rows: Sequence[ModelInfo]) -> list[ModelInfo]:
+        """A host's list of models, whose ends win over the catalogue's from now on."""
+        self.state.known.learn({row.id: row.shutdown_date for row in rows if row.dated})
+        return list(rows)
 
     def refuse_flagged(self, moderation: Moderation) -> None:
         """The check before a paid call. Raises `ContentPolicyError` naming the categories."""
@@ -234,15 +171,25 @@ class Session:
         if created is not None and (not isinstance(created, datetime) or created.tzinfo is None):
             raise e.InvalidRequestError("created must be an aware datetime", field="created")
         openai_like = created is not None and self.settings.openai_like
-        made = created or self.shared.clock.now(self.shared.now())
+        made = created or self.state.clock.now(self.state.now())
         return ImageData.of_url(url, created=made, model=self.settings.model if openai_like else None)
 
-    @contextmanager
-    def warning_of_loss(self, urls: Sequence[str | None]) -> Iterator[None]:
-        """Around an eager download: what fails there warns, and leaves the URL result as it is.
+    def kept_by(self, error: e.Dalle2Error) -> ImagesData:
+        """The images that an error kept, as one answer."""
+        images = tuple(image._data for image in error.images if isinstance(image, BaseResult))
+        return ImagesData(
+            images=images,
+            created=images[0].created if images else self.state.clock.now(self.state.now()),
+            model=(images[0].model if images else None) or self.settings.model,
+            request_id=getattr(error, "request_id", None),
+            usage=None,
+            request=getattr(error, "request", None),
+            extra={},
+        )
 
-        An interrupt goes on with a note of the URLs: they are all that is left of what was paid for.
-        """
+    @contextmanager
+    def warning_of_loss(self) -> Iterator[None]:
+        """Around an eager download: what fails there warns, and leaves the URL result as it is."""
         try:
             yield
         except e.DownloadError as error:
@@ -252,17 +199,6 @@ class Session:
                 warnings.warn(
                     f"An image was made but not fetched yet; its URL is kept: {error}", stacklevel=4
                 )
-        except BaseException as interrupt:
-            interrupt.add_note("dalle2: paid for and not fetched: " + ", ".join(url for url in urls if url))
-            raise
-
-    def shown(self, name: str) -> str:
-        """The `repr` of a client."""
-        settings = self.settings
-        return (
-            f"<{name} {settings.provider.name} at {settings.base_url}, model {settings.model}, "
-            f"key from {settings.key_from}>"
-        )
 
     def portable(self) -> dict[str, object]:
         """What a pickled client keeps: arguments for a new one, without the key and without anything that
@@ -292,10 +228,29 @@ class Session:
         if provider.images_need_key:
             key = provider.auth_header, settings.credential
         return Fetching(
-            shared=self.shared,
+            shared=self.state,
             policy=settings.retry,
             site=Origins.of(settings.base_url, provider.image_hosts),
             key=key,
             timeouts=settings.timeouts,
             user_agent=USER_AGENT,
+        )
+
+
+class BaseClient:
+    """What both clients are without I/O: how they show themselves and travel."""
+
+    _session: Session
+
+    def __getstate__(self) -> dict[str, object]:
+        return self._session.portable()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        name, settings = type(self).__name__, self._session.settings
+        return (
+            f"<{name} {settings.provider.name} at {settings.base_url}, model {settings.model}, "
+            f"key from {settings.key_from}>"
         )

@@ -125,22 +125,28 @@ class RateLimits:
 
 
 class ClientState:
-    """What the calls of one client share: its clock, its lanes, its reporter."""
+    """What the calls of one client and of its copies share."""
 
-    __slots__ = ("clock", "lanes", "monotonic", "now", "report")
+    __slots__ = ("clock", "known", "limits", "monotonic", "now", "report")
 
     def __init__(
         self,
         report: Reporter | None = None,
         *,
+        known: KnownModels | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.clock = ServerClock()
-        self.lanes = RateLimits()
+        self.limits = RateLimits()
+        self.known = KnownModels() if known is None else known
         self.report = Reporter() if report is None else report
         self.monotonic = monotonic
         self.now = now
+
+    def today(self) -> date:
+        """The host's day."""
+        return self.clock.now(self.now()).date()
 
 
 class KnownModels:

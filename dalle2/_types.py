@@ -6,7 +6,10 @@ the known values and a new one needs no release of this package. `None` always m
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Size: TypeAlias = Literal["256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "auto"] | str
 ResponseFormat: TypeAlias = Literal["url", "b64_json"] | str
@@ -17,3 +20,23 @@ ModerationLevel: TypeAlias = Literal["low", "auto"] | str
 OutputFormat: TypeAlias = Literal["png", "jpeg", "webp", "gif", "svg"] | str
 InputFidelity: TypeAlias = Literal["high", "low"] | str
 ExpirySource: TypeAlias = Literal["signature", "created"]
+
+
+class KeptImage(Protocol):
+    """What every image kept by an error can tell without being fetched; `client.images_of(error)` gives
+    them as results that fetch and save themselves.
+    """
+
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def content(self) -> bytes | None: ...
+    @property
+    def b64_json(self) -> str | None: ...
+    @property
+    def created(self) -> datetime: ...
+    @property
+    def media_type(self) -> str | None: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+    def to_dict(self) -> dict[str, object]: ...

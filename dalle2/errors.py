@@ -31,21 +31,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from os import PathLike
     from pathlib import Path
-    from typing import Literal, Protocol
+    from typing import Literal
 
-    class SavableImage(Protocol):
-        """What every image kept by an error can do; that of an `AsyncImageResult` is awaited."""
-
-        @property
-        def url(self) -> str | None: ...  # noqa: D102
-        @property
-        def b64_json(self) -> str | None: ...  # noqa: D102
-        def read(self) -> bytes | Awaitable[bytes]: ...  # noqa: D102
-        def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path | Awaitable[Path]: ...  # noqa: D102
+    from ._types import KeptImage as KeptImage
 
 
 class Dalle2Error(Exception):
@@ -58,7 +49,7 @@ class Dalle2Error(Exception):
     maybe_billed: bool = False
 
     def __init__(
-        self, message: str, *, maybe_billed: bool | None = None, images: Sequence[SavableImage] = ()
+        self, message: str, *, maybe_billed: bool | None = None, images: Sequence[KeptImage] = ()
     ) -> None:
         super().__init__(message)
         if maybe_billed is not None:
@@ -114,7 +105,7 @@ class DecodeError(Dalle2Error):
         request_id: str | None = None,
         idempotency_key: str | None = None,
         maybe_billed: bool | None = None,
-        images: Sequence[SavableImage] = (),
+        images: Sequence[KeptImage] = (),
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, images=images)
         self.path = path
@@ -140,7 +131,7 @@ class DownloadError(Dalle2Error):
         url: str | None = None,
         saved: Sequence[Path] = (),
         failed: Mapping[int, Exception] | None = None,
-        images: Sequence[SavableImage] = (),
+        images: Sequence[KeptImage] = (),
     ) -> None:
         super().__init__(message, images=images)
         self.reason = reason
@@ -179,7 +170,7 @@ class APIError(Dalle2Error):
         maybe_billed: bool | None = None,
         idempotency_key: str | None = None,
         attempts: int = 1,
-        images: Sequence[SavableImage] = (),
+        images: Sequence[KeptImage] = (),
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, images=images)
         self.idempotency_key = idempotency_key
@@ -199,7 +190,8 @@ class OutcomeUnknownError(APIError):
 
     The way on, once the caller accepts a second bill:
     `client.send(e.request, idempotency_key=e.idempotency_key)`.
-    `reason` is `"timeout"`, `"disconnected"`, `"gateway"` or `"unreadable"`; `sent_at` is aware, UTC.
+    `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `sent_at` is
+    aware, UTC.
     """
 
     maybe_billed = True
@@ -208,14 +200,14 @@ class OutcomeUnknownError(APIError):
         self,
         message: str,
         *,
-        reason: Literal["timeout", "disconnected", "gateway", "unreadable"],
+        reason: Literal["timeout", "disconnected", "gateway", "unreadable", "cancelled"],
         request: object = None,
         idempotency_key: str | None = None,
         sent_at: datetime | None = None,
         request_id: str | None = None,
         status_code: int | None = None,
         maybe_billed: bool | None = None,
-        images: Sequence[SavableImage] = (),
+        images: Sequence[KeptImage] = (),
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.reason = reason
@@ -248,7 +240,7 @@ class APIStatusError(APIError):
         repeatable: bool = False,
         maybe_billed: bool | None = None,
         idempotency_key: str | None = None,
-        images: Sequence[SavableImage] = (),
+        images: Sequence[KeptImage] = (),
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.status_code = status_code

@@ -124,30 +124,30 @@ def _host_failed(error: e.APIStatusError) -> bool:
     return failed and error.headers.get("x-should-retry", "").lower() != "false"
 
 
-def attempts(run: Repeating, sleep: Callable[[float], None]) -> Iterator[tenacity.AttemptManager]:
-    """The attempts of a call whose first one has failed, with tenacity's waits between them."""
+def again(call: Repeating, sleep: Callable[[float], None]) -> Iterator[tenacity.AttemptManager]:
+    """The further attempts of a call whose first one has failed, with tenacity's waits between them."""
     import tenacity
 
     return iter(
         tenacity.Retrying(
-            retry=tenacity.retry_if_exception(run.repeats),
-            wait=lambda state: run.delay,
+            retry=tenacity.retry_if_exception(call.repeats),
+            wait=lambda state: call.delay,
             sleep=sleep,
             reraise=True,
         )
     )
 
 
-def async_attempts(
-    run: Repeating, sleep: Callable[[float], Awaitable[None]]
+def again_async(
+    call: Repeating, sleep: Callable[[float], Awaitable[None]]
 ) -> AsyncIterator[tenacity.AttemptManager]:
-    """`attempts`, awaited."""
+    """`again`, awaited."""
     import tenacity
 
     return aiter(
         tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(run.repeats),
-            wait=lambda state: run.delay,
+            retry=tenacity.retry_if_exception(call.repeats),
+            wait=lambda state: call.delay,
             sleep=sleep,
             reraise=True,
         )

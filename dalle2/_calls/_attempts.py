@@ -8,20 +8,24 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .. import errors as e
-from .._http import Failure, TransportError
-from .._wire._answer import request_id
+from .._http import Departure, Failure, TransportError
+from .._image._data import ImagesData
+from .._wire._context import request_id
 from ..settings import policy_of
+from ._outcome import lost_error
 
 if TYPE_CHECKING:
-    from .._http import Call, HttpResponse, Timeouts
+    from collections.abc import Mapping, Sequence
+
+    from .._http import HttpResponse, Timeouts
     from .._money import Budget, Reservation
     from .._state import ClientState, EventName
     from ..retry import RetryPolicy
+    from ._outcome import Call
 
 T = TypeVar("T")
 
@@ -30,30 +34,29 @@ LARGEST_ANSWER = 1 << 30
 
 
 class Attempts(Generic[T]):
-    """One logical call. Satisfies `retry.Repeating`."""
+    """One logical call on its way. `value` is what its answer gave, once it is there."""
 
     __slots__ = (
-        "_budget", "_doubt", "_first", "_held", "_judged", "_retry", "_sent", "_shared",
-        "attempt", "call", "deadline", "delay", "sent_at",
+        "_budget", "_departure", "_doubt", "_held", "_retry", "_state", "attempt", "call", "deadline",
+        "delay", "sent_at", "value",
     )  # fmt: skip
 
     def __init__(
-        self, call: Call[T], retry: RetryPolicy | None, shared: ClientState, budget: Budget | None = None
+        self, call: Call[T], retry: RetryPolicy | None, state: ClientState, budget: Budget | None = None
     ) -> None:
         self.call = call
+        self.value: T | None = None
         self._budget = budget
         self._held: Reservation | None = None
-        self._sent = False
+        self._departure: Departure | None = None  # of the attempt that is under way
         self._retry = retry
-        self._shared = shared
+        self._state = state
         self.attempt = 0
         self.delay = 0.0
         self.sent_at: datetime | None = None
         limit = None if retry is None else retry.deadline
-        self.deadline = None if limit is None else shared.monotonic() + limit
+        self.deadline = None if limit is None else state.monotonic() + limit
         self._doubt: e.Dalle2Error | None = None
-        self._judged: tuple[BaseException, bool] | None = None
-        self._first: Exception | None = None
 
     @property
     def policy(self) -> RetryPolicy:
@@ -64,12 +67,7 @@ class Attempts(Generic[T]):
     def reserve(self) -> None:
         """Take the next attempt into account. Raises `BudgetExceededError`: nothing was sent then."""
         if self._budget is not None:
-            self._held = self._budget.reserve(self.call.images, self.call.usd)
-
-    def abandon(self) -> None:
-        """The caller was interrupted: an attempt that was not under way costs nothing."""
-        if not self._sent:
-            self._release()
+            self._held = self._budget.reserve(self.call.context.images, self.call.context.usd)
 
     def _release(self) -> None:
         if self._budget is not None and self._held is not None:
@@ -77,44 +75,45 @@ class Attempts(Generic[T]):
 
     def remaining(self) -> float | None:
         """Seconds left of the deadline, or `None` without one."""
-        return None if self.deadline is None else self.deadline - self._shared.monotonic()
+        return None if self.deadline is None else self.deadline - self._state.monotonic()
 
     def pause(self) -> float:
         """Seconds to wait before sending, because another call of the lane met a rate limit; 0 when free.
 
-        Raises that rate limit if it ends after this call's deadline.
+        Raises that rate limit if this call must not wait for so long.
         """
-        held = self._shared.lanes.held(self.call.lane, self._shared.monotonic())
+        held = self._state.limits.held(self.call.lane, self._state.monotonic())
         if held is None:
             return 0.0
         seconds, why = held
         remaining = self.remaining()
-        if remaining is not None and seconds >= remaining:
-            raise self._copy(why, seconds)
+        late = remaining is not None and seconds >= remaining
+        if late or seconds > self.policy.max_retry_after or self.policy.max_attempts == 1:
+            raise self._copy(why, seconds, "this call's deadline" if late else "this call's retry policy")
         self._tell("Waiting", seconds=seconds, shared=True)
         return seconds
 
-    def _copy(self, why: e.APIStatusError, seconds: float) -> e.APIStatusError:
+    def _copy(self, why: e.APIStatusError, seconds: float, limit: str) -> e.APIStatusError:
         return type(why)(
-            "Not sent: an earlier answer asked to wait longer than this call's deadline. " + why.message,
+            f"Not sent: an earlier answer asked to wait longer than {limit} allows. {why.message}",
             status_code=why.status_code,
             code=why.code,
             type=why.type,
             retry_after=seconds,
-            idempotency_key=self.call.idempotency_key,
+            idempotency_key=self.call.context.idempotency_key,
         )
 
-    def start(self, timeouts: Timeouts) -> Timeouts:
-        """An attempt begins; the timeouts it may use."""
+    def start(self, timeouts: Timeouts) -> tuple[Timeouts, Departure]:
+        """An attempt begins: the timeouts it may use, and where the transport notes how far it got."""
         self.attempt += 1
-        self._sent = True
-        self.sent_at = self._shared.now()
+        self.sent_at = self._state.now()
         self._tell("AttemptStarted")
-        return timeouts.within(self.remaining())
+        self._departure = Departure()
+        return timeouts.within(self.remaining()), self._departure
 
     def tick(self, size: int) -> None:
         """Called for each chunk of an answer. Raises `TransportError` past the deadline or largest size."""
-        if self.deadline is not None and self._shared.monotonic() > self.deadline:
+        if self.deadline is not None and self._state.monotonic() > self.deadline:
             raise TransportError(
                 Failure("timeout", True, "the deadline passed while the answer was arriving")
             )
@@ -125,33 +124,31 @@ class Attempts(Generic[T]):
 
     def read(self, response: HttpResponse) -> T:
         """The value of an answer. Raises the error that it stands for."""
-        self._shared.clock.observe(response.headers.get("date"), response.at)
-        value = self.call.decode(response)
-        self._settled()
-        if self._shared.report.wanted("CallSucceeded"):
-            self._tell(
-                "CallSucceeded",
-                images=len(value) if isinstance(value, Sized) else 0,
-                usd=self.call.usd,
-                request_id=request_id(response.headers),
-            )
+        self._state.clock.observe(response.headers.get("date"), response.at)
+        self.value = value = self.call.decode(response, self.call.context)
+        self._settled(len(value.images) if isinstance(value, ImagesData) else 0, response.headers)
         return value
 
     def streamed(self, images: int, headers: Mapping[str, str]) -> None:
         """A streamed answer came to its end."""
-        self._settled()
-        self._tell("CallSucceeded", images=images, usd=self.call.usd, request_id=request_id(headers))
+        self._settled(images, headers)
+
+    def _settled(self, images: int, headers: Mapping[str, str]) -> None:
+        self._departure = None
+        context = self.call.context
+        if self._budget is not None and self._held is not None:
+            self._budget.settle(self._held, context.images, context.usd)
+        if self._state.report.wanted("CallSucceeded"):
+            usd = context.usd if context.billable else None
+            self._tell("CallSucceeded", images=images, usd=usd, request_id=request_id(headers))
 
     def broken(self, error: e.Dalle2Error) -> e.Dalle2Error:
         """The error of a streamed answer that broke off: it was sent and begun, so it is never repeated."""
+        self._departure = None
         if isinstance(error, e.OutcomeUnknownError):
             error.sent_at = error.sent_at or self.sent_at
         self._tell("OutcomeUnknown" if error.maybe_billed else "AttemptFailed", error=error)
         return self.final(error)
-
-    def _settled(self) -> None:
-        if self._budget is not None and self._held is not None:
-            self._budget.settle(self._held, self.call.images, self.call.usd)
 
     def cut(self, failure: Failure, response: HttpResponse) -> HttpResponse:
         """An answer whose body broke off: a head that says no is an answer all the same. Raises any other's
@@ -165,24 +162,23 @@ class Attempts(Generic[T]):
 
     def lost(self, failure: Failure, response: HttpResponse | None = None) -> e.Dalle2Error:
         """The error for an answer that never came, or broke off after its head."""
-        error = self.call.lost(failure, response)
+        error = lost_error(failure, self.call.context, response)
         if isinstance(error, e.OutcomeUnknownError):
             error.sent_at = self.sent_at
         return error
 
     def repeats(self, error: BaseException) -> bool:
-        """Judge a failed attempt (once): whether another follows, after `delay` seconds."""
-        if self._judged is not None and self._judged[0] is error:
-            return self._judged[1]
+        """Judge a failed attempt: whether another follows, after `delay` seconds."""
         if not isinstance(error, e.Dalle2Error):
             return False
-        unknown = isinstance(error, e.OutcomeUnknownError)
+        self._departure = None
+        paid, unknown = self.call.context.billable, isinstance(error, e.OutcomeUnknownError)
         if isinstance(error, e.OutcomeUnknownError):
             error.sent_at = error.sent_at or self.sent_at
-        if self.call.paid and error.maybe_billed:
+        if paid and error.maybe_billed:
             self._doubt = error
-        self._tell("OutcomeUnknown" if unknown and self.call.paid else "AttemptFailed", error=error)
-        delay = self.policy.wait(error, self.attempt, paid=self.call.paid, remaining=self.remaining())
+        self._tell("OutcomeUnknown" if unknown and paid else "AttemptFailed", error=error)
+        delay = self.policy.wait(error, self.attempt, paid=paid, remaining=self.remaining())
         if delay is not None and error is self._doubt:  # its reservation stays spent
             try:
                 self.reserve()
@@ -190,10 +186,8 @@ class Attempts(Generic[T]):
                 delay = None
         if delay is not None:
             self.delay = delay
-            self._sent = False
             self._tell("Waiting", seconds=delay)
         self._hold_lane(error, delay)
-        self._judged = error, delay is not None
         return delay is not None
 
     def _hold_lane(self, error: e.Dalle2Error, delay: float | None) -> None:
@@ -205,17 +199,7 @@ class Attempts(Generic[T]):
         asked = error.retry_after or 0.0
         wait = delay if delay is not None else asked if asked <= self.policy.max_retry_after else 0.0
         if wait > 0:
-            self._shared.lanes.hold(self.call.lane, self._shared.monotonic() + wait, error)
-
-    def begin_again(self, error: Exception) -> None:
-        """Keep the first failure, with which the repeated attempts begin (see `replay`)."""
-        self._first = error
-
-    def replay(self) -> None:
-        """Raises the kept failure once: tenacity then waits and repeats as if it had seen it happen."""
-        first, self._first = self._first, None
-        if first is not None:
-            raise first
+            self._state.limits.hold(self.call.lane, self._state.monotonic() + wait, error)
 
     def final(self, error: e.Dalle2Error) -> e.Dalle2Error:
         """The error that the caller gets: one that is true of all attempts together."""
@@ -233,18 +217,48 @@ class Attempts(Generic[T]):
             doubt.attempts = self.attempt
         return doubt
 
+    def unforeseen(self, problem: Exception) -> e.Dalle2Error:
+        """The error for what should not have happened. Raises `problem` itself if nothing can have left."""
+        if not self._in_doubt():
+            self._release()
+            raise problem
+        error = self.lost(Failure("unreadable", True, f"{type(problem).__name__} in this process"))
+        self._tell("OutcomeUnknown" if self.call.context.billable else "AttemptFailed", error=error)
+        return self.final(error)
+
+    def interrupted(self, images: Sequence[e.KeptImage] = ()) -> e.OutcomeUnknownError | None:
+        """The caller was stopped from outside (a cancelled task, a signal): what became of the call.
+
+        `None` if it certainly costs nothing; what an earlier attempt left in doubt counts too.
+        """
+        if not self._in_doubt():
+            self._release()
+            return None
+        if not self.call.context.billable:
+            return None
+        self._departure = None
+        error = self.lost(Failure("cancelled", True, "the call was stopped from outside"))
+        assert isinstance(error, e.OutcomeUnknownError)
+        error.attempts, error.images = self.attempt, images
+        self._tell("OutcomeUnknown", error=error)
+        return error
+
+    def _in_doubt(self) -> bool:
+        """Whether an attempt that is under way, or one before it, may be carried out."""
+        return self._doubt is not None or (self._departure is not None and self._departure.left)
+
     def _tell(self, name: EventName, **more: object) -> None:
-        if not self._shared.report.wanted(name):
+        if not self._state.report.wanted(name):
             return
-        call = self.call
-        self._shared.report(
+        context = self.call.context
+        self._state.report(
             name,
-            operation=call.operation,
-            model=call.model,
-            host=call.host,
-            idempotency_key=call.idempotency_key,
-            paid=call.paid,
+            operation=context.operation,
+            model=context.model,
+            host=context.host,
+            idempotency_key=context.idempotency_key,
+            paid=context.billable,
             attempt=self.attempt,
-            at=self._shared.now(),
+            at=self._state.now(),
             **more,
         )

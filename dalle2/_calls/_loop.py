@@ -1,7 +1,7 @@
-"""One logical call over a transport, blocking and awaited: the only two retry loops of this package.
+"""One logical call over a transport, blocking and awaited: here calls wait, and nothing is decided.
 
 The first attempt is bare; tenacity is entered only after a failure. What is repeated, how long is waited and
-what is raised in the end is decided by `Attempts`.
+what is raised in the end is decided by `Attempts`. (Images are fetched by a loop of their own, `_fetch`.)
 """
 
 from __future__ import annotations
@@ -18,125 +18,157 @@ from ..errors import Dalle2Error
 
 if TYPE_CHECKING:
     from .._http import Failure, Timeouts
+    from .._image._data import ImagesData
     from .._transport._async import AsyncAnswer, AsyncTransport
     from .._transport._sync import Answer, Transport
-    from ..errors import SavableImage
+    from .._wire._responses import Task
     from ._attempts import Attempts
-    from ._stream import FinalImage, PartialImage, StreamReader
+    from ._stream import StreamEvent, StreamReader
 
 T = TypeVar("T")
 V = TypeVar("V")
-R = TypeVar("R", bound="SavableImage")
 
 
-def perform(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> T:
+def perform(attempts: Attempts[T], transport: Transport, timeouts: Timeouts) -> T:
     """The value of a call. Raises the error that is true of all its attempts."""
-    return repeated(run, lambda: _attempt(run, transport, timeouts))
+
+    def once() -> T:
+        with _sent(attempts, transport, timeouts) as answer:
+            return attempts.read(_collected(attempts, answer))
+
+    return _repeated(attempts, once)
 
 
-def repeated(run: Attempts[T], attempt_once: Callable[[], V]) -> V:
-    """What `attempt_once` gives, repeated as the run decides."""
-    run.reserve()
-    try:
+def _repeated(attempts: Attempts[T], once: Callable[[], V]) -> V:
+    """What `once` gives, repeated as `attempts` decides."""
+    attempts.reserve()
+    with _telling(attempts):
         try:
-            return attempt_once()
+            return once()
         except Dalle2Error as error:
-            if not run.repeats(error):
+            if not attempts.repeats(error):
                 raise
-            run.begin_again(error)
-        from ..retry import attempts
+        time.sleep(attempts.delay)
+        from ..retry import again
 
-        again = attempts(run, time.sleep)
+        repeats = again(attempts, time.sleep)
         while True:
-            with next(again):
-                run.replay()
-                return attempt_once()
-    except Dalle2Error as error:
-        raise run.final(error) from None
-    except BaseException:
-        run.abandon()
-        raise
+            with next(repeats):
+                return once()
 
 
-def begin(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> Answer:
-    """Send the request once the lane is free; gives the answer with its body still to come."""
-    while pause := run.pause():
-        time.sleep(pause)
+@contextmanager
+def _telling(attempts: Attempts[T]) -> Iterator[None]:
+    """Around all attempts of a call: what is raised is true of all of them, an interrupt included."""
     try:
-        return transport.open(run.call.request, run.start(timeouts), api=True)
+        yield
+    except Dalle2Error as error:
+        final = attempts.final(error)
+    except AssertionError:  # a test tool's own, such as respx's: it is about the test
+        raise
+    except Exception as problem:
+        final = attempts.unforeseen(problem)
+    except BaseException as interrupt:
+        _note_interrupt(interrupt, attempts)
+        raise
+    else:
+        return
+    raise final from None
+
+
+def _note_interrupt(interrupt: BaseException, attempts: Attempts[T]) -> None:
+    """Let an interrupt tell what may have been paid for."""
+    unknown = attempts.interrupted()
+    if unknown is not None:
+        interrupt.add_note(
+            f"dalle2: {attempts.call.context.operation} may have been billed, "
+            f"idempotency key {unknown.idempotency_key}"
+        )
+
+
+def _sent(attempts: Attempts[T], transport: Transport, timeouts: Timeouts) -> Answer:
+    """Send the request once the lane is free; gives the answer with its body still to come."""
+    while pause := attempts.pause():
+        time.sleep(pause)
+    limits, departure = attempts.start(timeouts)
+    try:
+        return transport.open(attempts.call.request, limits, api=True, departure=departure)
     except TransportError as error:
         failure = error.failure
-    raise run.lost(failure)
+    raise attempts.lost(failure)
 
 
-def _attempt(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> T:
-    with begin(run, transport, timeouts) as answer:
-        return run.read(collect(run, answer))
-
-
-def collect(run: Attempts[T], answer: Answer) -> HttpResponse:
+def _collected(attempts: Attempts[T], answer: Answer) -> HttpResponse:
     """The whole answer."""
     body = JsonBody()
     try:
         for chunk in answer:
             body.feed(chunk)
-            run.tick(body.size)
+            attempts.tick(body.size)
     except TransportError as error:
         failure = error.failure
     else:
-        return response_of(answer, body)
-    return run.cut(failure, response_of(answer, body))
+        return _response_of(answer, body)
+    return attempts.cut(failure, _response_of(answer, body))
 
 
-def response_of(answer: Answer | AsyncAnswer, body: JsonBody | None = None) -> HttpResponse:
+def _response_of(answer: Answer | AsyncAnswer, body: JsonBody | None = None) -> HttpResponse:
     """An answer as a value, its body read or still to come."""
     return HttpResponse(
         answer.status, answer.headers, JsonBody() if body is None else body, datetime.now(UTC)
     )
 
 
-def open_stream(run: Attempts[T], transport: Transport, timeouts: Timeouts) -> Answer:
-    """The beginning of a streamed answer. Raises the error of one that says no."""
+def stream(
+    attempts: Attempts[ImagesData | Task], reader: StreamReader, transport: Transport, timeouts: Timeouts
+) -> Generator[StreamEvent, None, None]:
+    """The events of a streamed call. Closing the generator ends the connection."""
 
     def once() -> Answer:
-        answer = begin(run, transport, timeouts)
+        answer = _sent(attempts, transport, timeouts)
         if not 200 <= answer.status < 300:
             with answer:
-                run.read(collect(run, answer))
+                attempts.read(_collected(attempts, answer))
         return answer
 
-    return repeated(run, once)
-
-
-def stream(
-    run: Attempts[T], answer: Answer, reader: StreamReader[R]
-) -> Generator[PartialImage[R] | FinalImage[R], None, None]:
-    """The events of a streamed answer. Closing the generator ends the connection."""
-    with answer, ending(run, reader, answer):
+    answer = _repeated(attempts, once)
+    with answer, _ending(attempts, reader, answer):
+        reader.begin(_response_of(answer))
         for chunk in answer:
-            run.tick(reader.received)
+            attempts.tick(reader.received)
             yield from reader.feed(chunk)
         yield from reader.finish()
 
 
 @contextmanager
-def ending(run: Attempts[T], reader: StreamReader[R], answer: Answer | AsyncAnswer) -> Iterator[None]:
+def _ending(
+    attempts: Attempts[ImagesData | Task], reader: StreamReader, answer: Answer | AsyncAnswer
+) -> Iterator[None]:
     """Around a streamed answer: what its end means. One that breaks off with all its images here is whole."""
     try:
         yield
     except TransportError as error:
         failure: Failure | None = error.failure
     except Dalle2Error as error:
-        raise run.broken(error) from None
+        raise attempts.broken(error) from None
     except GeneratorExit:
         if reader.complete:  # the caller has what it wanted
-            run.streamed(reader.finals, answer.headers)
+            attempts.streamed(reader.finals, answer.headers)
+        raise
+    except Exception as problem:
+        raise attempts.unforeseen(problem) from None
+    except BaseException as interrupt:
+        attempts.value = reader.data()
+        if reader.complete:
+            attempts.streamed(reader.finals, answer.headers)
+        else:
+            _note_interrupt(interrupt, attempts)
         raise
     else:
         failure = None
     if failure is not None and not reader.complete:
-        raise run.broken(reader.lost(failure))
-    run.streamed(reader.finals, answer.headers)
+        raise attempts.broken(reader.lost(failure))
+    attempts.streamed(reader.finals, answer.headers)
 
 
 async def sleep(seconds: float) -> None:
@@ -146,87 +178,79 @@ async def sleep(seconds: float) -> None:
     await anyio.sleep(seconds)
 
 
-async def perform_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
+async def perform_async(attempts: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
     """`perform`, awaited."""
-    return await repeated_async(run, lambda: _attempt_async(run, transport, timeouts))
+
+    async def once() -> T:
+        async with await _sent_async(attempts, transport, timeouts) as answer:
+            return attempts.read(await _collected_async(attempts, answer))
+
+    return await _repeated_async(attempts, once)
 
 
-async def repeated_async(run: Attempts[T], attempt_once: Callable[[], Awaitable[V]]) -> V:
-    """`repeated`, awaited."""
-    run.reserve()
-    try:
+async def _repeated_async(attempts: Attempts[T], once: Callable[[], Awaitable[V]]) -> V:
+    attempts.reserve()
+    with _telling(attempts):
         try:
-            return await attempt_once()
+            return await once()
         except Dalle2Error as error:
-            if not run.repeats(error):
+            if not attempts.repeats(error):
                 raise
-            run.begin_again(error)
-        from ..retry import async_attempts
+        await sleep(attempts.delay)
+        from ..retry import again_async
 
-        again = async_attempts(run, sleep)
+        repeats = again_async(attempts, sleep)
         while True:
-            with await anext(again):
-                run.replay()
-                return await attempt_once()
-    except Dalle2Error as error:
-        raise run.final(error) from None
-    except BaseException:
-        run.abandon()
-        raise
+            with await anext(repeats):
+                return await once()
 
 
-async def begin_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
-    """`begin`, awaited."""
-    while pause := run.pause():
+async def _sent_async(attempts: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
+    while pause := attempts.pause():
         await sleep(pause)
+    limits, departure = attempts.start(timeouts)
     try:
-        return await transport.open(run.call.request, run.start(timeouts), api=True)
+        return await transport.open(attempts.call.request, limits, api=True, departure=departure)
     except TransportError as error:
         failure = error.failure
-    raise run.lost(failure)
+    raise attempts.lost(failure)
 
 
-async def _attempt_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> T:
-    async with await begin_async(run, transport, timeouts) as answer:
-        return run.read(await collect_async(run, answer))
-
-
-async def collect_async(run: Attempts[T], answer: AsyncAnswer) -> HttpResponse:
-    """`collect`, awaited."""
+async def _collected_async(attempts: Attempts[T], answer: AsyncAnswer) -> HttpResponse:
     body = JsonBody()
     try:
         async for chunk in answer:
             body.feed(chunk)
-            run.tick(body.size)
+            attempts.tick(body.size)
     except TransportError as error:
         failure = error.failure
     else:
-        return response_of(answer, body)
-    return run.cut(failure, response_of(answer, body))
-
-
-async def open_stream_async(run: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
-    """`open_stream`, awaited."""
-
-    async def once() -> AsyncAnswer:
-        answer = await begin_async(run, transport, timeouts)
-        if not 200 <= answer.status < 300:
-            async with answer:
-                run.read(await collect_async(run, answer))
-        return answer
-
-    return await repeated_async(run, once)
+        return _response_of(answer, body)
+    return attempts.cut(failure, _response_of(answer, body))
 
 
 async def stream_async(
-    run: Attempts[T], answer: AsyncAnswer, reader: StreamReader[R]
-) -> AsyncGenerator[PartialImage[R] | FinalImage[R], None]:
+    attempts: Attempts[ImagesData | Task],
+    reader: StreamReader,
+    transport: AsyncTransport,
+    timeouts: Timeouts,
+) -> AsyncGenerator[StreamEvent, None]:
     """`stream`, awaited."""
+
+    async def once() -> AsyncAnswer:
+        answer = await _sent_async(attempts, transport, timeouts)
+        if not 200 <= answer.status < 300:
+            async with answer:
+                attempts.read(await _collected_async(attempts, answer))
+        return answer
+
+    answer = await _repeated_async(attempts, once)
     body = cast("AsyncGenerator[bytes, None]", aiter(answer))
     async with answer, aclosing(body) as chunks:
-        with ending(run, reader, answer):
+        with _ending(attempts, reader, answer):
+            reader.begin(_response_of(answer))
             async for chunk in chunks:
-                run.tick(reader.received)
+                attempts.tick(reader.received)
                 for event in reader.feed(chunk):
                     yield event
             for event in reader.finish():

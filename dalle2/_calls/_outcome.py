@@ -6,127 +6,126 @@ exchange without a readable answer may have been billed unless the request certa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .. import catalog
 from .. import errors as e
 from .._http import Failure
-from .._requests._draft import value_of
 from .._secrets import one_line, redact
-from .._wire._answer import Asked, reports_failure, request_id
+from .._wire._context import Context, reports_failure, request_id
 
 if TYPE_CHECKING:
-    from .._http import Call, HttpResponse
-    from .._image._data import ImagesData
-    from .._state import KnownModels
-    from .._wire._images import Unreadable
-    from ..errors import SavableImage
+    from .._http import HttpRequest, HttpResponse
+    from .._requests._draft import Draft
+    from .._state import ClientState
     from ..settings import Settings
 
-S = TypeVar("S", bound="Sequence[SavableImage]")
+T = TypeVar("T")
 
 
-POLLS = 120
-"""How often a task is asked after: ten minutes at the longest waits."""
+class Call(Generic[T]):
+    """One logical call: its request, what is known of it, and how its answer is read.
+
+    `decode` is pure: it gives the value of an answer, or raises the error that the answer stands for. `lane`
+    names the host, key and model whose rate limit the call shares with others.
+    """
+
+    __slots__ = ("context", "decode", "lane", "request")
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        context: Context,
+        decode: Callable[[HttpResponse, Context], T],
+        lane: str,
+    ) -> None:
+        self.request = request
+        self.context = context
+        self.decode = decode
+        self.lane = lane
 
 
-class Pending(Generic[S]):
-    """A paid call whose images are still being made: ask again with `call`."""
-
-    __slots__ = ("call", "task")
-
-    def __init__(self, task: str, call: Call[S | Pending[S]]) -> None:
-        self.task = task
-        self.call = call
-
-
-def asked_of(
-    settings: Settings, model: str, prompt: str | None, request: object, key: str | None, *,
-    today: date, known: KnownModels, paid: bool = True,
-) -> Asked:  # fmt: skip
-    """The context in which an error of this call is told."""
-    return Asked(
-        key=settings.key,
-        prompt=prompt,
-        model=model,
+def context_of(
+    settings: Settings,
+    state: ClientState,
+    operation: str,
+    model: str,
+    request: Draft | None = None,
+    *,
+    again: Draft | None = None,
+    prompt: str | None = None,
+    idempotency_key: str | None = None,
+    paid: bool = True,
+) -> Context:
+    """What is known of a call before it is made."""
+    today, models = state.today(), state.known.models
+    return Context(
         host=settings.host,
+        operation=operation,
+        model=model,
+        base_url=settings.base_url,
+        key=settings.key,
         key_names=settings.provider.key_variables,
+        prompt=prompt if request is None else request.prompt,
         request=request,
-        idempotency_key=key,
-        retired=catalog.retired(model, today, models=known.models),
-        successor=catalog.successor_of(model, today, models=known.models),
+        again=again,
+        idempotency_key=idempotency_key,
         paid=paid,
+        openai_like=settings.openai_like,
+        retired=catalog.retired(model, today, models=models),
+        successor=catalog.successor_of(model, today, models=models),
     )
 
 
-def accept(response: HttpResponse, asked: Asked) -> object:
+def accept(response: HttpResponse, context: Context) -> object:
     """The document of an answer that says yes. Raises the error of any other answer."""
     if not 200 <= response.status < 300:
         from .._wire._errors import error_of
 
-        raise error_of(response, asked)
+        raise error_of(response, context)
     try:
         document = response.body.document()
     except ValueError:
         raise lost_error(
-            Failure("unreadable", True, "the answer is not one complete JSON document"), asked, response
+            Failure("unreadable", True, "the answer is not one complete JSON document"), context, response
         ) from None
     if reports_failure(document):
         from .._wire._errors import problem_error
         from .._wire._problem import read_problem
 
-        raise problem_error(read_problem(document, ""), response, asked, document)
+        raise problem_error(read_problem(document, ""), response, context, document)
     return document
 
 
-def finish(data: ImagesData, problem: Unreadable | None, asked: Asked, make: Callable[[ImagesData], S]) -> S:
-    """What the caller gets for the images of an answer. Raises `DecodeError` that keeps them if one is
-    missing.
-    """
-    images = make(data)
-    if problem is None:
-        return images
-    kept = f"; {len(data.images)} readable image(s) are in error.images" if data.images else ""
-    raise e.DecodeError(
-        f"{asked.host} answered, most likely billed, but not with images: "
-        f"{problem.path + ': ' if problem.path else ''}{problem.problem} "
-        f"(request id {data.request_id or 'none'}){kept}",
-        path=problem.path,
-        request_id=data.request_id,
-        idempotency_key=asked.idempotency_key,
-        images=images if data.images else (),
-    )
-
-
-def lost_error(failure: Failure, asked: Asked, response: HttpResponse | None = None) -> e.APIError:
-    """The error for an exchange without a readable answer."""
-    detail = one_line(redact(failure.detail, key=asked.key.reveal(), prompt=asked.prompt), 200)
-    key = asked.idempotency_key
-    if not failure.sent:
+def lost_error(failure: Failure, context: Context, response: HttpResponse | None = None) -> e.APIError:
+    """The error for an exchange without a readable answer; `response` is its head, if that had come."""
+    detail = one_line(redact(failure.detail, key=context.key.reveal(), prompt=context.prompt), 200)
+    key = context.idempotency_key
+    if not (failure.sent or context.started):
         if failure.kind == "connect_timeout":
             return e.ConnectTimeoutError(
-                f"No connection to {asked.host} in time; nothing was sent, trying again is safe: {detail}",
+                f"No connection to {context.host} in time; nothing was sent, trying again is safe: {detail}",
                 idempotency_key=key,
             )
         return e.APIConnectionError(
-            f"{asked.host} was not reached; nothing was carried out, trying again is safe: {detail}",
+            f"{context.host} was not reached; nothing was carried out, trying again is safe: {detail}",
             idempotency_key=key,
         )
-    reason = failure.kind if failure.kind in ("timeout", "disconnected", "unreadable") else "disconnected"
+    kind = failure.kind
+    reason = kind if kind in ("timeout", "unreadable", "cancelled") else "disconnected"
     way_on = (
         "It may have been carried out and billed. If a second bill is acceptable: "
         "client.send(e.request, idempotency_key=e.idempotency_key)"
-        if asked.paid
+        if context.paid
         else "It costs nothing: try again"
     )
     return e.OutcomeUnknownError(
-        f"The request reached {asked.host} and no readable answer came ({reason}: {detail}). {way_on}",
+        f"The request reached {context.host} and no readable answer came ({reason}: {detail}). {way_on}",
         reason=reason,
-        request=value_of(asked.request),
+        request=context.resent,
         idempotency_key=key,
         request_id=None if response is None else request_id(response.headers),
         status_code=None if response is None else response.status,
-        maybe_billed=asked.paid,
+        maybe_billed=context.paid,
     )

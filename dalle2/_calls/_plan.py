@@ -8,24 +8,25 @@ later failure never throws away the images of an earlier one.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import catalog
 from .. import errors as e
+from .._image._data import ImageData, ImagesData
 from .._requests._draft import Draft
-from .._secrets import one_line
 from ._envelope import checked_key, new_key
 from ._paid import check_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import date
+    from collections.abc import Callable, Iterator, Sequence
 
+    from .._money import PriceTable
     from .._requests._successor import Adaptation
-    from .._state import KnownModels
-    from ..errors import SavableImage
+    from .._state import ClientState
+    from .._wire._responses import Task
     from ..settings import Settings
+    from ._attempts import Attempts
     from ._envelope import Options
 
 _warned: set[str] = set()
@@ -41,7 +42,7 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    settings: Settings, known: KnownModels, request: Draft, options: Options, *, today: date, stream: bool
+    settings: Settings, state: ClientState, request: Draft, options: Options, *, stream: bool
 ) -> Plan:
     """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
     sent then.
@@ -52,14 +53,14 @@ def make_plan(
     if settings.successor is not None:
         from .._requests._successor import adapt
 
-        adapted = adapt(original.value, settings.successor, today=today, models=known.models)
+        adapted = adapt(original.value, settings.successor, today=state.today(), models=state.known.models)
         sent, adaptations, scale = Draft.of(adapted.request), adapted.adaptations, adapted.scale
         if scale is not None:
             from .._requests._pictures import require_pillow
 
             require_pillow()
     model = sent.model or settings.model
-    _warn_of_end(settings, known, model, today)
+    _warn_of_end(settings, state, model)
     count = sent.n
     if stream or count == 1 or not (settings.split_n and _makes_one(settings, sent, model)):
         check_request(sent, model, stream=stream)
@@ -84,10 +85,11 @@ def _makes_one(settings: Settings, request: Draft, model: str) -> bool:
     )
 
 
-def _warn_of_end(settings: Settings, known: KnownModels, model: str, today: date) -> None:
+def _warn_of_end(settings: Settings, state: ClientState, model: str) -> None:
     """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live list
     anywhere.
     """
+    known, today = state.known, state.today()
     official = settings.provider.official and settings.host == "api.openai.com"
     if not official and model not in known.live:
         return
@@ -112,34 +114,57 @@ def _callers_level() -> int:
 
 
 @contextmanager
-def keeping(done: Sequence[Sequence[SavableImage]], plan: Plan) -> Iterator[None]:
-    """Around one of several paid calls: an error keeps the images of those before it, and their size."""
+def keeping(
+    plan: Plan, wrap: Callable[[Sequence[ImageData]], Sequence[e.KeptImage]]
+) -> Iterator[list[Attempts[ImagesData | Task]]]:
+    """Around the calls of a plan, which are put into the list it gives: what stops them keeps what they gave.
+
+    An error holds the images as results (`wrap` makes them); an interrupt goes on with a note of their URLs,
+    which are all that is left of what was paid for, and with the images where it can hold any.
+    """
+    calls: list[Attempts[ImagesData | Task]] = []
     try:
-        yield
+        yield calls
     except e.Dalle2Error as error:
-        if done:
-            error.images = [*(image for images in done for image in images), *error.images]
+        paid = _images(calls, plan)
+        if paid:
             error.maybe_billed = True
-        if plan.scale is not None:
-            from .._requests._successor import fit_each
-
-            fit_each(error.images, plan.scale)
-        raise
-
-
-@contextmanager
-def polling(task: str) -> Iterator[None]:
-    """Around the questions after a task: whatever goes wrong, the task was started and is named."""
-    try:
-        yield
-    except e.Dalle2Error as error:
-        error.maybe_billed = True
-        error.args = (f"{_started(task)}. {error.message}",)
+        error.images = wrap([*paid, *(_fitted(image, plan) for image in error.images)])
         raise
     except BaseException as interrupt:
-        interrupt.add_note(f"dalle2: {_started(task)}")
+        paid = _images(calls, plan)
+        urls = [image.url for image in paid if image.url]
+        if urls:
+            interrupt.add_note("dalle2: paid for and not handed over: " + ", ".join(urls))
+        if paid:
+            with suppress(AttributeError, TypeError):
+                interrupt.images = wrap(paid)  # type: ignore[attr-defined]
         raise
 
 
-def _started(task: str) -> str:
-    return f"Task {one_line(task, 60)} was started and may have been billed"
+def _images(calls: Sequence[Attempts[ImagesData | Task]], plan: Plan) -> list[ImageData]:
+    answers = [call.value for call in calls if isinstance(call.value, ImagesData)]
+    return [_fitted(image, plan) for answer in answers for image in answer.images]
+
+
+def _fitted(image: object, plan: Plan) -> ImageData:
+    assert isinstance(image, ImageData)
+    if plan.scale is None:
+        return image
+    from .._requests._successor import fitted
+
+    return fitted(image, plan.scale)
+
+
+def joined(plan: Plan, answers: Sequence[ImagesData], prices: PriceTable | None) -> ImagesData:
+    """The answers of all calls of a plan as one, in order, with what the plan knows of them."""
+    data = answers[0]
+    if len(answers) > 1:
+        from .._money import Usage
+
+        data = data._replace(
+            images=tuple(image for answer in answers for image in answer.images),
+            usage=Usage.total(Usage.from_json(answer.usage) for answer in answers),
+            request=plan.request,
+        )
+    return data._replace(adaptations=plan.adaptations, scale=plan.scale, prices=prices)

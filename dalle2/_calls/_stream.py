@@ -7,30 +7,32 @@ what a body is shows in its first byte, since the media type that a proxy declar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
 from .. import errors as e
-from .._http import Call, Failure, HttpResponse
+from .._http import Failure, HttpResponse
+from .._image._data import ImageData, ImagesData
 from .._money import Usage
-from .._requests._successor import Adaptation, fit_each, fitted
+from .._requests._successor import Adaptation, fitted
 from .._secrets import one_line
 from .._wire._body import JsonBody
+from .._wire._context import request_id
 from .._wire._errors import problem_error
-from .._wire._images import Reading, Unreadable, created_at, plain, read_item
+from .._wire._images import Unreadable, created_at, plain, read_item
 from .._wire._problem import read_problem
 from .._wire._sse import Event, EventParser
-from ._outcome import Pending, lost_error
+from ._outcome import lost_error
+from ._paid import decode_images
 
 if TYPE_CHECKING:
-    from .._image._data import ImageData
-    from .._wire._answer import Asked
-    from ..errors import SavableImage
+    from .._wire._context import Context
     from ._plan import Plan
 
-R = TypeVar("R", bound="SavableImage")
+R = TypeVar("R")
+V = TypeVar("V")
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _DOCUMENT = (b"{", b"[", b"<")
@@ -43,6 +45,10 @@ class PartialImage(Generic[R]):
     index: int
     image: R
 
+    def with_image(self, image: V) -> PartialImage[V]:
+        """The same event with another form of its image."""
+        return PartialImage(self.index, image)
+
 
 @attrs.frozen
 class FinalImage(Generic[R]):
@@ -52,33 +58,38 @@ class FinalImage(Generic[R]):
     usage: Usage | None = None
     adaptations: tuple[Adaptation, ...] = ()
 
+    def with_image(self, image: V) -> FinalImage[V]:
+        """The same event with another form of its image."""
+        return FinalImage(image, self.usage, self.adaptations)
 
-class StreamReader(Generic[R]):
-    """Takes the body of one streamed answer; gives typed events."""
 
-    def __init__(
-        self,
-        response: HttpResponse,
-        call: Call[Sequence[R] | Pending[Sequence[R]]],
-        asked: Asked,
-        reading: Reading,
-        wrap: Callable[[ImageData], R],
-        plan: Plan,
-    ) -> None:
-        self._response = response
-        self._call = call
-        self._asked = asked
-        self._reading = reading
-        self._wrap = wrap
+StreamEvent: TypeAlias = PartialImage[ImageData] | FinalImage[ImageData]
+
+
+class StreamReader:
+    """Takes the body of one streamed answer, after `begin`; gives typed events."""
+
+    def __init__(self, context: Context, plan: Plan) -> None:
+        self._context = context
         self._plan = plan
+        self._response: HttpResponse | None = None
         self._parser = EventParser()
         self._start: bytes | None = b""  # until it shows what the body is
         self._whole: JsonBody | None = None  # the answer of a host that does not stream
         self._damaged = False
         self._ended = False
-        self._finals: list[R] = []
-        self._partials: list[R] = []  # of the images that are still on their way
+        self._finals: list[ImageData] = []
+        self._partials: list[ImageData] = []  # of the images that are still on their way
         self.received = 0
+
+    def begin(self, response: HttpResponse) -> None:
+        """Take the head of the answer."""
+        self._response = response
+
+    @property
+    def _head(self) -> HttpResponse:
+        assert self._response is not None
+        return self._response
 
     @property
     def finals(self) -> int:
@@ -90,7 +101,22 @@ class StreamReader(Generic[R]):
         """Whether all the images that were asked for came."""
         return self.finals >= self._plan.request.n
 
-    def feed(self, chunk: bytes) -> Iterator[PartialImage[R] | FinalImage[R]]:
+    def data(self) -> ImagesData | None:
+        """What has come so far, partial images included, as one answer; `None` if nothing has."""
+        images = (*self._finals, *self._partials)
+        if not images:
+            return None
+        return ImagesData(
+            images=images,
+            created=images[0].created,
+            model=self._context.model,
+            request_id=request_id(self._head.headers),
+            usage=None,
+            request=self._context.request,
+            extra={},
+        )
+
+    def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
         """The events that this chunk completes. Raises the error that an event reports."""
         self.received += len(chunk)
         if self._start is not None:
@@ -107,7 +133,7 @@ class StreamReader(Generic[R]):
             if not self._ended:
                 yield from self._event(event)
 
-    def _event(self, event: Event) -> Iterator[PartialImage[R] | FinalImage[R]]:
+    def _event(self, event: Event) -> Iterator[StreamEvent]:
         if event.data.text().startswith("[DONE]"):
             self._ended = True
             return
@@ -120,33 +146,31 @@ class StreamReader(Generic[R]):
             return
         if fields.get("error") or event.name == "error":
             fields = fields if fields.get("error") else {"error": fields}
-            raise self._keeping(problem_error(read_problem(fields, ""), self._response, self._asked, fields))
+            raise self._keeping(problem_error(read_problem(fields, ""), self._head, self._context, fields))
         name = str(plain(fields.get("type")) or event.name)
         kind = name.rpartition(".")[2]
         if kind in ("partial_image", "completed"):
             yield from self._image(fields, name, final=kind == "completed")
 
-    def _image(
-        self, fields: Mapping[str, object], name: str, *, final: bool
-    ) -> Iterator[PartialImage[R] | FinalImage[R]]:
+    def _image(self, fields: Mapping[str, object], name: str, *, final: bool) -> Iterator[StreamEvent]:
         item = {
             "b64_json": fields.get("b64_json") or fields.get("partial_image_b64"),
             "url": fields.get("url"),
         }
         if not any(item.values()):
             return
-        created = created_at(fields.get("created_at"), self._response)
+        created = created_at(fields.get("created_at"), self._head)
         try:
-            data = read_item(item, name, created, self._reading, fields.get("output_format"))
+            data = read_item(item, name, created, self._context, fields.get("output_format"))
         except Unreadable as unreadable:
             raise self._keeping(
                 e.DecodeError(
-                    f"{self._asked.host} streamed an image that cannot be read: {unreadable.problem}",
+                    f"{self._context.host} streamed an image that cannot be read: {unreadable.problem}",
                     path=unreadable.path,
-                    idempotency_key=self._asked.idempotency_key,
+                    idempotency_key=self._context.idempotency_key,
                 )
             ) from None
-        image = self._wrap(fitted(data, self._plan.scale))
+        image = fitted(data, self._plan.scale)
         if final:
             self._finals.append(image)
             self._partials.clear()
@@ -157,36 +181,31 @@ class StreamReader(Generic[R]):
             index = fields.get("partial_image_index")
             yield PartialImage(index if isinstance(index, int) else len(self._partials) - 1, image)
 
-    def finish(self) -> Iterator[FinalImage[R]]:
+    def finish(self) -> Iterator[StreamEvent]:
         """After the last byte. Raises `OutcomeUnknownError` if a final image is missing."""
         if self._whole is not None:
             yield from self._plainly(
-                HttpResponse(self._response.status, self._response.headers, self._whole, self._response.at)
+                HttpResponse(self._head.status, self._head.headers, self._whole, self._head.at)
             )
         elif not self._finals and self._damaged:
             raise self._early("unreadable", "no final image came, and an event was not one JSON document")
         elif not self._finals or (self._partials and not self.complete):
             raise self._early("disconnected", "the stream ended before the final image")
 
-    def _plainly(self, response: HttpResponse) -> Iterator[FinalImage[R]]:
+    def _plainly(self, response: HttpResponse) -> Iterator[StreamEvent]:
         """The images of an answer that is no stream; its `usage` goes with the last one."""
-        try:
-            images = self._call.decode(response)
-        except e.Dalle2Error as error:
-            fit_each(error.images, self._plan.scale)
-            raise
-        if isinstance(images, Pending):
-            task = one_line(images.task, 60)
+        answer = decode_images(response, self._context)
+        if not isinstance(answer, ImagesData):
+            task = one_line(answer.id, 60)
             raise self._early("unreadable", f"the images are made in the background, as task {task}")
-        fit_each(images, self._plan.scale)
-        self._finals = list(images)
-        usage = getattr(images, "usage", None)
+        self._finals = [fitted(image, self._plan.scale) for image in answer.images]
+        usage = Usage.from_json(answer.usage)
         for number, image in enumerate(self._finals, 1):
             yield FinalImage(image, usage if number == self.finals else None, self._plan.adaptations)
 
     def lost(self, failure: Failure) -> e.Dalle2Error:
         """The error for a stream that broke off."""
-        return self._keeping(lost_error(failure._replace(sent=True), self._asked))
+        return self._keeping(lost_error(failure._replace(sent=True), self._context))
 
     def _early(self, reason: Literal["unreadable", "disconnected"], detail: str) -> e.Dalle2Error:
         return self.lost(Failure(reason, True, detail))

@@ -9,10 +9,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ._expiry import Expiry, expiry_of
 from ._media import sniff
+
+if TYPE_CHECKING:
+    from .._money import PriceTable
 
 
 class ImageData(NamedTuple):
@@ -54,6 +57,16 @@ class ImageData(NamedTuple):
         proven = sniff(self.content[:64]) if self.content else None
         return proven or self.declared_type or (declared_type(self.url) if self.url else None)
 
+    @property
+    def b64_json(self) -> str | None:
+        """The held bytes as base64, else `None`."""
+        return None if self.content is None else base64.b64encode(self.content).decode("ascii")
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the URL dies (aware, UTC), or `None` if that is not known or there is no URL."""
+        return self.expiry.at
+
     def holding(self, content: bytes) -> ImageData:
         """The same image with its bytes, which were checked when they were fetched."""
         return self._replace(content=content, sound=True)
@@ -63,7 +76,7 @@ class ImageData(NamedTuple):
         return {
             "created": self.created.timestamp(),
             "url": self.url,
-            "b64_json": None if self.content is None else base64.b64encode(self.content).decode("ascii"),
+            "b64_json": self.b64_json,
             "revised_prompt": self.revised_prompt,
             "prompt": self.prompt,
             "model": self.model,
@@ -150,7 +163,11 @@ def type_of_format(name: object) -> str | None:
 
 
 class ImagesData(NamedTuple):
-    """One answer: its images and what was said about all of them."""
+    """One answer, or several as one: its images and what was said about all of them.
+
+    `request` is what was sent, `adaptations` how it differs from what was asked for, `scale` the size
+    (width, height in pixels) to which the images are still to be brought.
+    """
 
     images: tuple[ImageData, ...]
     created: datetime
@@ -159,3 +176,7 @@ class ImagesData(NamedTuple):
     usage: object
     request: object
     extra: Mapping[str, object]
+    headers: Mapping[str, str] = {}
+    adaptations: tuple[object, ...] = ()
+    scale: tuple[int, int] | None = None
+    prices: PriceTable | None = None

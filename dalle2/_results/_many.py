@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
 
 from .._requests._draft import value_of
 from ..errors import DownloadError
@@ -17,9 +17,8 @@ from ._target import Target
 if TYPE_CHECKING:
     import os
 
-    from .._calls._plan import Plan
     from .._image._data import ImagesData
-    from .._money import PriceTable, Usage
+    from .._money import Usage
     from .._requests import Request
     from .._requests._successor import Adaptation
 
@@ -32,26 +31,6 @@ class BaseImages(Sequence[R], Generic[R]):
     def __init__(self, data: ImagesData, results: Sequence[R]) -> None:
         self._data = data
         self._results = tuple(results)
-        self._adaptations: tuple[Adaptation, ...] = ()
-        self._scale: tuple[int, int] | None = None
-        self._prices: PriceTable | None = None
-
-    @classmethod
-    def joined(cls, parts: Sequence[Self], plan: Plan, prices: PriceTable | None = None) -> Self:
-        """The results of several calls as one, in order."""
-        data, results = parts[0]._data, parts[0]._results
-        if len(parts) > 1:
-            from .._money import Usage
-
-            images = tuple(image for part in parts for image in part._data.images)
-            usage = Usage.total(part.usage for part in parts)
-            data = data._replace(images=images, usage=usage, request=plan.request)
-            results = tuple(result for part in parts for result in part)
-        joined = cls(data, results)
-        joined._adaptations = plan.adaptations
-        joined._scale = plan.scale
-        joined._prices = prices
-        return joined
 
     def _targets(self, directory: str | os.PathLike[str], overwrite: bool) -> list[tuple[R, Target]]:
         """Where each image is saved in `directory`: under its prompt, numbered if there are several."""
@@ -66,14 +45,15 @@ class BaseImages(Sequence[R], Generic[R]):
 
     def fit(self) -> None:
         """Bring the images to the size that was asked for, if a successor could not make it."""
-        from .._requests._successor import fit_each
+        if self._data.scale is not None:
+            from .._requests._successor import fit_each
 
-        fit_each(self._results, self._scale)
+            fit_each(self._results, self._data.scale)
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
         """Each change that was made to serve the request on `Client(successor=...)`; empty without one."""
-        return self._adaptations
+        return cast("tuple[Adaptation, ...]", self._data.adaptations)
 
     @property
     def cost(self) -> float | None:
@@ -91,7 +71,7 @@ class BaseImages(Sequence[R], Generic[R]):
             n=len(self),
             size=size if isinstance(size, str) else None,
             quality=quality if isinstance(quality, str) else None,
-            prices=self._prices or PRICES,
+            prices=self._data.prices or PRICES,
         )
 
     @property

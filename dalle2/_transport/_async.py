@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from .._http import HttpRequest, Timeouts, TransportError
+from .._http import Departure, HttpRequest, Timeouts, TransportError
 from ._pools import Base, Slot, Slots
-from ._shared import Watch, as_written, build, flat
+from ._shared import Watch, as_written, build, flat, tells
 
 if TYPE_CHECKING:
     from types import AsyncGeneratorType, ModuleType
@@ -99,11 +99,17 @@ class AsyncTransport(Base):
         self._own: dict[tuple[int, object, str], _Home] = {}
 
     async def open(
-        self, request: HttpRequest, timeouts: Timeouts, *, api: bool, guard: Guard | None = None
+        self,
+        request: HttpRequest,
+        timeouts: Timeouts,
+        *,
+        api: bool,
+        guard: Guard | None = None,
+        departure: Departure | None = None,
     ) -> AsyncAnswer:
         """`Transport.open`, awaited."""
         lib = self._library()
-        watch = Watch(guard)
+        watch = Watch(guard, departure)
 
         async def trace(name: str, info: Mapping[str, object]) -> None:
             failure = watch.event(name, info)
@@ -119,6 +125,7 @@ class AsyncTransport(Base):
             if self.client is None:
                 lease = await self._lease(lib, made.url.scheme)
             client = cast("httpx.AsyncClient", self.client) if lease is None else lease[1].client
+            watch.sending(told=lease is not None or tells(lib, client, made.url))
             response = await client.send(made, stream=True, follow_redirects=False, auth=None)
         except BaseException as error:
             if lease is not None:

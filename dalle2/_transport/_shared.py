@@ -21,7 +21,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from .._http import Failure
+from .._http import Departure, Failure
 from .._secrets import Secret
 from ..errors import ConfigurationError
 
@@ -119,9 +119,10 @@ _TELLING = frozenset(
 class Watch:
     """What the trace events of one request told."""
 
-    __slots__ = ("_dialled", "_tunnel", "guard", "host", "peer", "seen", "whole")
+    __slots__ = ("_departure", "_dialled", "_tunnel", "guard", "host", "peer", "seen", "whole")
 
-    def __init__(self, guard: Guard | None) -> None:
+    def __init__(self, guard: Guard | None, departure: Departure | None = None) -> None:
+        self._departure = Departure() if departure is None else departure
         self.host = ""
         self.guard = guard
         self.seen = False
@@ -132,7 +133,9 @@ class Watch:
 
     def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
         """Take one event; gives the reason to give up the connection just made, if there is one."""
-        self.seen = True
+        if not self.seen:
+            self.seen = True
+            self._departure.left = False
         if name not in _TELLING:
             return None
         step = name.partition(".")[2]  # behind "http11." or "http2."
@@ -141,12 +144,16 @@ class Watch:
         elif step == "send_request_body.started":  # a proxy's CONNECT comes first and is traced alike
             self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
         elif step == "send_request_body.complete":
-            self.whole = not self._tunnel
+            self.whole = self._departure.left = not self._tunnel
         elif step == "connect_tcp.started":
             self._dialled = str(info.get("host", ""))
         else:
             return self._connected(info["return_value"])
         return None
+
+    def sending(self, *, told: bool) -> None:
+        """The request is handed over; `told`: by events, as a transport that is not the library's may not."""
+        self._departure.left = not told
 
     def _connected(self, stream: object) -> Failure | None:
         get = getattr(stream, "get_extra_info", lambda name: None)
@@ -182,6 +189,12 @@ class Watch:
         else:
             kind = "disconnected"
         return Failure(kind, not self.seen or self.whole, detail)
+
+
+def tells(lib: ModuleType, client: object, url: object) -> bool:
+    """Whether what carries the requests of a caller's client is the library's own, which tells each step."""
+    find = getattr(client, "_transport_for_url", None)
+    return find is not None and type(find(url)) in (lib.HTTPTransport, lib.AsyncHTTPTransport)
 
 
 def _plain(value: str | Secret) -> str:

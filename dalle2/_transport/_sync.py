@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-from .._http import HttpRequest, Timeouts, TransportError
+from .._http import Departure, HttpRequest, Timeouts, TransportError
 from ._pools import Base, Slot, Slots
-from ._shared import Watch, as_written, build, flat
+from ._shared import Watch, as_written, build, flat, tells
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,11 +71,17 @@ class Transport(Base):
         self._own: dict[tuple[int, str], Slots[httpx.Client]] = {}
 
     def open(
-        self, request: HttpRequest, timeouts: Timeouts, *, api: bool, guard: Guard | None = None
+        self,
+        request: HttpRequest,
+        timeouts: Timeouts,
+        *,
+        api: bool,
+        guard: Guard | None = None,
+        departure: Departure | None = None,
     ) -> Answer:
         """Send a request; gives the answer once its headers are here. Raises `TransportError`."""
         lib = self._library()
-        watch = Watch(guard)
+        watch = Watch(guard, departure)
 
         def trace(name: str, info: Mapping[str, object]) -> None:
             failure = watch.event(name, info)
@@ -91,6 +97,7 @@ class Transport(Base):
             if self.client is None:
                 lease = self._lease(lib, made.url.scheme)
             client = cast("httpx.Client", self.client) if lease is None else lease[1].client
+            watch.sending(told=lease is not None or tells(lib, client, made.url))
             response = client.send(made, stream=True, follow_redirects=False, auth=None)
         except BaseException as error:
             if lease is not None:

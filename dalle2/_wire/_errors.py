@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from .. import errors as e
 from .._dates import parse_retry_after
-from .._requests._draft import value_of
 from .._secrets import one_line, redact, redact_tree
-from ._answer import Asked, request_id
 from ._body import plain
+from ._context import Context, request_id
 from ._problem import Problem, read_problem, text_of
 
 if TYPE_CHECKING:
@@ -70,28 +69,28 @@ _GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
 _RELAYED = "(?i)" r"\blitellm\.Timeout\b|<!doctype html|<html"
 
 
-def error_of(response: HttpResponse, asked: Asked) -> e.APIError:
+def error_of(response: HttpResponse, context: Context) -> e.APIError:
     """The error that an answer stands for. Pure: the answer's own time is the clock."""
     try:
         document: object = response.body.document()
     except ValueError:
         document = None
     problem = read_problem(document, response.body.text())
-    return problem_error(problem, response, asked, document)
+    return problem_error(problem, response, context, document)
 
 
-def problem_error(problem: Problem, response: HttpResponse, asked: Asked, document: object) -> e.APIError:
+def problem_error(problem: Problem, response: HttpResponse, context: Context, document: object) -> e.APIError:
     """The error for a flattened problem that came with `response`."""
     status = response.status
-    said = one_line(redact(problem.message, key=asked.key.reveal(), prompt=asked.prompt))
-    if asked.prompt and len(asked.prompt) >= _TELLING:  # the host's words decide, not what it repeats
-        problem = problem._replace(message=redact(problem.message, prompt=asked.prompt))
+    said = one_line(redact(problem.message, key=context.key.reveal(), prompt=context.prompt))
+    if context.prompt and len(context.prompt) >= _TELLING:  # the host's words decide, not what it repeats
+        problem = problem._replace(message=redact(problem.message, prompt=context.prompt))
     identity = request_id(response.headers, problem.message)
-    kind, hint = _classify(problem, response, asked)
+    kind, hint = _classify(problem, response, context)
     quoted = f" The host said: {said}" if said else " The host gave no reason."
     facts = ", ".join(
         [f"HTTP {status}"]
-        + [f"{name} {one_line(_safe(v, asked), 80)}" for name, v in (("code", problem.code),) if v]
+        + [f"{name} {one_line(_safe(v, context), 80)}" for name, v in (("code", problem.code),) if v]
         + ([f"request id {one_line(identity, 80)}"] if identity else [])
     )
     message = f"{hint} ({facts}).{quoted}"
@@ -99,11 +98,11 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
         return e.OutcomeUnknownError(
             message,
             reason="gateway",
-            request=value_of(asked.request),
-            idempotency_key=asked.idempotency_key,
+            request=context.resent,
+            idempotency_key=context.idempotency_key,
             request_id=identity,
             status_code=status,
-            maybe_billed=asked.paid,
+            maybe_billed=context.paid,
         )
     assert issubclass(kind, e.APIStatusError)
     stage = text_of(problem.details.get("moderation_stage")) or None
@@ -116,36 +115,36 @@ def problem_error(problem: Problem, response: HttpResponse, asked: Asked, docume
         request_id=identity,
         retry_after=parse_retry_after(response.headers, response.at, document),
         headers={
-            name: _safe(value, asked) for name, value in response.headers.items() if name != "set-cookie"
+            name: _safe(value, context) for name, value in response.headers.items() if name != "set-cookie"
         },
         body=redact_tree(
-            plain(document) if document is not None else response.body.text(), key=asked.key.reveal()
+            plain(document) if document is not None else response.body.text(), key=context.key.reveal()
         ),
         repeatable=_repeatable(kind, problem, status, response.headers),
-        maybe_billed=asked.paid and (_maybe_billed(kind, problem, status) or stage == "output"),
-        idempotency_key=asked.idempotency_key,
+        maybe_billed=context.paid and (_maybe_billed(kind, problem, status) or stage == "output"),
+        idempotency_key=context.idempotency_key,
     )
     if isinstance(error, e.ContentPolicyError):
         error.categories = _categories(problem)
         error.stage = stage
     if isinstance(error, e.ModelRetiredError):
-        error.model = asked.model
-        error.replacement = asked.successor
+        error.model = context.model
+        error.replacement = context.successor
     return error
 
 
-def _safe(text: str, asked: Asked) -> str:
-    return redact(text, key=asked.key.reveal())
+def _safe(text: str, context: Context) -> str:
+    return redact(text, key=context.key.reveal())
 
 
-def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[type[e.APIError], str]:
+def _classify(problem: Problem, response: HttpResponse, context: Context) -> tuple[type[e.APIError], str]:
     """The class of an answer, and the sentence that says what to do next."""
     status = response.status
     code, kind = _meant(problem), (problem.type or "").lower()
     if 300 <= status < 400:
-        target = one_line(_safe(response.headers.get("location", "nowhere"), asked), 120)
+        target = one_line(_safe(response.headers.get("location", "nowhere"), context), 120)
         return e.APIStatusError, (
-            f"{asked.host} redirects the call to {target}; API calls are never redirected: check base_url"
+            f"{context.host} redirects the call to {target}; API calls are never redirected: check base_url"
         )
     if (
         code in QUOTA_CODES
@@ -158,25 +157,25 @@ def _classify(problem: Problem, response: HttpResponse, asked: Asked) -> tuple[t
         )
     if code in POLICY_CODES or re.search(_SAFETY, problem.message):
         return e.ContentPolicyError, "Refused for its content: change the prompt or the image"
-    if code in _NO_MODEL_CODES or _says_no_model(problem, code, status, asked):
-        return _no_model(code, status, asked)
+    if code in _NO_MODEL_CODES or _says_no_model(problem, code, status, context):
+        return _no_model(code, status, context)
     if code in ("invalid_api_key", "invalid_token"):
-        return e.AuthenticationError, _key_hint(asked)
+        return e.AuthenticationError, _key_hint(context)
     if code == "invalid_request" and status >= 500:
         return e.BadRequestError, "The host refused the request (under a status of its own making)"
     if code == "rate_limit_exceeded" and status in (200, 429):
         return e.RateLimitError, "Too many requests: wait, or send fewer at once"
-    return _by_status(problem, status, asked)
+    return _by_status(problem, status, context)
 
 
-def _says_no_model(problem: Problem, code: str, status: int, asked: Asked) -> bool:
+def _says_no_model(problem: Problem, code: str, status: int, context: Context) -> bool:
     """Whether the message says that the model asked for is not there: by its name, and not under another
     code.
     """
     return (
         status != 403
         and code in _NO_MODEL_UNDER
-        and asked.model.lower() in problem.message.lower()
+        and context.model.lower() in problem.message.lower()
         and bool(re.search(_NO_MODEL, problem.message))
     )
 
@@ -188,13 +187,13 @@ def _meant(problem: Problem) -> str:
     return (nested[1] if nested else code).lower()
 
 
-def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
+def _by_status(problem: Problem, status: int, context: Context) -> tuple[type[e.APIError], str]:
     relayed = status in (408, 503) and re.search(_RELAYED, problem.message)
     if relayed or status in _GATEWAY or (status == 503 and not problem.enveloped):
         return e.OutcomeUnknownError, (
             "A gateway answered in place of the API: the call may have been carried out and billed; repeat "
             "it with client.send(e.request, idempotency_key=e.idempotency_key) if a second bill is acceptable"
-            if asked.paid
+            if context.paid
             else "A gateway answered in place of the API: try again later"
         )
     if status >= 500:
@@ -206,10 +205,10 @@ def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIE
             e.BadRequestError,
             "The host refused the request: correct it, the same one will be refused again",
         ),
-        401: (e.AuthenticationError, _key_hint(asked)),
+        401: (e.AuthenticationError, _key_hint(context)),
         402: (e.QuotaExceededError, "The host wants money first: check plan and billing of the account"),
         403: (e.PermissionDeniedError, "The key may not do this: check its project, organisation and region"),
-        404: (e.NotFoundError, f"{asked.host} has no such model or route: check model and base_url"),
+        404: (e.NotFoundError, f"{context.host} has no such model or route: check model and base_url"),
         408: (e.APIStatusError, "The host gave up waiting for the request: try again"),
         409: (e.ConflictError, "The request conflicts with another one: try again"),
         413: (e.BadRequestError, "The request is too large for the host: send a smaller image"),
@@ -219,16 +218,16 @@ def _by_status(problem: Problem, status: int, asked: Asked) -> tuple[type[e.APIE
     return known.get(status, (e.APIStatusError, "The host refused the call"))
 
 
-def _key_hint(asked: Asked) -> str:
-    names = " or ".join(asked.key_names)
+def _key_hint(context: Context) -> str:
+    names = " or ".join(context.key_names)
     return "The API key was not accepted: check api_key" + (f" or {names}" if names else "")
 
 
-def _no_model(code: str, status: int, asked: Asked) -> tuple[type[e.APIError], str]:
-    if asked.retired and code != "deploymentnotfound":  # a deployment's name is the caller's own
-        successor = asked.successor
+def _no_model(code: str, status: int, context: Context) -> tuple[type[e.APIError], str]:
+    if context.retired and code != "deploymentnotfound":  # a deployment's name is the caller's own
+        successor = context.successor
         return e.ModelRetiredError, (
-            f"The model {asked.model!r} is retired and {asked.host} no longer serves it: "
+            f"The model {context.model!r} is retired and {context.host} no longer serves it: "
             + (
                 f"use model={successor!r}, or run this code unchanged with Client(successor={successor!r}); "
                 if successor
@@ -239,11 +238,11 @@ def _no_model(code: str, status: int, asked: Asked) -> tuple[type[e.APIError], s
     if code in _NO_MODEL_CODES or status in (404, 503):
         return (
             e.NotFoundError,
-            f"{asked.host} has no model {one_line(asked.model, 60)!r} for this key: check model=",
+            f"{context.host} has no model {one_line(context.model, 60)!r} for this key: check model=",
         )
     return (
         e.BadRequestError,
-        f"{asked.host} does not know the model {one_line(asked.model, 60)!r}: check model=",
+        f"{context.host} does not know the model {one_line(context.model, 60)!r}: check model=",
     )
 
 

@@ -20,44 +20,19 @@ from .._image._data import ImageData, ImagesData, type_of_format
 from .._image._expiry import expiry_of
 from .._image._media import sniff
 from .._secrets import one_line
-from ._answer import request_id
 from ._body import LongText, decode_base64
 from ._body import plain as plain
+from ._context import request_id
 
 if TYPE_CHECKING:
     from .._http import HttpResponse
+    from ._context import Context
 
 _NAMED = "(?i)" r"data:(image/[\w.+-]+)"
 _KNOWN = {"url", "b64_json", "revised_prompt"}
 _NOTHING = (None, "", "None", "null")
 _SMALLEST = 100
 """Bytes. What decodes to less, and does not begin like an image, is a word that looks like base64."""
-
-
-class Reading:
-    """What must be known to read an answer: who was asked for what."""
-
-    __slots__ = (
-        "base_url",
-        "model",
-        "openai_like",
-        "prompt",
-        "request",
-    )
-
-    def __init__(
-        self,
-        base_url: str,
-        openai_like: bool,
-        model: str,
-        prompt: str | None,
-        request: object,
-    ) -> None:
-        self.base_url = base_url
-        self.openai_like = openai_like
-        self.model = model
-        self.prompt = prompt
-        self.request = request
 
 
 class Unreadable(Exception):
@@ -101,7 +76,7 @@ def is_plain_answer(document: object) -> bool:
 
 
 def read_images(
-    document: object, response: HttpResponse, reading: Reading
+    document: object, response: HttpResponse, context: Context
 ) -> tuple[ImagesData, Unreadable | None]:
     """The images of an answer, and the first problem with it, if any. Never raises."""
     fields: Mapping[str, object] = document if isinstance(document, dict) else {}
@@ -119,7 +94,7 @@ def read_images(
     images: list[ImageData] = []
     for index, item in enumerate(items if isinstance(items, list) else ()):
         try:
-            images.append(read_item(item, f"{place}[{index}]", created, reading, fields.get("output_format")))
+            images.append(read_item(item, f"{place}[{index}]", created, context, fields.get("output_format")))
         except Unreadable as unreadable:
             problem = problem or unreadable
     if isinstance(items, list) and not items:
@@ -127,10 +102,10 @@ def read_images(
     data = ImagesData(
         images=tuple(images),
         created=created,
-        model=reading.model,
+        model=context.model,
         request_id=request_id(response.headers),
         usage=plain(fields.get("usage")),
-        request=reading.request,
+        request=context.request,
         extra={
             str(name): plain(value)
             for name, value in fields.items()
@@ -141,7 +116,7 @@ def read_images(
 
 
 def read_item(
-    item: object, path: str, created: datetime, reading: Reading, output_format: object = None
+    item: object, path: str, created: datetime, context: Context, output_format: object = None
 ) -> ImageData:
     """One image. Raises `Unreadable`."""
     if isinstance(item, (str, LongText)):  # a few gateways list bare URLs
@@ -159,7 +134,7 @@ def read_item(
         if value in _NOTHING:
             continue
         try:
-            found = read_address(value, f"{path}.{name}", reading.base_url)
+            found = read_address(value, f"{path}.{name}", context.base_url)
             if found is not None:
                 address = address or found
             else:
@@ -175,11 +150,11 @@ def read_item(
         url=address,
         content=content,
         revised_prompt=revised if isinstance(revised, str) and revised else None,
-        prompt=reading.prompt,
-        model=reading.model,
+        prompt=context.prompt,
+        model=context.model,
         declared_type=kind,
-        sound=content is not None and keeps_bytes(reading.base_url),
-        expiry=expiry_of(address, created=created, model=reading.model, openai_like=reading.openai_like),
+        sound=content is not None and keeps_bytes(context.base_url),
+        expiry=expiry_of(address, created=created, model=context.model, openai_like=context.openai_like),
         extra={str(name): plain(value) for name, value in item.items() if name not in _KNOWN},
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ._answer import request_id
+from ._context import request_id
 from ._images import Unreadable, plain
 
 if TYPE_CHECKING:

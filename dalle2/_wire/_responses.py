@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ._body import LongText, plain
 from ._problem import Problem
@@ -23,13 +23,12 @@ _FAILED = frozenset({"failure", "failed", "error", "cancelled", "canceled", "exp
 
 
 class Task(NamedTuple):
-    """An image that is still being made; `route` is where to ask for it."""
+    """An image that is still being made, by the name to ask for it."""
 
     id: str
-    route: Literal["responses", "generate"]
 
 
-def reduce_answer(document: object, route: Literal["responses", "generate"]) -> object | Task | Problem:
+def reduce_answer(document: object) -> object | Task | Problem:
     """An Images document, a task to wait for, or a failure; anything else comes back as it is."""
     if not isinstance(document, Mapping):
         return document
@@ -46,20 +45,18 @@ def reduce_answer(document: object, route: Literal["responses", "generate"]) -> 
         return inner if isinstance(inner, Mapping) else {"data": inner}
     for level in (data, document):
         if isinstance(level, Mapping):
-            found = _unfinished(level, route)
+            found = _unfinished(level)
             if found is not None:
                 return found
     return _refusal(output) or document
 
 
-def _unfinished(
-    level: Mapping[str, object], route: Literal["responses", "generate"]
-) -> Task | Problem | None:
+def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
     status = str(level.get("status") or "").lower()
     if status in _FAILED:
         return _failure(level, status)
     name = level.get("task_id") or (level.get("id") if status and status not in _DONE else None)
-    return Task(str(name), route) if isinstance(name, (str, int)) and name and status not in _DONE else None
+    return Task(str(name)) if isinstance(name, (str, int)) and name and status not in _DONE else None
 
 
 def _failure(level: Mapping[str, object], status: str) -> Problem:

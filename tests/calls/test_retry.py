@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dalle2 import RetryPolicy, errors
 from dalle2._dates import parse_retry_after
-from dalle2.retry import async_attempts, attempts
+from dalle2.retry import again, again_async
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -272,7 +272,7 @@ class Failing:
 
 def run(call: Failing, sleep: Callable[[float], None]) -> str:
     """The loop as a client has it."""
-    for attempt in attempts(call, sleep):
+    for attempt in again(call, sleep):
         with attempt:
             return call.once()
     raise AssertionError
@@ -284,7 +284,7 @@ async def run_async(call: Failing, sleep: Callable[[float], None]) -> str:
     async def awaited(seconds: float) -> None:
         sleep(seconds)
 
-    async for attempt in async_attempts(call, awaited):
+    async for attempt in again_async(call, awaited):
         with attempt:
             return call.once()
     raise AssertionError

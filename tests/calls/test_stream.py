@@ -230,7 +230,7 @@ def test_a_stream_ends_with_the_deadline(host: Any, monkeypatch: pytest.MonkeyPa
     """The deadline of the call covers the stream, however lively it is."""
     host.say([lines(PARTIAL), lines(PARTIAL)], kind=STREAM)
     with scripted(host, retry=dalle2.RetryPolicy(deadline=600)) as client:
-        shared, clock = client._session.shared, client._session.shared.monotonic
+        shared, clock = client._session.state, client._session.state.monotonic
         stream = client.stream("a corgi")
         next(stream)
         monkeypatch.setattr(shared, "monotonic", lambda: clock() + 601)
@@ -432,9 +432,9 @@ async def test_before_the_awaited_stream_began_a_failed_call_is_repeated() -> No
 
 def hold(client: dalle2.Client | dalle2.AsyncClient) -> None:
     """Let another call of the same lane have met a rate limit just now."""
-    shared = client._session.shared
+    shared = client._session.state
     why = dalle2.RateLimitError("Too many requests", status_code=429)
-    shared.lanes.hold(f"{client._session.settings.base_url} {MODEL}", shared.monotonic() + 0.01, why)
+    shared.limits.hold(f"{client._session.settings.base_url} {MODEL}", shared.monotonic() + 0.01, why)
 
 
 def test_a_rate_limit_of_another_call_holds_the_stream_back() -> None:

@@ -22,7 +22,7 @@ PAIRS: list[tuple[type, type]] = [
 # The blocking name, where the awaited one differs.
 RENAMED = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Nothing is awaited to make these; the iterator that `stream` gives is awaited itself.
-PLAIN = {"with_options", "image", "to_dict", "from_dict", "of", "joined", "fit", "stream"}
+PLAIN = {"with_options", "image", "images_of", "to_dict", "from_dict", "of", "joined", "fit", "stream"}
 
 
 def surface(kind: type) -> dict[str, Any]:

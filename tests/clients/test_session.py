@@ -6,7 +6,7 @@ import json
 import pickle
 import warnings
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,10 @@ from dalle2 import (
     settings,
 )
 from dalle2._calls._envelope import Options
-from dalle2._calls._outcome import POLLS
 from dalle2._calls._plan import make_plan
+from dalle2._calls._tasks import POLLS
 from dalle2._requests._draft import Draft
-from dalle2._state import KnownModels
+from dalle2._state import ClientState, KnownModels
 from dalle2.testing import TRIGGERS, Emulator
 
 QUICK = RetryPolicy(initial=0)
@@ -206,7 +206,8 @@ def planned(model: str, today: date, known: KnownModels | None = None, **argumen
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         request = GenerateRequest(prompt="a corgi")
-        make_plan(found, known or KnownModels(), Draft.of(request), Options(), today=today, stream=False)
+        state = ClientState(known=known, now=lambda: datetime.combine(today, time(12), UTC))
+        make_plan(found, state, Draft.of(request), Options(), stream=False)
     assert all(warning.filename == __file__ for warning in caught)
     assert all(warning.category is dalle2.ModelRetirementWarning for warning in caught)
     return [str(warning.message) for warning in caught]

@@ -17,7 +17,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file may import only from an earlier line, and a package's files from one another. `testing` stands
 # outside: it imports nothing of the others, so anything may import it.
 LAYERS = (
-    {"errors", "_types", "_version", "_secrets", "_dates"},
+    {"_types", "_version", "_secrets", "_dates"},
+    {"errors"},
     {"catalog", "events", "retry"},
     {"_http", "_money", "_state", "providers"},
     {"_texts", "_image"},

@@ -8,7 +8,7 @@ import json
 import sys
 import warnings
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +266,8 @@ def test_a_successor_that_ends_later_is_refused_then() -> None:
     settings = resolve({"OPENAI_API_KEY": "sk-test"}, successor=FLARE)
     request = dalle2.GenerateRequest(prompt="a corgi")
     with pytest.raises(dalle2.ConfigurationError, match="itself retired"):
-        _plan.make_plan(settings, known, Draft.of(request), Options(), today=date(2026, 12, 24), stream=False)
+        state = ClientState(known=known, now=lambda: datetime(2026, 12, 24, 12, tzinfo=UTC))
+        _plan.make_plan(settings, state, Draft.of(request), Options(), stream=False)
 
 
 def test_auto_needs_a_living_model() -> None:
@@ -446,7 +447,7 @@ def on(day: date, emulator: Emulator, **options: Any) -> dalle2.Client:
     client = client_of(emulator, **options)
     now = datetime(day.year, day.month, day.day, tzinfo=UTC)
     session = client._session
-    client._session = Session(session.settings, ClientState(now=lambda: now), session.known, session.budget)
+    client._session = Session(session.settings, ClientState(now=lambda: now), session.budget)
     return client
 
 
@@ -473,7 +474,8 @@ def plan(day: date, model: str, known: KnownModels | None = None, **settings: An
     """What happens before a call on that day."""
     resolved = resolve({"OPENAI_API_KEY": "sk-test", "COMETAPI_KEY": "sk-test"}, **settings)
     request = dalle2.GenerateRequest(prompt="a corgi", model=model)
-    _plan.make_plan(resolved, known or KnownModels(), Draft.of(request), Options(), today=day, stream=False)
+    state = ClientState(known=known, now=lambda: datetime.combine(day, time(12), UTC))
+    _plan.make_plan(resolved, state, Draft.of(request), Options(), stream=False)
 
 
 @pytest.mark.usefixtures("unwarned")

@@ -752,7 +752,7 @@ def test_a_skew_under_two_seconds_is_none() -> None:
     emulator.clock.advance(1)
     with emulator.client() as http, dalle2.Client("sk-test", http_client=http) as client:
         image = client.generate("a fox", size="256x256")[0]
-        assert client._session.shared.clock.offset == timedelta(0)
+        assert client._session.state.clock.offset == timedelta(0)
         assert image.read()[:4] == b"\x89PNG"
 
 

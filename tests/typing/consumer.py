@@ -211,8 +211,11 @@ def errors(client: dalle2.Client) -> None:
     except (dalle2.ConfigurationError, dalle2.BudgetExceededError, dalle2.APIConnectionError) as error:
         assert_type(error.message, str)
     except dalle2.Dalle2Error as error:
-        for image in error.images:
-            image.save("rescued/")
+        for kept in error.images:
+            assert_type(kept.url, str | None)
+            assert_type(kept.content, bytes | None)
+        for image in dalle2.Client().images_of(error):
+            assert_type(image.save("rescued/"), Path)
 
 
 def pictures(path: Path) -> None:

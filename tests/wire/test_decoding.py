@@ -12,33 +12,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dalle2 import errors as e
+from dalle2._calls._attempts import Attempts
 from dalle2._calls._envelope import Options, api_request
-from dalle2._calls._outcome import Pending
-from dalle2._calls._paid import images_call
-from dalle2._http import Call, Failure, FilePart, HttpRequest, HttpResponse, Timeouts, TransportError
+from dalle2._calls._outcome import Call
+from dalle2._calls._paid import paid_call
+from dalle2._calls._tasks import Polling
+from dalle2._http import Failure, FilePart, HttpRequest, HttpResponse, Timeouts, TransportError
 from dalle2._image._data import ImageData, ImagesData, declared_type, type_of_format
 from dalle2._image._expiry import Expiry
 from dalle2._image._media import ImageFacts
 from dalle2._requests._draft import Draft
 from dalle2._requests._inputs import InputImage
 from dalle2._secrets import Secret
-from dalle2._state import KnownModels
+from dalle2._state import ClientState
 from dalle2._wire._body import JsonBody
+from dalle2._wire._context import Context
 from dalle2._wire._forms import encode_form
-from dalle2._wire._images import Reading, Unreadable, created_at, encode_json, read_images
+from dalle2._wire._images import Unreadable, created_at, encode_json, read_images
 from dalle2._wire._lists import Moderation, read_models, read_moderation
-from dalle2.settings import resolve
+from dalle2.settings import Settings, resolve
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 20
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MADE = datetime(2024, 8, 24, 19, 20, 1, tzinfo=UTC)
 URL = "https://images.example.com/a/img-1.png"
+REQUEST = Draft.generation(None, prompt="a corgi")
 
 
-def reading_of(base_url: str = "https://api.example.com/v1", *, openai_like: bool = False) -> Reading:
+def reading_of(base_url: str = "https://api.example.com/v1", *, openai_like: bool = False) -> Context:
     """What must be known to read an answer of that host."""
-    return Reading(base_url, openai_like, "dall-e-2", "a corgi", "the request")
+    return Context(
+        "api.example.com",
+        base_url=base_url,
+        openai_like=openai_like,
+        model="dall-e-2",
+        prompt="a corgi",
+        request=REQUEST,
+    )
 
 
 READING = reading_of()
@@ -59,7 +70,7 @@ def answer(document: object, **headers: str) -> HttpResponse:
 
 
 def read(
-    document: object, reading: Reading = READING, **headers: str
+    document: object, reading: Context = READING, **headers: str
 ) -> tuple[ImagesData, Unreadable | None]:
     """The images of an answer, and the first problem with it."""
     response = answer(document, **headers)
@@ -213,7 +224,7 @@ def test_unknown_keys_stay_reachable() -> None:
     assert data.extra == {"background": "opaque", "log": [long]}
     assert data.images[0].extra == {"seed": 7, "note": long}
     assert data.images[0].revised_prompt == long
-    assert (data.usage, data.request_id, data.request) == ({"total_tokens": 3}, "req_1", "the request")
+    assert (data.usage, data.request_id, data.request) == ({"total_tokens": 3}, "req_1", REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -266,16 +277,24 @@ def test_a_dall_e_url_of_openai_lives_one_hour() -> None:
     assert one({"url": URL}).expiry == Expiry()
 
 
+def settings_of(provider: str = "openai", base_url: str | None = None) -> Settings:
+    """The settings of a client of that host."""
+    return resolve({}, api_key="sk-test-0123456789", provider=provider, base_url=base_url)
+
+
 def call_of(provider: str = "openai", base_url: str | None = None) -> Call[Any]:
     """A paid call whose result is the images of its answer as values."""
-    return images_call(
-        resolve({}, api_key="sk-test-0123456789", provider=provider, base_url=base_url),
+    return paid_call(
+        settings_of(provider, base_url),
+        ClientState(now=lambda: AT),
         Draft.generation(None, model="dall-e-2", prompt="a corgi astronaut"),
         Options(idempotency_key="k-1"),
-        lambda data: data,  # type: ignore[arg-type, return-value]
-        today=date(2026, 11, 20),
-        known=KnownModels(),
     )
+
+
+def read_by(call: Call[Any], response: HttpResponse) -> Any:
+    """What a call makes of an answer."""
+    return call.decode(response, call.context)
 
 
 def test_readable_images_are_in_the_error() -> None:
@@ -283,18 +302,18 @@ def test_readable_images_are_in_the_error() -> None:
     items: list[object] = [{"url": f"{URL}?{index}"} for index in range(10)]
     items[3] = {"url": None}
     with pytest.raises(e.DecodeError, match=r"data\[3\]: there is neither .* 9 readable") as caught:
-        call_of().decode(answer({"data": items}, **{"x-request-id": "req_1"}))
+        read_by(call_of(), answer({"data": items}, **{"x-request-id": "req_1"}))
     error = caught.value
     assert (error.path, error.request_id, error.idempotency_key) == ("data[3]", "req_1", "k-1")
     assert error.maybe_billed
-    assert len(error.images.images) == 9  # type: ignore[attr-defined]
+    assert len(error.images) == 9
 
 
 @pytest.mark.parametrize("text", [b'{"data": []}', b"{}", b"[1]", b"null", b'{"data": [{"url": "soon"}]}'])
 def test_a_complete_answer_without_images_is_a_decode_error(text: bytes) -> None:
     """JSON that is no image answer was most likely billed, and has no images to keep."""
     with pytest.raises(e.DecodeError) as caught:
-        call_of().decode(answer(text))
+        read_by(call_of(), answer(text))
     assert caught.value.maybe_billed
     assert caught.value.images == ()
 
@@ -347,18 +366,19 @@ def test_no_json_raises_anything_but_this_packages_errors(document: object, prov
     call = call_of(provider)
     for _ in range(2):
         try:
-            got = call.decode(answer(document))
+            got = read_by(call, answer(document))
         except e.DecodeError as error:
             assert error.maybe_billed
             return
         except e.APIError as error:
             assert error.message.isprintable()
             return
-        if not isinstance(got, Pending):
+        if isinstance(got, ImagesData):
             assert len(got.images) > 0
             assert all(image.url or image.content for image in got.images)
             return
-        call = got.call
+        settings = settings_of(provider)
+        call = Polling(settings, ClientState(), got, Attempts(call, None, ClientState())).call
 
 
 @given(documents, st.integers(200, 599), st.one_of(st.just(""), words))
@@ -369,7 +389,7 @@ def test_no_error_body_raises_anything_else(document: object, status: int, heade
     response.status = status
     response.headers = {"retry-after": header, "location": header, "x-request-id": header}
     try:
-        call_of().decode(response)
+        read_by(call_of(), response)
     except (e.APIError, e.DecodeError) as error:
         assert error.message.isprintable()
     else:
@@ -643,7 +663,7 @@ def test_an_answer_vouches_for_its_images_as_far_as_its_way_does(base_url: str, 
 def test_an_output_comes_before_the_data_beside_it() -> None:
     """What a `/responses` wire says in its own words counts, even where a relay adds an Images list."""
     output = [{"type": "image_generation_call", "result": base64.b64encode(PNG * 3).decode()}]
-    found: Any = call_of().decode(answer({"data": [{"url": URL}], "output": output}))
+    found: Any = read_by(call_of(), answer({"data": [{"url": URL}], "output": output}))
     assert [image.url for image in found.images] == [None]
 
 

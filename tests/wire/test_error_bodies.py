@@ -15,12 +15,14 @@ import pytest
 
 from dalle2 import errors as e
 from dalle2._http import HttpResponse
+from dalle2._requests._draft import Draft
 from dalle2._secrets import Secret
-from dalle2._wire._answer import Asked, reports_failure, request_id
 from dalle2._wire._body import JsonBody
+from dalle2._wire._context import Context, reports_failure, request_id
 from dalle2._wire._errors import error_of, problem_error
 from dalle2._wire._problem import read_problem
 
+REQUEST = Draft.generation(None, prompt="a corgi")
 BODIES = Path(__file__).parents[1] / "bodies"
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEY = "sk-proj-Abcdefghijklmnop0123456789WXYZ"
@@ -29,16 +31,16 @@ UUID = "0d4f2f3b-9f0a-4a8e-8e34-6f2ad64f1b77"
 RELAY_ID = "20261120101112345678901AbCdEf"
 
 
-def asked_with(**changes: Any) -> Asked:
+def asked_with(**changes: Any) -> Context:
     """What a call was, but for these changes."""
-    return Asked(
+    return Context(
         **{
             "key": Secret(KEY),
             "prompt": PROMPT,
             "model": "dall-e-2",
             "host": "api.example.com",
             "key_names": ("OPENAI_API_KEY", "OTHER_KEY"),
-            "request": "the request",
+            "request": REQUEST,
             "idempotency_key": "dalle2-1",
             "retired": True,
             "successor": "gpt-image-2.5-flare",
@@ -67,7 +69,7 @@ class Case:
     billed: bool = False
     categories: tuple[str, ...] = ()
     stage: str | None = None
-    asked: Asked = ASKED
+    asked: Context = ASKED
     name: str = ""
 
 
@@ -515,7 +517,7 @@ def test_an_answer_that_says_no_gets_its_class_and_fields(case: Case) -> None:
     assert error.idempotency_key == "dalle2-1"
     assert getattr(error, "request_id", None) == case.request_id
     if isinstance(error, e.OutcomeUnknownError):
-        assert (error.reason, error.request, error.status_code) == ("gateway", "the request", response.status)
+        assert (error.reason, error.request, error.status_code) == ("gateway", REQUEST.value, response.status)
     else:
         assert isinstance(error, e.APIStatusError)
         assert error.status_code == response.status
@@ -615,7 +617,7 @@ def test_a_short_prompt_hides_nothing_from_the_verdict() -> None:
 
 def test_a_call_without_prompt_and_key_is_told_as_well() -> None:
     """A free call, of which nothing is to be hidden, gets the same verdicts."""
-    asked = Asked(key=Secret(""), prompt=None, model="m", host="h", paid=False)
+    asked = Context(key=Secret(""), prompt=None, model="m", host="h", paid=False)
     error = error_of(recorded("openai-policy"), asked)
     assert type(error) is e.ContentPolicyError
     assert not error_of(recorded("json-empty"), asked).maybe_billed

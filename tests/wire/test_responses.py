@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 import dalle2
-from dalle2._calls._outcome import POLLS
+from dalle2._calls._tasks import POLLS
 from dalle2._wire._problem import Problem
 from dalle2._wire._responses import Task, addresses, reduce_answer
 from dalle2.testing import Emulator
@@ -110,9 +110,7 @@ def test_a_200_that_failed_is_an_error(
 )
 def test_images_are_found_in_the_order_of_their_certainty(output: object, expected: object) -> None:
     """What says that it is an image goes before what a text mentions, and Markdown before bare addresses."""
-    reduced = reduce_answer(
-        {"created_at": 1700000000, "output": output, "usage": {"total_tokens": 3}}, "responses"
-    )
+    reduced = reduce_answer({"created_at": 1700000000, "output": output, "usage": {"total_tokens": 3}})
     assert isinstance(reduced, dict)
     assert reduced["data"] == expected
     assert reduced["created"] == 1700000000
@@ -125,10 +123,10 @@ def test_images_are_found_in_the_order_of_their_certainty(output: object, expect
         ({"data": [{"url": "u"}]}, {"data": [{"url": "u"}]}),
         ({"data": {"data": {"created": 1, "data": []}}}, {"created": 1, "data": []}),
         ({"data": {"status": "SUCCESS", "data": [{"url": "u"}]}}, {"data": [{"url": "u"}]}),
-        ({"task_id": "t1"}, Task("t1", "responses")),
-        ({"task_id": 17, "status": "queued"}, Task("17", "responses")),
-        ({"id": "resp_1", "status": "in_progress", "output": []}, Task("resp_1", "responses")),
-        ({"code": "success", "data": {"task_id": "t1", "data": {}}}, Task("t1", "responses")),
+        ({"task_id": "t1"}, Task("t1")),
+        ({"task_id": 17, "status": "queued"}, Task("17")),
+        ({"id": "resp_1", "status": "in_progress", "output": []}, Task("resp_1")),
+        ({"code": "success", "data": {"task_id": "t1", "data": {}}}, Task("t1")),
         ({"status": "completed", "id": "resp_1", "output": []}, None),
         ({"status": "completed", "output": {"nothing": 1}}, None),
         ({"status": "queued", "task_id": ["t"]}, None),
@@ -149,7 +147,7 @@ def test_images_are_found_in_the_order_of_their_certainty(output: object, expect
 )
 def test_other_bodies_are_images_tasks_or_left_alone(document: object, expected: object) -> None:
     """An Images body may be nested, a task is named by `task_id` or by an unfinished `id`."""
-    assert reduce_answer(document, "responses") == (document if expected is None else expected)
+    assert reduce_answer(document) == (document if expected is None else expected)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +181,7 @@ def test_other_bodies_are_images_tasks_or_left_alone(document: object, expected:
 )
 def test_a_failure_keeps_its_reason(document: object, code: str | None, words: str) -> None:
     """Whatever the host says of a failure becomes the problem."""
-    problem = reduce_answer(document, "responses")
+    problem = reduce_answer(document)
     assert isinstance(problem, Problem)
     assert problem.code == code
     assert words in problem.message
@@ -274,7 +272,7 @@ def test_a_question_that_must_wait_too_long_owns_the_bill(host: Any) -> None:
     host.say({"task_id": "task_42"})
     with scripted(host, retry=dalle2.RetryPolicy(initial=0, deadline=60)) as client:
         session = client._session
-        again = session.again
+        polling = session.polling
 
         class Held:
             """The session, once another call of the lane met a rate limit."""
@@ -282,11 +280,10 @@ def test_a_question_that_must_wait_too_long_owns_the_bill(host: Any) -> None:
             def __getattr__(self, name: str) -> Any:
                 return getattr(session, name)
 
-            def again(self, *args: Any) -> Any:
+            def polling(self, task: Any, before: Any) -> Any:
                 why = dalle2.RateLimitError("Too many requests", status_code=429)
-                lane = args[0].call.lane
-                session.shared.lanes.hold(lane, session.shared.monotonic() + 1000, why)
-                return again(*args)
+                session.state.limits.hold(before.call.lane, session.state.monotonic() + 1000, why)
+                return polling(task, before)
 
         client._session = Held()  # type: ignore[assignment]
         with pytest.raises(dalle2.RateLimitError, match="task_42") as caught:

@@ -1,0 +1,83 @@
+"""What must be known of a call to read its answer and to tell its errors; and what every answer says.
+
+Apart from `_errors`, so that a call that goes well loads nothing of what tells errors apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._secrets import Secret, one_line
+
+if TYPE_CHECKING:
+    from .._requests._draft import Draft
+
+_ID_IN_MESSAGE = "(?i)" r"request[ _-]id[:=]?\s{0,9}((?=[\w-]{0,99}\d)[\w-]{8,100})"
+_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-ms-request-id",
+    "x-oneapi-request-id",
+    "x-litellm-call-id",
+)
+
+
+class Context(NamedTuple):
+    """Who was asked for what: the one value that readers of answers and tellers of errors look at.
+
+    - `request`: what was sent; `again`: what the caller sends after a lost answer, if that is another.
+    - `images`, `usd`: how many are asked for, and their price if it is known.
+    - `retired`, `successor`: what is known of the model's end; `openai_like`: whether unsigned URLs live an
+      hour.
+    - `started`: a task was begun by an earlier answer, so that no failure can say that nothing was.
+    """
+
+    host: str
+    operation: str = ""
+    model: str = ""
+    base_url: str = ""
+    key: Secret = Secret("")
+    key_names: tuple[str, ...] = ()
+    prompt: str | None = None
+    request: Draft | None = None
+    again: Draft | None = None
+    idempotency_key: str | None = None
+    paid: bool = True
+    images: int = 0
+    usd: float | None = None
+    openai_like: bool = False
+    retired: bool = False
+    successor: str | None = None
+    started: bool = False
+
+    def __repr__(self) -> str:
+        """Without prompt, request and key."""
+        return f"Context({self.operation} {self.model} at {self.host}, key {self.idempotency_key})"
+
+    @property
+    def billable(self) -> bool:
+        """Whether carrying it out costs money; a question after a task that was started does not."""
+        return self.paid and not self.started
+
+    @property
+    def resent(self) -> object:
+        """The request value that is sent after a lost answer; `None` for a call that has none."""
+        request = self.again or self.request
+        return None if request is None else request.value
+
+
+def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
+    """The host's own name for the request: from a header, else the message, else the proxy's (Cloudflare)."""
+    for name in _ID_HEADERS:
+        if name in headers and (header := one_line(headers[name])):
+            return header
+    found = re.search(_ID_IN_MESSAGE, message[:4096])
+    return found[1] if found else one_line(headers.get("cf-ray", "")) or None
+
+
+def reports_failure(document: object) -> bool:
+    """Whether a document of a 2xx answer says that the call failed after all."""
+    return isinstance(document, dict) and bool(document.get("error")) and not document.get("data")
