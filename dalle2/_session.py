@@ -18,8 +18,7 @@ from ._calls._paid import context_of, images_call
 from ._calls._plan import make_plan
 from ._http import Failure
 from ._image._data import ImageData
-from ._results._fetch import Fetching
-from ._results._origins import Origins
+from ._results._origins import Fetching, Origins
 from ._state import ClientState, KnownModels, Reporter
 from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, policy_of, timeouts_of
 
@@ -294,7 +293,7 @@ class Session:
         return Fetching(
             shared=self.shared,
             policy=settings.retry,
-            site=Origins.of(settings.base_url, provider.image_hosts),
+            origins=Origins.of(settings.base_url, provider.image_hosts),
             key=key,
             timeouts=settings.timeouts,
             user_agent=USER_AGENT,
