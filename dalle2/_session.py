@@ -17,8 +17,7 @@ from ._calls._paid import paid_call
 from ._calls._plan import joined, make_plan
 from ._image._data import ImageData, ImagesData
 from ._results import BaseResult
-from ._results._fetch import Fetching
-from ._results._origins import Origins
+from ._results._origins import Fetching, Origins
 from ._state import ClientState, Reporter
 from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, timeouts_of
 
@@ -230,7 +229,7 @@ class Session:
         return Fetching(
             shared=self.state,
             policy=settings.retry,
-            site=Origins.of(settings.base_url, provider.image_hosts),
+            origins=Origins.of(settings.base_url, provider.image_hosts),
             key=key,
             timeouts=settings.timeouts,
             user_agent=USER_AGENT,

@@ -1,4 +1,4 @@
-"""Results that fetch and save themselves, awaited: `_image_result` with the disk in a thread."""
+"""Results that fetch and save themselves, awaited: `_blocking` with the disk in a thread."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from . import BaseImages, BaseResult, Target, checked_type, data_from, note_save
 from ._fetch import AsyncFetcher, AsyncMemory
 
 if TYPE_CHECKING:
-    from .._async_client import AsyncClient
-    from .._image._data import ImageData, ImagesData
+    from typing import Protocol
+
     from ._files import AtomicFile
+
+    class AsyncFetches(Protocol):
+        """A `dalle2.AsyncClient`, as far as fetching is concerned."""
+
+        @property
+        def _fetcher(self) -> AsyncFetcher: ...
+
 
 BATCH = 256 * 1024
 """Bytes for one hop to a thread: a small image takes one in all."""
@@ -55,10 +62,9 @@ class _ThreadedFile:
 class AsyncImageResult(BaseResult[AsyncFetcher]):
     """`ImageResult`, awaited."""
 
+    __module__ = "dalle2"
     __slots__ = ()
-
-    def __init__(self, data: ImageData, fetcher: AsyncFetcher | None = None) -> None:
-        super().__init__(data, AsyncFetcher() if fetcher is None else fetcher)
+    _fetchers = AsyncFetcher
 
     async def read(self) -> bytes:
         """`ImageResult.read`, awaited."""
@@ -85,7 +91,7 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
             return await in_thread(sink.finish, target, kind)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, object], *, client: AsyncClient | None = None) -> AsyncImageResult:
+    def from_dict(cls, data: Mapping[str, object], *, client: AsyncFetches | None = None) -> AsyncImageResult:
         """`ImageResult.from_dict` for an async client; nothing is awaited."""
         image, how = data_from(data)
         return cls(image, AsyncFetcher(None, how) if client is None else client._fetcher)
@@ -102,10 +108,8 @@ async def held(*sources: object) -> None:
 class AsyncImages(BaseImages[AsyncImageResult]):
     """The images of one call: a sequence of `AsyncImageResult`."""
 
-    @classmethod
-    def of(cls, data: ImagesData, fetcher: AsyncFetcher) -> AsyncImages:
-        """The results of an answer."""
-        return cls(data, [AsyncImageResult(image, fetcher) for image in data.images])
+    __module__ = "dalle2"
+    _kind = AsyncImageResult
 
     async def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
         """`Images.save`, awaited; the images are fetched at once."""

@@ -13,8 +13,13 @@ from . import BaseImages, BaseResult, Target, checked_type, data_from, note_save
 from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:
-    from .._client import Client
-    from .._image._data import ImageData, ImagesData
+    from typing import Protocol
+
+    class Fetches(Protocol):
+        """A `dalle2.Client`, as far as fetching is concerned."""
+
+        @property
+        def _fetcher(self) -> Fetcher: ...
 
 
 class ImageResult(BaseResult[Fetcher]):
@@ -24,10 +29,9 @@ class ImageResult(BaseResult[Fetcher]):
     own.
     """
 
+    __module__ = "dalle2"
     __slots__ = ()
-
-    def __init__(self, data: ImageData, fetcher: Fetcher | None = None) -> None:
-        super().__init__(data, Fetcher() if fetcher is None else fetcher)
+    _fetchers = Fetcher
 
     def read(self) -> bytes:
         """The image's bytes, fetched once and kept.
@@ -66,7 +70,7 @@ class ImageResult(BaseResult[Fetcher]):
             return target.publish(file, kind)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, object], *, client: Client | None = None) -> ImageResult:
+    def from_dict(cls, data: Mapping[str, object], *, client: Fetches | None = None) -> ImageResult:
         """The image that `to_dict` described, fetched through `client` if given. Raises
         `InvalidRequestError`.
 
@@ -79,10 +83,8 @@ class ImageResult(BaseResult[Fetcher]):
 class Images(BaseImages[ImageResult]):
     """The images of one call: a sequence of `ImageResult`."""
 
-    @classmethod
-    def of(cls, data: ImagesData, fetcher: Fetcher) -> Images:
-        """The results of an answer."""
-        return cls(data, [ImageResult(image, fetcher) for image in data.images])
+    __module__ = "dalle2"
+    _kind = ImageResult
 
     def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
         """Save all images into `directory`, which is made if it is missing, and give their paths in order.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from .._requests._draft import value_of
 from ..errors import DownloadError
@@ -21,23 +21,68 @@ if TYPE_CHECKING:
     from .._money import Usage
     from .._requests import Request
     from .._requests._successor import Adaptation
+    from ._one import BaseResult
 
-R = TypeVar("R")
+R = TypeVar("R", bound="BaseResult[Any]")
 
 
 class BaseImages(Sequence[R], Generic[R]):
     """The results of one call, in order, and what was said about all of them."""
 
+    _kind: type[R]
+
     def __init__(self, data: ImagesData, results: Sequence[R]) -> None:
         self._data = data
         self._results = tuple(results)
+
+    @classmethod
+    def of(cls, data: ImagesData, fetcher: object) -> Self:
+        """The results of an answer, fetched by what fetches results of this kind."""
+        return cls(data, [cls._kind(image, fetcher) for image in data.images])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled like each result, without the key and the connections."""
+        from ..pickling import stored
+        from ._stored import adaptations_state, answer_state, prices_state
+
+        state: dict[str, object] = {
+            "results": self._results,
+            "answer": answer_state(self._data._replace(request=self.request), self.usage),
+            "adaptations": adaptations_state(self.adaptations),
+            "scale": self._data.scale,
+            "prices": prices_state(self._data.prices),
+        }
+        return stored(self, state)
+
+    @classmethod
+    def _restored(cls, state: Mapping[str, Any]) -> Self:
+        from ._stored import adaptations_of, answer_of, prices_of
+
+        images = tuple(result._data for result in state["results"])
+        data = answer_of(state["answer"])._replace(
+            images=images,
+            adaptations=adaptations_of(state["adaptations"]),
+            scale=state["scale"],
+            prices=prices_of(state["prices"]),
+        )
+        return cls(data, state["results"])
+
+    def __copy__(self) -> Self:
+        made = type(self)(self._data, self._results)
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __deepcopy__(self, memo: object) -> Self:
+        made = self.__copy__()
+        made._results = tuple(result.__copy__() for result in self._results)
+        return made
 
     def _targets(self, directory: str | os.PathLike[str], overwrite: bool) -> list[tuple[R, Target]]:
         """Where each image is saved in `directory`: under its prompt, numbered if there are several."""
         stems: dict[str, str] = {}
         targets = []
         for number, result in enumerate(self._results, 1):
-            prompt: str = result._data.prompt or ""  # type: ignore[attr-defined]
+            prompt: str = result._data.prompt or ""
             stem = stems.get(prompt) or stems.setdefault(prompt, safe_stem(prompt))
             name = f"{stem}-{number}" if len(self._results) > 1 else stem
             targets.append((result, Target(directory, name, overwrite=overwrite, inside=True)))
@@ -127,7 +172,7 @@ class BaseImages(Sequence[R], Generic[R]):
         """What a notebook shows: the pictures side by side."""
         cells = []
         for result in self._results:
-            bundle = result._repr_mimebundle_()  # type: ignore[attr-defined]
+            bundle = result._repr_mimebundle_()
             kind = next((kind for kind in bundle if kind.startswith("image/")), None)
             picture = (
                 f'<img src="data:{kind};base64,{bundle[kind]}">' if kind else bundle.get("text/html", "")
@@ -147,7 +192,7 @@ def partial_error(
         reason="partial",
         saved=[saved[index] for index in sorted(saved)],
         failed=failed,
-        images=[images[index] for index in sorted(failed)],  # type: ignore[misc]
+        images=[images[index] for index in sorted(failed)],
     )
 
 

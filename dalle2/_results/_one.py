@@ -12,11 +12,13 @@ from .._image._data import ImageData
 from .._image._media import ImageCheck, ImageError
 from .._secrets import shown_url
 from ..errors import DownloadError, InvalidRequestError
-from ._fetch import AsyncFetcher, Fetcher, Fetching
+from ._fetch import AsyncFetcher, Fetcher
 from ._files import safe_stem
-from ._origins import Origins
+from ._origins import Fetching, Origins
 
 if TYPE_CHECKING:
+    from typing import Any, Self
+
     from .._types import ExpirySource
 
 F = TypeVar("F", Fetcher, AsyncFetcher)
@@ -27,10 +29,12 @@ class BaseResult(Generic[F]):
 
     __slots__ = ("_clock", "_data", "_fetcher")
 
-    def __init__(self, data: ImageData, fetcher: F) -> None:
+    _fetchers: type[F]
+
+    def __init__(self, data: ImageData, fetcher: F | None = None) -> None:
         self._data = data
-        self._fetcher: F = fetcher
-        self._clock = fetcher.how.shared.clock
+        self._fetcher: F = self._fetchers() if fetcher is None else fetcher
+        self._clock = self._fetcher.how.shared.clock
 
     @property
     def url(self) -> str | None:
@@ -104,10 +108,27 @@ class BaseResult(Generic[F]):
         `api` is the origin of the API that made the image: if that is this machine, `from_dict` fetches from
         it too; images on another private host need `from_dict(data, client=...)`.
         """
-        return self._data.to_dict() | {"api": self._fetcher.site.url}
+        return self._data.to_dict() | {"api": self._fetcher.origins.url}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._data, self._fetcher)
+        """Pickled without the key and the connections: the copy fetches over connections of its own."""
+        from ..pickling import stored
+        from ._stored import fetching_state, image_state
+
+        fetching = fetching_state(self._fetcher.how, self._fetcher.origins)
+        return stored(self, {"image": image_state(self._data), "fetching": fetching})
+
+    @classmethod
+    def _restored(cls, state: Mapping[str, Any]) -> Self:
+        from ._stored import fetching_of, image_of
+
+        return cls(image_of(state["image"]), cls._fetchers(None, fetching_of(state["fetching"])))
+
+    def __copy__(self) -> Self:
+        return type(self)(self._data, self._fetcher)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()  # on the same connections; what it holds never changes
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BaseResult) and type(other) is type(self) and other._data == self._data
@@ -177,8 +198,7 @@ def data_from(data: object) -> tuple[ImageData, Fetching]:
             raise ValueError("'api' must be a text or null")
         # A stored text can be edited: it may name this machine, and no other private host.
         local = api is not None and is_loopback_name(origin_of(api)[1])
-        return ImageData.from_dict(data), Fetching(
-            site=Origins.of(api) if api is not None and local else Origins()
-        )
+        origins = Origins.of(api) if api is not None and local else Origins()
+        return ImageData.from_dict(data), Fetching(origins=origins)
     except (ValueError, OverflowError, OSError) as problem:
         raise InvalidRequestError(f"data is not what to_dict() gives: {problem}", field="data") from None

@@ -1,4 +1,4 @@
-"""From where an image may be fetched.
+"""From where an image may be fetched, and how patiently.
 
 An image URL comes out of an answer, so a hostile or careless host could point it at anything the caller's
 machine can reach. The rule: https, or http on loopback and the API's own origin; no credentials in the URL;
@@ -9,18 +9,37 @@ then the address is known, and there is no second look-up to race.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from .._http import is_loopback_name, is_private, literal_address, origin_of
+from .._http import Timeouts, is_loopback_name, is_private, literal_address, origin_of
 from .._secrets import shown_url
+from .._state import ClientState
 from ..errors import DownloadError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from .._image._data import ImageData
+    from .._secrets import Secret
+    from ..retry import RetryPolicy
+
 MAX_REDIRECTS = 3
+LARGEST_IMAGE = 256 * 1024 * 1024
+"""Bytes of one image; the largest known outputs are a tenth of it."""
+LONGEST = 300.0
+"""Seconds for one image, attempts and waits together, unless the retry policy has a deadline."""
+FETCH_TIMEOUTS = Timeouts(connect=10.0, read=60.0, write=60.0, pool=60.0)
+"""Seconds; images come from stores that answer at once."""
 
 
 class Origins(NamedTuple):
-    """Where the API is, as far as fetching is concerned. `api_private`: on a private address or loopback."""
+    """From where images may come: where the API is, and what it vouches for.
+
+    `api_private`: it is on a private address or loopback. `allowed`: hosts that may be on one, too.
+    """
 
     origin: tuple[str, str, int] = ("", "", 0)
     api_private: bool = False
@@ -78,14 +97,57 @@ class Origins(NamedTuple):
 
     @property
     def url(self) -> str | None:
-        """The API's origin as a text, from which `of` makes the site again; `None` if it is not known."""
+        """The API's origin as a text, from which `of` makes the origins again; `None` if it is not known."""
         scheme, host, port = self.origin
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" if host else None
 
     @classmethod
     def of(cls, base_url: str, allowed: tuple[str, ...] = ()) -> Origins:
-        """The site of an API."""
+        """Those of an API."""
         origin = origin_of(base_url)
         literal = literal_address(origin[1])
         private = is_loopback_name(origin[1]) or (literal is not None and is_private(literal))
         return cls(origin, private, tuple(host.lower() for host in allowed))
+
+
+class Fetching:
+    """How a client fetches images: plain values, and what its calls share. `key` is what the API's own origin
+    gets where the provider wants it.
+    """
+
+    __slots__ = ("key", "largest", "longest", "origins", "policy", "shared", "timeouts", "user_agent")
+
+    def __init__(
+        self,
+        *,
+        shared: ClientState | None = None,
+        policy: RetryPolicy | None = None,
+        origins: Origins | None = None,
+        key: tuple[str, Secret] | None = None,
+        timeouts: Timeouts | None = None,
+        user_agent: str = "dalle2",
+        largest: int = LARGEST_IMAGE,
+        longest: float = LONGEST,
+    ) -> None:
+        self.shared = ClientState() if shared is None else shared
+        self.policy = policy
+        self.origins = Origins() if origins is None else origins
+        self.key = key
+        self.timeouts = timeouts
+        self.user_agent = user_agent
+        self.largest = largest
+        self.longest = longest
+
+    def now(self) -> datetime:
+        """The corrected clock (aware, UTC)."""
+        return self.shared.clock.now(self.shared.now())
+
+    @contextmanager
+    def telling_of_loss(self, image: ImageData) -> Iterator[None]:
+        """Around a download: an image that did not come is reported."""
+        try:
+            yield
+        except DownloadError as error:
+            host = origin_of(image.url or "")[1]
+            self.shared.report("ImageLost", host=host, error=error, at=self.shared.now())
+            raise

@@ -52,5 +52,3 @@ def test_a_client_gives_the_kept_images_as_its_own() -> None:
             assert (await others[1].read())[:4] == b"\x89PNG"
 
     anyio.run(main)
-
-

@@ -137,31 +137,31 @@ def test_a_private_api_may_have_private_images(url: str) -> None:
 
 def test_plain_http_stays_on_loopback_and_the_own_origin() -> None:
     """A private API does not make plain http to other hosts right; the API's own origin is fine as it is."""
-    site = Origins.of("http://10.0.0.5:8080/v1")
-    site.check("http://10.0.0.5:8080/generated-images/a.png")
+    origins = Origins.of("http://10.0.0.5:8080/v1")
+    origins.check("http://10.0.0.5:8080/generated-images/a.png")
     for url in ("http://10.0.0.6/a.png", "http://10.0.0.5:8081/a.png", "http://images.example.com/a.png"):
         with pytest.raises(DownloadError, match="plain http"):
-            site.check(url)
+            origins.check(url)
 
 
 def test_a_provider_can_allow_a_private_host() -> None:
     """`Provider.image_hosts` names hosts that may be private; no other becomes so."""
-    site = Origins.of("https://api.openai.com/v1", ("10.0.0.7", "Images.LAN", "localhost"))
-    site.check("https://10.0.0.7/a.png")
-    site.check("https://localhost/a.png")
-    assert site.refuse("images.lan", "10.1.1.1") is None
-    assert site.refuse("other.lan", "10.1.1.1") is not None
+    origins = Origins.of("https://api.openai.com/v1", ("10.0.0.7", "Images.LAN", "localhost"))
+    origins.check("https://10.0.0.7/a.png")
+    origins.check("https://localhost/a.png")
+    assert origins.refuse("images.lan", "10.1.1.1") is None
+    assert origins.refuse("other.lan", "10.1.1.1") is not None
     with pytest.raises(DownloadError):
-        site.check("https://10.0.0.8/a.png")
+        origins.check("https://10.0.0.8/a.png")
 
 
 def test_where_the_api_turned_out_to_live_counts() -> None:
     """A public-looking API name that resolved to a private address makes private images fine."""
-    site = Origins.of("https://gateway.corp/v1")
-    assert not site.api_private
-    assert site.with_peer(None) is site
-    assert site.with_peer("93.184.216.34") is site
-    assert site.with_peer("10.0.0.1").api_private
+    origins = Origins.of("https://gateway.corp/v1")
+    assert not origins.api_private
+    assert origins.with_peer(None) is origins
+    assert origins.with_peer("93.184.216.34") is origins
+    assert origins.with_peer("10.0.0.1").api_private
     assert LOCAL_API.with_peer("10.0.0.1") is LOCAL_API
 
 
@@ -169,10 +169,10 @@ def test_where_the_api_turned_out_to_live_counts() -> None:
     "base_url", ["https://api.openai.com/v1", "http://127.0.0.1:8080/v1", "http://[::1]:80/v1"]
 )
 def test_a_site_can_be_told_by_its_origin(base_url: str) -> None:
-    """What travels with a result is one URL, from which the same site comes back."""
-    site = Origins.of(base_url)
-    assert site.url is not None
-    assert Origins.of(site.url) == site
+    """What travels with a result is one URL, from which the same value comes back."""
+    origins = Origins.of(base_url)
+    assert origins.url is not None
+    assert Origins.of(origins.url) == origins
     assert Origins().url is None
 
 

@@ -1,0 +1,82 @@
+"""Decides why an image does not come: expired, altered on its way, or plainly refused; and how that is told.
+
+The rule: a message says where the image was looked for and never shows a signature. It is loaded only when
+an image is lost.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from .._secrets import one_line, redact, shown_url
+from ..errors import DownloadError, ImageExpiredError
+from ._store_verdict import store_verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .._image._data import ImageData
+
+NEARLY = timedelta(seconds=2)
+
+
+def not_fetched(
+    image: ImageData, url: str, reason: str, detail: str, status: int | None = None
+) -> DownloadError:
+    """The error for an image that was looked for at `url` and is not fetched."""
+    return DownloadError(
+        f"The image was not fetched: {one_line(detail, 200)} ({shown_url(url)})",
+        reason=reason,
+        status_code=status,
+        url=image.url,
+    )
+
+
+def refusal(
+    image: ImageData, url: str, status: int, body: str, *, now: datetime, key: str | None
+) -> DownloadError:
+    """What an answer of `url` that will not become an image means; `now` is the corrected clock (aware, UTC).
+
+    The image's own expiry speaks for its own URL only, not for one that it was sent on to. `key` is what the
+    host was given, and may repeat.
+    """
+    verdict = store_verdict(status, body)
+    expires = image.expiry.at if url == image.url else None
+    late = expires is not None and image.expiry.source == "signature" and expires - NEARLY < now
+    if status in (403, 404, 410) and (verdict.kind == "expired" or (late and verdict.kind != "altered")):
+        return expired_error(image, now, verdict.at or expires, status)
+    if verdict.kind == "altered" or (verdict.kind == "rejected" and expires is not None):
+        detail = (
+            "the store does not accept its signature, which has not expired: the URL was changed on its "
+            "way (often by decoding or re-encoding it); use it byte for byte"
+        )
+        return not_fetched(image, url, "forged", detail, status)
+    said = one_line(redact(body, key=key), 80) if "<" not in body else "an HTML or XML page"
+    detail = f"the host answered HTTP {status}" + (f" ({said})" if said else "")
+    return not_fetched(image, url, "status", detail, status)
+
+
+def expired_error(
+    image: ImageData, now: datetime, at: datetime | None, status: int | None
+) -> ImageExpiredError:
+    """The error for a dead URL: when it died, and what to do about the next one."""
+    when = "" if at is None else f" at {at:%Y-%m-%d %H:%M:%S} UTC{_ago(now - at)}"
+    return ImageExpiredError(
+        f"The image's URL expired{when}; it cannot be fetched any more. Save images when they are made: "
+        "image.save(...), Client(download='eager') or response_format='b64_json' "
+        f"({shown_url(image.url or '')})",
+        expires_at=at,
+        status_code=status,
+        url=image.url,
+    )
+
+
+def _ago(passed: timedelta) -> str:
+    """How long ago, where our clock agrees that it is past."""
+    seconds = int(passed.total_seconds())
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            count = seconds // size
+            return f", {count} {name}{'s' if count > 1 else ''} ago"
+    return ""
