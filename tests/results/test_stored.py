@@ -98,9 +98,11 @@ def test_the_images_of_a_call_travel_with_what_was_said_of_them() -> None:
     """Request, usage, cost by the caller's own prices, and the changes that a successor asked for."""
     prices = dalle2.PriceTable(date(2026, 1, 1), {"dall-e-2": Price("x", {("", "256x256"): 0.5}, exact=True)})
     images = of_a_call(prices=prices)
-    images._data = images._data._replace(usage=dalle2.Usage(total_tokens=7))
-    images._adaptations = (dalle2.Adaptation("style", "vivid", None, "not taken"),)
-    images._data.scale = (256, 256)
+    images._data = images._data._replace(
+        usage=dalle2.Usage(total_tokens=7),
+        adaptations=(dalle2.Adaptation("style", "vivid", None, "not taken"),),
+        scale=(256, 256),
+    )
     packed = pickle.dumps(images)
     assert {name for name in modules(packed) if "._" in name} <= modules(pickle.dumps(images.request))
     for other in (pickle.loads(packed), copy.copy(images), copy.deepcopy(images)):
