@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ._calls._stream import FinalImage, PartialImage, StreamReader
     from ._image._data import ImageData
     from ._money import Budget, PriceTable
-    from ._requests import Request
     from ._requests._inputs import ImageSource
+    from ._requests._values import Request
     from ._session import Changes
     from ._transport._shared import AsyncHttpClient
     from ._wire._lists import ModelInfo, Moderation
@@ -54,6 +54,8 @@ class AsyncClient(BaseClient):
 
     Safe to share between tasks. Raises `ConfigurationError` for a client that cannot work.
     """
+
+    __module__ = "dalle2"
 
     def __init__(
         self,

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ._calls._stream import FinalImage, PartialImage, StreamReader
     from ._image._data import ImageData
     from ._money import Budget, PriceTable
-    from ._requests import Request
     from ._requests._inputs import ImageSource
+    from ._requests._values import Request
     from ._session import Changes
     from ._transport._shared import HttpClient
     from ._wire._lists import ModelInfo, Moderation
@@ -71,6 +71,8 @@ class Client(BaseClient):
 
     Safe to share between threads. Raises `ConfigurationError` for a client that cannot work.
     """
+
+    __module__ = "dalle2"
 
     def __init__(
         self,

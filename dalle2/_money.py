@@ -28,6 +28,8 @@ class Usage:
     Only models priced by tokens report it: an answer of dall-e-2 or dall-e-3 has none.
     """
 
+    __module__ = "dalle2"
+
     total_tokens: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -81,6 +83,8 @@ class PriceTable:
     Bring your own: `PriceTable.listed().with_prices({"gpt-image-2": Price("my contract", {...})},
     as_of=date(...))`.
     """
+
+    __module__ = "dalle2"
 
     as_of: date
     prices: Mapping[str, Price]
@@ -184,6 +188,8 @@ class Budget:
     none. Limit the images instead, or bring a `PriceTable` that knows the price. Raises
     `InvalidRequestError` for a limit that is none.
     """
+
+    __module__ = "dalle2"
 
     def __init__(self, max_images: int | None = None, max_usd: float | None = None) -> None:
         if max_images is None and max_usd is None:

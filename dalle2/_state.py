@@ -85,13 +85,14 @@ def _level(name: EventName) -> int:
 def _logger() -> logging.Logger | None:
     """The logger, once anybody imported `logging`: until then nobody can have asked for its lines."""
     global _log
-    module = sys.modules.get("logging")
-    if module is None:
+    if "logging" not in sys.modules:
         return None
+    import logging  # waits for another thread that is still at it; what is in `sys.modules` may be half made
+
     if _log is None:
-        _log = module.getLogger("dalle2")
+        _log = logging.getLogger("dalle2")
     if not _log.handlers:
-        _log.addHandler(module.NullHandler())
+        _log.addHandler(logging.NullHandler())
     return _log
 
 

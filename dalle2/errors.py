@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
-    from typing import Literal
+    from typing import Any, Literal, Self
 
     from ._types import KeptImage as KeptImage
 
@@ -63,14 +63,16 @@ class Dalle2Error(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by class, message and fields: keyword-only constructors do not survive the default way."""
-        return _rebuild, (type(self), self.args, self.__dict__.copy())
+        from .pickling import stored
 
+        return stored(self, {"args": self.args, "fields": self.__dict__.copy()})
 
-def _rebuild(cls: type[Dalle2Error], args: tuple[object, ...], fields: dict[str, object]) -> Dalle2Error:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(fields)
-    return error
+    @classmethod
+    def _restored(cls, state: Mapping[str, Any]) -> Self:
+        error = cls.__new__(cls)
+        error.args = state["args"]
+        error.__dict__.update(state["fields"])
+        return error
 
 
 class ConfigurationError(Dalle2Error):
@@ -200,7 +202,7 @@ class OutcomeUnknownError(APIError):
         self,
         message: str,
         *,
-        reason: Literal["timeout", "disconnected", "gateway", "unreadable", "cancelled"],
+        reason: Literal["timeout", "disconnected", "gateway", "unreadable", "cancelled"] = "disconnected",
         request: object = None,
         idempotency_key: str | None = None,
         sent_at: datetime | None = None,

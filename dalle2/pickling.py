@@ -21,10 +21,14 @@ VERSION = 1
 _HOMES = {
     "AsyncImageResult": "_results._awaited",
     "AsyncImages": "_results._awaited",
+    "EditRequest": "_requests._values",
+    "GenerateRequest": "_requests._values",
     "ImageResult": "_results._blocking",
     "Images": "_results._blocking",
+    "InputImage": "_requests._inputs",
+    "VariationRequest": "_requests._values",
 }
-"""Where each kind lives now. Its class makes a value from a state: `_restored(state)`."""
+"""Where each kind lives now, all others being errors. Its class makes a value: `_restored(state)`."""
 
 
 def restore(kind: Kind, version: int, state: State) -> object:
@@ -33,19 +37,21 @@ def restore(kind: Kind, version: int, state: State) -> object:
     `kind` is the public name of a class of this package, or a caller's class made from one. Raises
     `ValueError` for what a later version of this package has written.
     """
-    home = None if isinstance(kind, type) else _HOMES.get(kind)
-    if version > VERSION or (home is None and isinstance(kind, str)):
+    found = kind
+    if isinstance(kind, str):
+        home = _HOMES.get(kind, "errors")
+        found = getattr(import_module(f"{__package__}.{home}"), kind, kind)
+    if version > VERSION or isinstance(found, str):
         raise ValueError(
             f"this pickle holds {kind!r:.60} in version {version!r:.20}, written by a later dalle2; "
             f"this one reads up to version {VERSION}"
         )
-    found = kind if home is None else getattr(import_module(f"{__package__}.{home}"), str(kind))
-    made: object = found._restored(state)  # type: ignore[union-attr]
+    made: object = found._restored(state)  # type: ignore[attr-defined]
     return made
 
 
 def stored(value: object, state: State) -> tuple[object, tuple[Kind, int, State]]:
     """What `__reduce__` gives for a value that has this plain state."""
     own = type(value)
-    ours = own.__module__.partition(".")[0] == __package__ and own.__name__ in _HOMES
+    ours = own.__module__ in (__package__, f"{__package__}.errors")
     return restore, (own.__name__ if ours else own, VERSION, state)

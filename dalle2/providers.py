@@ -60,6 +60,18 @@ class Provider(NamedTuple):
         """Without what may hold a secret: headers, query, key."""
         return f"Provider(name={self.name!r}, base_url={self.base_url!r}, wire={self.wire!r})"
 
+    def replace(self, **changes: object) -> Provider:
+        """A copy with some fields changed: `provider.replace(base_url="https://...")`.
+
+        Raises `ConfigurationError` for a field that there is none of.
+        """
+        unknown = changes.keys() - set(self._fields)
+        if unknown:
+            raise ConfigurationError(
+                f"Provider has no field {', '.join(sorted(unknown))}: its fields are {', '.join(self._fields)}"
+            )
+        return self._replace(**changes)
+
     @classmethod
     def custom(cls, base_url: str, *, name: str = "custom") -> Provider:
         """Any OpenAI-compatible host; its key is read from `OPENAI_API_KEY`."""

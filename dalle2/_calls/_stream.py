@@ -42,6 +42,8 @@ _DOCUMENT = (b"{", b"[", b"<")
 class PartialImage(Generic[R]):
     """An image on its way, `index` counting from 0: it can be shown and saved like a final one."""
 
+    __module__ = "dalle2"
+
     index: int
     image: R
 
@@ -53,6 +55,8 @@ class PartialImage(Generic[R]):
 @attrs.frozen
 class FinalImage(Generic[R]):
     """A finished image. `usage` is its tokens, if the host tells them; `adaptations` as in `Images`."""
+
+    __module__ = "dalle2"
 
     image: R
     usage: Usage | None = None

@@ -16,6 +16,6 @@ def serve(
 
     The base URL is printed on a line of its own once the server is ready.
     """
-    from ..testing._server import run
+    from ..testing import run
 
     run(host, port, api_key)

@@ -26,7 +26,7 @@ from ..retry import RetryPolicy
 from ..settings import Settings, resolve
 
 if TYPE_CHECKING:
-    from .._requests import Request
+    from .._requests._values import Request
     from ..providers import Provider
 
 Status = Literal["ok", "note", "warning", "problem"]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..catalog import Operation
-    from . import Request
     from ._inputs import InputImage
+    from ._values import Request
 
 
 class Draft:

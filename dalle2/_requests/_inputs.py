@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias, cast
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, cast
 
 import attrs
 
@@ -19,6 +19,8 @@ from .._image._media import ImageFacts, facts, suffix_for
 from ..errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from PIL.Image import Image as PillowImage
 
     from ..catalog import FileLimits, Model
@@ -48,9 +50,20 @@ _FIX = "dalle2.prepare_image(...) makes a square RGBA PNG of the right size"
 class InputImage:
     """One input image: its bytes and what they are."""
 
+    __module__ = "dalle2"
+
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
     facts: ImageFacts
     field: str = "image"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ..pickling import stored
+
+        return stored(self, {"data": self.data, "facts": tuple(self.facts), "field": self.field})
+
+    @classmethod
+    def _restored(cls, state: Mapping[str, Any]) -> Self:
+        return cls(state["data"], ImageFacts(*state["facts"]), state["field"])
 
     @property
     def filename(self) -> str:
@@ -108,6 +121,9 @@ def read_input(source: ImageSource, field: str = "image") -> InputImage:
         f"it is {type(source).__name__}",
         field=field,
     )
+
+
+read_input.__module__ = "dalle2"
 
 
 def _read_file(path: str | os.PathLike[str], field: str) -> bytes:

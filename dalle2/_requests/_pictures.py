@@ -77,6 +77,9 @@ def prepare_image(
     return data
 
 
+prepare_image.__module__ = "dalle2"
+
+
 def mask_from_box(image: int | tuple[int, int] | PictureSource, box: tuple[int, int, int, int]) -> bytes:
     """A mask for an edit: a PNG, opaque but for the box (left, top, right, bottom), which gets repainted.
 
@@ -93,6 +96,9 @@ def mask_from_box(image: int | tuple[int, int] | PictureSource, box: tuple[int, 
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", b"".join(body) + packer.flush()) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+mask_from_box.__module__ = "dalle2"
 
 
 def scale_png(data: bytes, width: int, height: int) -> bytes:

@@ -20,7 +20,7 @@ from ._values import EditRequest, VariationRequest
 
 if TYPE_CHECKING:
     from .._image._data import ImageData
-    from . import Request
+    from ._values import Request
 
 VARIATION_PROMPT = (
     "Make a variation of this image: the same subject, style, palette and mood, in a new composition with "
@@ -34,6 +34,8 @@ _QUALITIES = {"hd": "high", "standard": "medium"}
 @attrs.frozen
 class Adaptation:
     """One change: the parameter, what was asked, what is sent instead (`None`: nothing), and why."""
+
+    __module__ = "dalle2"
 
     field: str
     asked: object
@@ -49,6 +51,8 @@ class Adaptation:
 @attrs.frozen
 class Adapted:
     """A request for a living model, the changes that led to it, and the size to scale to, if any."""
+
+    __module__ = "dalle2"
 
     request: Request
     adaptations: tuple[Adaptation, ...] = ()
@@ -143,6 +147,9 @@ def adapt(
         note("size", adapted.size, size, reason)
     adapted = attrs.evolve(adapted, model=successor, size=size)
     return Adapted(adapted, tuple(changes), scale)
+
+
+adapt.__module__ = "dalle2"
 
 
 def _taken(heir: catalog.Model | None, request: Request, name: str, value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -12,10 +12,11 @@ from ._inputs import InputImage, input_images
 from ._rules import check
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from .. import _types as t
     from .._money import PriceTable
     from ..catalog import Operation
-    from . import Request
 
 
 def _rule(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -42,6 +43,15 @@ class BaseRequest:
     extra_body: Mapping[str, object] | None = attrs.field(default=None, validator=_rule, repr=False)
 
     operation: ClassVar[Operation]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ..pickling import stored
+
+        return stored(self, attrs.asdict(self, recurse=False))
+
+    @classmethod
+    def _restored(cls, state: Mapping[str, Any]) -> Self:
+        return cls(**state)
 
     def estimate(self, *, prices: PriceTable | None = None) -> float | None:
         """What the call will cost in US dollars, by OpenAI's list prices or `prices`; `None` if not known.
@@ -80,6 +90,8 @@ def _short(prompt: str) -> str:
 class GenerateRequest(PromptedRequest):
     """`POST /images/generations`. Raises `InvalidRequestError` for a value that no model accepts."""
 
+    __module__ = "dalle2"
+
     prompt: str = attrs.field(validator=_rule, repr=_short)
     style: t.Style | None = attrs.field(default=None, validator=_rule)
 
@@ -89,6 +101,8 @@ class GenerateRequest(PromptedRequest):
 @attrs.frozen(kw_only=True)
 class EditRequest(PromptedRequest):
     """`POST /images/edits`: `image` is one image or several, `mask` marks by transparency what to repaint."""
+
+    __module__ = "dalle2"
 
     image: tuple[InputImage, ...] = attrs.field(converter=input_images)
     prompt: str = attrs.field(validator=_rule, repr=_short)
@@ -102,10 +116,15 @@ class EditRequest(PromptedRequest):
 class VariationRequest(BaseRequest):
     """`POST /images/variations`: `image` is one image."""
 
+    __module__ = "dalle2"
+
     image: tuple[InputImage, ...] = attrs.field(converter=input_images)
 
     operation: ClassVar[Operation] = "vary"
 
+
+Request: TypeAlias = GenerateRequest | EditRequest | VariationRequest
+"""What `send` takes."""
 
 KINDS: Mapping[str, type[Any]] = {
     "generate": GenerateRequest,

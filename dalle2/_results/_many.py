@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from .._image._data import ImagesData
     from .._money import Usage
-    from .._requests import Request
     from .._requests._successor import Adaptation
+    from .._requests._values import Request
     from ._one import BaseResult
 
 R = TypeVar("R", bound="BaseResult[Any]")

@@ -27,6 +27,8 @@ class Moderation:
     prompt.
     """
 
+    __module__ = "dalle2"
+
     flagged: bool
     categories: Mapping[str, bool]
     scores: Mapping[str, float] = attrs.field(factory=dict, repr=False)
@@ -42,6 +44,8 @@ class Moderation:
 @attrs.frozen
 class ModelInfo:
     """One row of a host's live list. `shutdown_date` is the first day without the model, or `None`."""
+
+    __module__ = "dalle2"
 
     id: str
     created: datetime | None = None

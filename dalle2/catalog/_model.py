@@ -24,6 +24,9 @@ class FileLimits(NamedTuple):
     square: bool = False
 
 
+FileLimits.__module__ = "dalle2.catalog"
+
+
 class Price(NamedTuple):
     """List prices in US dollars.
 
@@ -37,6 +40,9 @@ class Price(NamedTuple):
     per_image: Mapping[tuple[str, str], float] = {}
     exact: bool = False
     per_million: tuple[float, float, float] | None = None
+
+
+Price.__module__ = "dalle2.catalog"
 
 
 class Model(NamedTuple):
@@ -76,3 +82,6 @@ class Model(NamedTuple):
         """How many images one call of `operation` may ask for."""
         allowed = self.parameters.get(operation, {}).get("n")
         return allowed if isinstance(allowed, range) else range(1, 2)
+
+
+Model.__module__ = "dalle2.catalog"

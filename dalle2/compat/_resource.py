@@ -105,6 +105,8 @@ class ImageObject(_Fields):
 class ImagesResponse(_Fields):
     """An answer, as the official SDK gives it: `created` is Unix seconds."""
 
+    __module__ = "dalle2.compat"
+
     created: int
     data: list[ImageObject]
     usage: Usage | None = None
@@ -143,6 +145,8 @@ def _bare(image: Any) -> Any:
 class Images:
     """`client.images`."""
 
+    __module__ = "dalle2.compat"
+
     def __init__(self, client: Client) -> None:
         self._client = client
 
@@ -174,6 +178,8 @@ class Images:
 
 class AsyncImages:
     """`client.images`, awaited."""
+
+    __module__ = "dalle2.compat"
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from ._app import Emulator
     from ._clock import Clock
     from ._exchange import BilledRequest, EmulatedRequest, EmulatedResponse
+    from ._foreground import run
     from ._safety import TRIGGERS
-    from ._server import Serving, run
+    from ._server import Serving
     from .embedded import embedded_base_url
 else:
     _HOMES = {
@@ -25,7 +26,7 @@ else:
         "Serving": "_server",
         "TRIGGERS": "_safety",
         "embedded_base_url": "embedded",
-        "run": "_server",
+        "run": "_foreground",
     }
 
     def __getattr__(name):

@@ -49,6 +49,8 @@ class Emulator:
     never treats two requests with one idempotency key as one: the key is recorded, and both are billed.
     """
 
+    __module__ = "dalle2.testing"
+
     def __init__(
         self,
         *,

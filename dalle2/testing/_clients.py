@@ -17,21 +17,21 @@ from ._exchange import EmulatedRequest, EmulatedResponse, Loss
 from ._server import cut
 
 if TYPE_CHECKING:
-    from ._app import Emulator
+    from ._exchange import Answers
 
 
-def make_client(emulator: Emulator) -> httpx.Client:
+def make_client(emulator: Answers) -> httpx.Client:
     """A blocking client on the emulator."""
     return httpx.Client(transport=_Transport(emulator))
 
 
-def make_async_client(emulator: Emulator) -> httpx.AsyncClient:
+def make_async_client(emulator: Answers) -> httpx.AsyncClient:
     """An awaited client on the emulator."""
     return httpx.AsyncClient(transport=_AsyncTransport(emulator))
 
 
 class _Transport(httpx.BaseTransport):
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Answers) -> None:
         self._emulator = emulator
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -42,7 +42,7 @@ class _Transport(httpx.BaseTransport):
 
 
 class _AsyncTransport(httpx.AsyncBaseTransport):
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Answers) -> None:
         self._emulator = emulator
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 class Clock:
     """Real time plus an offset; safe to use from several threads."""
 
+    __module__ = "dalle2.testing"
+
     def __init__(self) -> None:
         self._offset = 0.0
         self._lock = threading.Lock()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import attrs
 
@@ -19,6 +19,8 @@ Cause = Literal["disconnect", "timeout"]
 @attrs.frozen
 class EmulatedRequest:
     """One HTTP request as the emulator sees it; also the record kept in `Emulator.requests`."""
+
+    __module__ = "dalle2.testing"
 
     method: str
     origin: str
@@ -52,6 +54,8 @@ class Loss:
 class EmulatedResponse:
     """One answer: `chunks` instead of `body` is sent piece by piece."""
 
+    __module__ = "dalle2.testing"
+
     status: int
     headers: dict[str, str] = attrs.field(factory=dict)
     body: bytes = attrs.field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
@@ -62,6 +66,8 @@ class EmulatedResponse:
 @attrs.frozen
 class BilledRequest:
     """One request that the emulator carried out, whether or not its answer arrived."""
+
+    __module__ = "dalle2.testing"
 
     prompt: str
     """Empty for a variation."""
@@ -81,3 +87,14 @@ def json_response(
     """An answer with a JSON body, laid out as the vendor does: indented, and `&` escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False).replace("&", "\\u0026") + "\n"
     return EmulatedResponse(status, {"Content-Type": "application/json", **(headers or {})}, text.encode())
+
+
+class Answers(Protocol):
+    """What an emulator is for those who carry its answers."""
+
+    @property
+    def persona(self) -> str:
+        """The host that it imitates."""
+
+    def handle(self, request: EmulatedRequest) -> EmulatedResponse:
+        """The answer to one request."""

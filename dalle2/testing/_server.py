@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import select
-import signal
 import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ._exchange import EmulatedRequest, EmulatedResponse, Loss
 
 if TYPE_CHECKING:
-    from ._app import Emulator
+    from ._exchange import Answers
 
 
 class Serving:
     """A running server; made by `Emulator.serve`, used as a context manager or with `start` and `close`."""
 
-    def __init__(self, emulator: Emulator, host: str, port: int) -> None:
+    __module__ = "dalle2.testing"
+
+    def __init__(self, emulator: Answers, host: str, port: int) -> None:
         self._emulator = emulator
         self._address = (host, port)
         self._server: _Server | None = None
@@ -86,7 +87,7 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, emulator: Emulator, address: tuple[str, int]) -> None:
+    def __init__(self, emulator: Answers, address: tuple[str, int]) -> None:
         self.emulator = emulator
         self.stopping = threading.Event()
         self._connections: dict[threading.Thread, socket.socket] = {}
@@ -210,27 +211,3 @@ def cut(response: EmulatedResponse) -> Iterator[bytes]:
             left -= len(part)
             if left == 0:
                 return
-
-
-def run(host: str = "127.0.0.1", port: int = 8000, api_key: str = "sk-test") -> None:
-    """Serve until SIGTERM or SIGINT, then return; prints the base URL on a line of its own once it is
-    ready.
-
-    For the main thread of a program. `OSError` if the port is taken. Only the last thousand requests and
-    images are remembered, so that it can run for days.
-    """
-    from ._app import Emulator
-
-    stop = threading.Event()
-
-    def end(signum: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with Emulator(api_key=api_key, keep=1000).serve(host, port) as server:
-            print(server.base_url, flush=True)
-            stop.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

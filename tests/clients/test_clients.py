@@ -656,3 +656,32 @@ def test_images_tell_what_the_host_called_the_request(server: FaultServer) -> No
     server.then(forever=catalogue.body_of(200, answer, x_request_id="req_7"))
     with dalle2.Client(KEY, base_url=server.origin) as client:
         assert client.generate("a fox").request_id == "req_7"
+
+
+def test_the_first_calls_of_many_threads_find_logging_whole() -> None:
+    """In a fresh process eight threads call at once while `logging` is being imported; none meets half of it."""
+    code = (
+        "import sys, threading, time\n"
+        "assert 'logging' not in sys.modules\n"
+        "import importlib.machinery as m\n"
+        "class Slow(m.SourceFileLoader):\n"
+        "    def exec_module(self, module):\n"
+        "        time.sleep(0.1); super().exec_module(module)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name != 'logging': return None\n"
+        "        spec = m.PathFinder.find_spec(name, path)\n"
+        "        spec.loader = Slow(spec.loader.name, spec.loader.path); return spec\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from dalle2._state import Reporter\n"
+        "failed = []\n"
+        "def look():\n"
+        "    try: Reporter().wanted('AttemptStarted')\n"
+        "    except BaseException as error: failed.append(error)\n"
+        "first = threading.Thread(target=__import__, args=('logging',)); first.start()\n"
+        "while 'logging' not in sys.modules: time.sleep(0.001)\n"
+        "threads = [threading.Thread(target=look) for _ in range(8)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]; first.join()\n"
+        "assert failed == [], failed\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from dalle2.testing import Emulator
-from dalle2.testing import _server as server_module
+from dalle2.testing import _foreground as foreground
 
 KEY = {"Authorization": "Bearer sk-test"}
 BODY = {"model": "dall-e-2", "prompt": "a fox", "size": "256x256"}
@@ -260,7 +260,7 @@ def test_run_gives_the_signals_back(monkeypatch, capsys):
     """After `run`, the handlers are those from before."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(
-        server_module, "print", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM), raising=False
+        foreground, "print", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM), raising=False
     )
-    server_module.run(port=0)
+    foreground.run(port=0)
     assert signal.getsignal(signal.SIGTERM) is before
