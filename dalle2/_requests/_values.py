@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import attrs
 
@@ -42,12 +42,17 @@ class BaseRequest:
 
     operation: ClassVar[Operation]
 
+    @overload
+    def estimate(self, *, prices: PriceTable | None = None) -> float | None: ...
+    @overload
+    def estimate(self, *, prices: PriceTable | None = None, rough: bool) -> Estimate | None: ...
     def estimate(self, *, prices: PriceTable | None = None, rough: bool = False) -> Estimate | None:
         """What the call will cost in US dollars, by OpenAI's list prices or `prices`; `None` if not known.
 
-        With `rough`, where no list price is known, what such images were reported to cost: by model, quality
-        and size, `estimate.rough` is then true. `estimate.source` says where the price stands. A request
-        without a model is taken as one for dall-e-2; `extra_body` counts as it is sent.
+        With `rough`, where no list price is known, it is what such images were reported to cost, by model,
+        quality and size. The amount is an `Estimate`: `.rough` tells which of the two it is, `.source` where
+        the price stands. A request without a model is taken as one for dall-e-2; `extra_body` counts as it is
+        sent.
         """
         from .._money import PRICES, estimate_of
 
