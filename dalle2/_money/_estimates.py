@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 
 from ..catalog import MODELS, Price, parse_size
+from ..catalog._model import shown
+from ..errors import InvalidRequestError
 from ._prices import PRICES, Estimate, PriceTable, by_image, rounded
 
 MOST_IMAGES = 10**9
@@ -80,7 +82,12 @@ def _rough(model: str, price: Price, size: str | None, quality: str | None) -> E
 def estimate_of(
     operation: str, values: Mapping[str, object], *, prices: PriceTable = PRICES, rough: bool = False
 ) -> Estimate | None:
-    """The estimate of a call by what is sent: the body's names and values, `extra_body` included."""
+    """The estimate of a call by what is sent: the body's names and values, `extra_body` included.
+
+    Raises `InvalidRequestError` for prices that are no `PriceTable`.
+    """
+    if not isinstance(prices, PriceTable):
+        raise InvalidRequestError(f"prices must be a PriceTable, not {shown(prices)}", field="prices")
     return estimate(
         operation,
         text(values.get("model")) or "dall-e-2",

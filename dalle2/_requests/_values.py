@@ -57,7 +57,7 @@ class BaseRequest:
         from .._money import PRICES, estimate_of
 
         values = parameters(self) | dict(self.extra_body or {})
-        return estimate_of(self.operation, values, prices=prices or PRICES, rough=rough)
+        return estimate_of(self.operation, values, prices=PRICES if prices is None else prices, rough=rough)
 
 
 @attrs.frozen(kw_only=True, init=False, repr=False, eq=False)
