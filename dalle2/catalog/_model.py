@@ -45,11 +45,12 @@ def dollars(value: object, field: str) -> float:
 def shown(value: object) -> str:
     """A value that was given, for a message: short, and never an error of its own."""
     if isinstance(value, int) and abs(value) >= 10**30:
-        return f"an integer of about {int(math.log10(abs(value))) + 1} digits"
+        return f"<integer of about {int(math.log10(abs(value))) + 1} digits>"
     try:
-        return f"{value!r:.40}"
+        text = repr(value)
     except Exception:  # whatever the caller's own `repr` does
         return f"a {type(value).__name__}"
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 class _Prices(NamedTuple):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,3 +210,27 @@ def test_any_n_is_a_count(n: object) -> None:
     count = images_asked(n)
     assert type(count) is int
     assert 1 <= count <= 10**9
+
+
+def test_the_page_tells_the_prices_of_the_catalogue() -> None:
+    """Each figure of the table in `docs/money.md` is the rough price; its first-party models are those."""
+    page = (Path(__file__).parents[2] / "docs" / "money.md").read_text(encoding="utf-8")
+    head, _, *rows = re.findall(r"^\|(.*)\|$", page, re.MULTILINE)
+    levels = [cell.strip() for cell in head.split("|")[1:]]
+    told = {}
+    for names, *cells in (row.split("|") for row in rows):
+        known = dict(zip(levels, (cell.strip() for cell in cells), strict=True))
+        for name in re.findall("`(.+?)`", names):
+            told[name] = {level: usd for level, usd in known.items() if usd}
+    expected = {
+        name: {
+            level: in_words(round(estimate("generate", name, quality=level, rough=True) or 0, 3))
+            for level in model.tokens.by_quality
+        }
+        for name, model in MODELS.items()
+        if model.tokens is not None and model.snapshot_of is None
+    }
+    assert told == expected
+    (sentence,) = re.findall(r"^First-party are those of (.*)\.$", page, re.MULTILINE)
+    first = [name for name, price in PRICES.prices.items() if price.first_party]
+    assert sorted(re.findall("`(.+?)`", sentence)) == sorted(first)
