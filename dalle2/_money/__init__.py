@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ._budget import Budget as Budget
 from ._budget import Reservation as Reservation
+from ._costs import Charge as Charge
 from ._costs import Usage as Usage
 from ._costs import cost as cost
 from ._costs import cost_of as cost_of

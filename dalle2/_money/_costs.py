@@ -1,17 +1,17 @@
-"""What a call did cost: by its images, or by the tokens that its answer tells."""
+"""What a call did cost: by its images, or by the tokens that its answer tells; and its charge to a budget."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
 from ..catalog import Price
 from ..catalog._model import shown
 from ..errors import InvalidRequestError
-from ._estimates import text
-from ._prices import PRICES, PriceTable, by_image, rounded
+from ._estimates import estimate_of, images_asked, text
+from ._prices import PRICES, Estimate, PriceTable, by_image, rounded
 
 _MOST_TOKENS = 10**12  # no answer has as many; a larger count is none
 
@@ -102,37 +102,52 @@ def cost(
     return by_image(price, n, size, quality) if price.exact else _by_usage(price, usage)
 
 
-class Answer(Protocol):
-    """What an answer says that its cost depends on: `ImagesData` and `Images` do."""
-
-    @property
-    def model(self) -> str:
-        """The model that was asked."""
-
-    @property
-    def usage(self) -> object:
-        """A `Usage`, the JSON of one, or nothing."""
-
-    @property
-    def extra(self) -> Mapping[str, object]:
-        """What the answer says beside its images."""
-
-
 def cost_of(
-    answer: Answer, made: int, values: Mapping[str, object], *, prices: PriceTable = PRICES
+    sent: Mapping[str, object],
+    made: int,
+    usage: object = None,
+    told: Mapping[str, object] | None = None,
+    *,
+    prices: PriceTable = PRICES,
 ) -> float | None:
-    """What an answer did cost: by the number of images `made`, and by what it says of itself before what was
-    asked for (`values`: the body as it was sent). Never raises for what a host sends.
+    """What an answer did cost: the number of images `made`, by what was `sent` (names and values of the body,
+    `model` among them) where the answer has not `told` otherwise. `usage` is a `Usage`, the JSON of one, or
+    nothing. Never raises for what a host sends.
     """
-    told = answer.usage
+    told = told or {}
     return cost(
-        answer.model,
-        told if isinstance(told, Usage) else Usage.from_json(told),
+        text(sent.get("model")) or "dall-e-2",
+        usage if isinstance(usage, Usage) else Usage.from_json(usage),
         n=made,
-        size=text(answer.extra.get("size")) or text(values.get("size")),
-        quality=text(answer.extra.get("quality")) or text(values.get("quality")),
+        size=text(told.get("size")) or text(sent.get("size")),
+        quality=text(told.get("quality")) or text(sent.get("quality")),
         prices=prices,
     )
+
+
+@attrs.frozen
+class Charge:
+    """What one call is counted at in a budget: how many images are asked for and their estimate, and once its
+    answer is there what that did cost.
+    """
+
+    sent: Mapping[str, object]
+    images: int
+    usd: Estimate | None
+    prices: PriceTable
+
+    @classmethod
+    def of(cls, operation: str, sent: Mapping[str, object], prices: PriceTable | None = None) -> Charge:
+        """The charge of a call by what is sent; roughly where no list price is known."""
+        table = PRICES if prices is None else prices
+        images = images_asked(sent.get("n"))
+        return cls(sent, images, estimate_of(operation, sent, prices=table, rough=True), table)
+
+    def billed(
+        self, made: int, usage: object = None, told: Mapping[str, object] | None = None
+    ) -> float | None:
+        """What was billed for the images `made`, or `None` if that is not known (see `cost_of`)."""
+        return cost_of(self.sent, made, usage, told, prices=self.prices)
 
 
 def _by_usage(price: Price, usage: Usage | None) -> float | None:

@@ -107,10 +107,10 @@ class BaseImages(Sequence[R], Generic[R]):
         """
         from .._money import PRICES, cost_of
 
-        request = self.request
+        request, data = self.request, self._data
         sent: dict[str, object] = {"size": request.size, "quality": getattr(request, "quality", None)}
-        sent |= request.extra_body or {}
-        return cost_of(self._data, len(self), sent, prices=self._data.prices or PRICES)
+        sent |= {**(request.extra_body or {}), "model": data.model}
+        return cost_of(sent, len(self), data.usage, data.extra, prices=data.prices or PRICES)
 
     @property
     def created(self) -> datetime:

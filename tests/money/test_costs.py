@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dalle2._money import PRICES, PriceTable, Usage, cost, cost_of
+from dalle2._money import PRICES, Budget, Charge, PriceTable, Usage, cost, cost_of
 from dalle2.catalog import MODELS, Price
 from dalle2.errors import InvalidRequestError
 
@@ -132,34 +131,48 @@ def test_a_cost_that_is_not_known_is_none(model: str, usage: Usage | None) -> No
     assert cost(model, usage, n=1, size="1024x1024", quality="low") is None
 
 
-def answer(usage: object = None, **extra: object) -> SimpleNamespace:
-    """What an answer says of its cost."""
-    return SimpleNamespace(model=extra.pop("model", "dall-e-2"), usage=usage, extra=extra)
-
-
 def test_what_was_made_is_what_is_billed() -> None:
     """Ten images cost ten, whatever was asked; size and quality are the answer's own before what was sent."""
-    sent = {"n": 1, "size": "256x256"}
-    assert cost_of(answer(), 10, sent) == 0.16
-    assert cost_of(answer(size="1024x1024"), 10, sent) == 0.2
-    assert cost_of(answer(size=9), 1, sent) == 0.016
-    assert cost_of(answer(), 1, {"size": ["odd"], "quality": 3}) == 0.02
-    assert cost_of(answer(model="dall-e-3", quality="hd"), 1, {"quality": "standard"}) == 0.08
-    assert cost_of(answer(model="dall-e-3"), 1, {"quality": "hd"}, prices=PRICES) == 0.08
+    sent = {"model": "dall-e-2", "n": 1, "size": "256x256"}
+    assert cost_of(sent, 10) == 0.16
+    assert cost_of(sent, 10, None, {"size": "1024x1024"}) == 0.2
+    assert cost_of(sent, 1, None, {"size": 9}) == 0.016
+    assert cost_of({"size": ["odd"], "quality": 3}, 1) == 0.02
+    assert cost_of({"model": "dall-e-3", "quality": "standard"}, 1, None, {"quality": "hd"}) == 0.08
+    assert cost_of({"model": "dall-e-3", "quality": "hd"}, 1, prices=PRICES) == 0.08
 
 
 def test_usage_bills_as_json_and_as_a_value() -> None:
     """The usage of an answer may have been read or not."""
-    expected = cost("gpt-image-2", Usage.from_json(BODY), n=1)
-    assert cost_of(answer(BODY, model="gpt-image-2"), 1, {}) == expected
-    assert cost_of(answer(Usage.from_json(BODY), model="gpt-image-2"), 1, {}) == expected
+    usage = Usage.from_json(BODY)
+    expected = cost("gpt-image-2", usage, n=1)
+    assert (
+        cost_of({"model": "gpt-image-2"}, 1, BODY) == cost_of({"model": "gpt-image-2"}, 1, usage) == expected
+    )
+
+
+def test_a_charge_is_what_a_budget_counts() -> None:
+    """Asked and estimated by what is sent, billed by what was made; a rough price is four times put aside."""
+    charge = Charge.of("generate", {"model": "dall-e-2", "n": "3", "size": "256x256"})
+    assert (charge.images, charge.usd, charge.billed(10)) == (3, 0.048, 0.16)
+    newer = {"model": "gpt-image-2.5-flare", "n": 2.0, "quality": "low", "size": "1024x1024"}
+    charge = Charge.of("generate", newer)
+    budget = Budget(max_usd=1)
+    held = budget.reserve(charge.images, charge.usd)
+    assert (budget.spent_images, budget.spent_usd) == (2, pytest.approx(8 * 0.00588))
+    budget.settle(held, 2, charge.billed(2, BODY))
+    assert budget.spent_usd == pytest.approx((40 * 5 + 10 * 8 + 1056 * 30) / 1e6)
+    mine = PRICES.with_prices({"x": Price("me", {("", "1024x1024"): 0.5}, exact=True)}, as_of=PRICES.as_of)
+    charge = Charge.of("generate", {"model": "x"}, mine)
+    assert (charge.images, charge.usd, charge.billed(2)) == (1, 0.5, 1.0)
+    assert Charge.of("generate", {"model": "unheard-of"}).usd is None
 
 
 @given(JSON, st.integers(0, 10**9), st.dictionaries(st.sampled_from(["size", "quality", "n"]), JSON))
 def test_a_bill_never_raises_for_what_a_host_sends(usage: object, made: int, said: dict[str, object]) -> None:
     """After the payment nothing that came may become an error: the bill is an amount or unknown."""
     for model in [*MODELS, "unheard-of"]:
-        usd = cost_of(answer(usage, **{**said, "model": model}), made, said)
+        usd = cost_of({**said, "model": model}, made, usage, said)
         assert usd is None or 0 <= usd <= 1e12
 
 
