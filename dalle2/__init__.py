@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._calls._stream import PartialImage as PartialImage
     from ._client import Client as Client
     from ._money import Budget as Budget
+    from ._money import Estimate as Estimate
     from ._money import PriceTable as PriceTable
     from ._money import Usage as Usage
     from ._requests._inputs import InputImage as InputImage
@@ -89,6 +90,7 @@ else:
         "DecodeError": "errors",
         "DownloadError": "errors",
         "EditRequest": "_requests._values",
+        "Estimate": "_money",
         "FinalImage": "_calls._stream",
         "GenerateRequest": "_requests._values",
         "ImageExpiredError": "errors",
@@ -163,6 +165,7 @@ __all__ = [  # noqa: RUF022, sorted as sorted() does
     "DecodeError",
     "DownloadError",
     "EditRequest",
+    "Estimate",
     "FinalImage",
     "GenerateRequest",
     "ImageExpiredError",

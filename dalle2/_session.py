@@ -19,7 +19,7 @@ from ._image._data import ImageData, ImagesData
 from ._results import BaseResult
 from ._results._origins import Fetching, Origins
 from ._state import ClientState, Reporter
-from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_policy, timeouts_of
+from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_money, check_policy, timeouts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,6 +68,8 @@ class Session:
             from .testing.embedded import embedded_base_url
 
             settings = settings.changed(base_url=embedded_base_url())
+        if budget is not None:
+            check_money("budget", budget, "Budget")
         session = cls(settings, ClientState(Reporter(listener)), budget)
         if settings.successor is not None:
             session._check_successor(settings.successor)

@@ -65,12 +65,12 @@ class Provider(NamedTuple):
 
         Raises `ConfigurationError` for a field that there is none of.
         """
-        unknown = changes.keys() - set(self._fields)
+        unknown = ", ".join(sorted(changes.keys() - set(self._fields)))
         if unknown:
             raise ConfigurationError(
-                f"Provider has no field {', '.join(sorted(unknown))}: its fields are {', '.join(self._fields)}"
+                f"Provider has no field {unknown}: its fields are {', '.join(self._fields)}"
             )
-        return self._replace(**changes)
+        return Provider(**(self._asdict() | changes))
 
     @classmethod
     def custom(cls, base_url: str, *, name: str = "custom") -> Provider:

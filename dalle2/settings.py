@@ -123,6 +123,8 @@ class Settings:
         _check_one_of("download", download, "eager")
         if retry is not None:
             check_policy(retry)
+        if prices is not None:
+            check_money("prices", prices, "PriceTable")
         self.host = urlsplit(base_url).netloc
         """The API's host, for messages."""
         known = self.origin[1]
@@ -159,6 +161,14 @@ def check_policy(value: object) -> None:
 
     if not isinstance(value, RetryPolicy):
         raise ConfigurationError(f"retry must be a RetryPolicy; it is {value!r:.40}")
+
+
+def check_money(name: str, value: object, kind: Literal["Budget", "PriceTable"]) -> None:
+    """Raises `ConfigurationError` for what is no limit or table: a bill is computed after the payment."""
+    from . import _money
+
+    if not isinstance(value, getattr(_money, kind)):
+        raise ConfigurationError(f"{name} must be a {kind}; it is {type(value).__name__}")
 
 
 def policy_of(retry: RetryPolicy | None) -> RetryPolicy:

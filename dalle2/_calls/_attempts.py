@@ -66,8 +66,9 @@ class Attempts(Generic[T]):
 
     def reserve(self) -> None:
         """Take the next attempt into account. Raises `BudgetExceededError`: nothing was sent then."""
-        if self._budget is not None:
-            self._held = self._budget.reserve(self.call.context.images, self.call.context.usd)
+        charge = self.call.context.charge
+        if self._budget is not None and charge is not None:
+            self._held = self._budget.reserve(charge.images, charge.usd)
 
     def _release(self) -> None:
         if self._budget is not None and self._held is not None:
@@ -126,21 +127,20 @@ class Attempts(Generic[T]):
         """The value of an answer. Raises the error that it stands for."""
         self._state.clock.observe(response.headers.get("date"), response.at)
         self.value = value = self.call.decode(response, self.call.context)
-        self._settled(len(value.images) if isinstance(value, ImagesData) else 0, response.headers)
+        self.succeeded(value if isinstance(value, ImagesData) else None, response.headers)
         return value
 
-    def streamed(self, images: int, headers: Mapping[str, str]) -> None:
-        """A streamed answer came to its end."""
-        self._settled(images, headers)
-
-    def _settled(self, images: int, headers: Mapping[str, str]) -> None:
+    def succeeded(self, data: ImagesData | None, headers: Mapping[str, str]) -> None:
+        """The answer is there, whole: what it did cost is settled, and told."""
         self._departure = None
-        context = self.call.context
-        if self._budget is not None and self._held is not None:
-            self._budget.settle(self._held, context.images, context.usd)
-        if self._state.report.wanted("CallSucceeded"):
-            usd = context.usd if context.billable else None
-            self._tell("CallSucceeded", images=images, usd=usd, request_id=request_id(headers))
+        charge, made = self.call.context.charge, 0 if data is None else len(data.images)
+        usd: float | None = None
+        if charge is not None and self.call.context.billable:
+            billed = None if data is None else charge.billed(made, data.usage, data.extra)
+            usd = billed if billed is not None or charge.usd is None or charge.usd.rough else charge.usd
+            if self._budget is not None and self._held is not None and data is not None:
+                self._budget.settle(self._held, made, billed)
+        self._tell("CallSucceeded", images=made, usd=usd, request_id=request_id(headers))
 
     def broken(self, error: e.Dalle2Error) -> e.Dalle2Error:
         """The error of a streamed answer that broke off: it was sent and begun, so it is never repeated."""

@@ -153,14 +153,14 @@ def _ending(
         raise attempts.broken(error) from None
     except GeneratorExit:
         if reader.complete:  # the caller has what it wanted
-            attempts.streamed(reader.finals, answer.headers)
+            attempts.succeeded(reader.data(), answer.headers)
         raise
     except Exception as problem:
         raise attempts.unforeseen(problem) from None
     except BaseException as interrupt:
-        attempts.value = reader.data()
+        attempts.value = reader.data(partials=True)
         if reader.complete:
-            attempts.streamed(reader.finals, answer.headers)
+            attempts.succeeded(reader.data(), answer.headers)
         else:
             _note_interrupt(interrupt, attempts)
         raise
@@ -168,7 +168,7 @@ def _ending(
         failure = None
     if failure is not None and not reader.complete:
         raise attempts.broken(reader.lost(failure))
-    attempts.streamed(reader.finals, answer.headers)
+    attempts.succeeded(reader.data(), answer.headers)
 
 
 async def sleep(seconds: float) -> None:

@@ -18,6 +18,7 @@ from ._outcome import Call, accept, context_of
 
 if TYPE_CHECKING:
     from .._http import Form, HttpResponse
+    from .._money import Charge
     from .._requests._draft import Draft
     from .._state import ClientState
     from .._wire._context import Context
@@ -70,8 +71,6 @@ def paid_call(
 
         route = request.operation
         body = encode_form(values, request.images, request.mask)
-    count = values.get("n")
-    count = count if isinstance(count, int) and count > 0 else 1
     context = context_of(
         settings, state, request.operation, model, request, again=options.again, idempotency_key=key
     )
@@ -84,9 +83,7 @@ def paid_call(
             extra=options.extra_headers,
             accept="text/event-stream" if stream else "application/json",
         ),
-        context._replace(
-            images=count, usd=_estimate(settings, request, model, count, values) if priced else None
-        ),
+        context._replace(charge=_charge(settings, request, values) if priced else None),
         decode_images,
         lane=f"{settings.base_url} {model}",
     )
@@ -125,20 +122,11 @@ def _text(values: Mapping[str, object], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _estimate(
-    settings: Settings, request: Draft, model: str, count: int, values: Mapping[str, object]
-) -> float | None:
-    """What the call will cost, by what is sent."""
-    from .._money import PRICES, estimate
+def _charge(settings: Settings, request: Draft, values: Mapping[str, object]) -> Charge:
+    """What the call is counted at, by what is sent."""
+    from .._money import Charge
 
-    return estimate(
-        request.operation,
-        model,
-        n=count,
-        size=_text(values, "size"),
-        quality=_text(values, "quality"),
-        prices=settings.prices or PRICES,
-    )
+    return Charge.of(request.operation, values, settings.prices)
 
 
 def responses_values(request: Draft, values: Mapping[str, object]) -> dict[str, object]:

@@ -84,6 +84,7 @@ class StreamReader:
         self._ended = False
         self._finals: list[ImageData] = []
         self._partials: list[ImageData] = []  # of the images that are still on their way
+        self._usages: list[Usage | None] = []  # of the finished ones
         self.received = 0
 
     def begin(self, response: HttpResponse) -> None:
@@ -96,18 +97,13 @@ class StreamReader:
         return self._response
 
     @property
-    def finals(self) -> int:
-        """How many finished images came."""
-        return len(self._finals)
-
-    @property
     def complete(self) -> bool:
         """Whether all the images that were asked for came."""
-        return self.finals >= self._plan.request.n
+        return len(self._finals) >= self._plan.request.n
 
-    def data(self) -> ImagesData | None:
-        """What has come so far, partial images included, as one answer; `None` if nothing has."""
-        images = (*self._finals, *self._partials)
+    def data(self, *, partials: bool = False) -> ImagesData | None:
+        """The images that came (the unfinished ones too, if wanted) as one answer; `None` if none came."""
+        images = (*self._finals, *(self._partials if partials else ()))
         if not images:
             return None
         return ImagesData(
@@ -115,7 +111,7 @@ class StreamReader:
             created=images[0].created,
             model=self._context.model,
             request_id=request_id(self._head.headers),
-            usage=None,
+            usage=Usage.total(self._usages),
             request=self._context.request,
             extra={},
         )
@@ -179,6 +175,7 @@ class StreamReader:
             self._finals.append(image)
             self._partials.clear()
             usage = Usage.from_json(plain(fields.get("usage")))
+            self._usages.append(usage)
             yield FinalImage(image, usage, self._plan.adaptations)
         else:
             self._partials.append(image)
@@ -204,8 +201,9 @@ class StreamReader:
             raise self._early("unreadable", f"the images are made in the background, as task {task}")
         self._finals = [fitted(image, self._plan.scale) for image in answer.images]
         usage = Usage.from_json(answer.usage)
+        self._usages = [usage]
         for number, image in enumerate(self._finals, 1):
-            yield FinalImage(image, usage if number == self.finals else None, self._plan.adaptations)
+            yield FinalImage(image, usage if number == len(self._finals) else None, self._plan.adaptations)
 
     def lost(self, failure: Failure) -> e.Dalle2Error:
         """The error for a stream that broke off."""

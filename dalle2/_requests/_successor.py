@@ -8,7 +8,7 @@ variations) is made from what they can: a larger image scaled down, bytes, an ed
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -77,15 +77,23 @@ def check_successor(name: str, today: date, models: Mapping[str, catalog.Model])
 
 
 def adapt(
-    request: Request, successor: str, *, today: date, models: Mapping[str, catalog.Model] = catalog.MODELS
+    request: Request,
+    successor: str,
+    *,
+    today: date | None = None,
+    models: Mapping[str, catalog.Model] | None = None,
 ) -> Adapted:
     """What `request` becomes on `successor`, without sending it.
 
     A request for a model that lives on comes back unchanged.
-    `successor` is a model, or `"auto"` for the one that `Client(successor="auto")` takes on the day `today`.
-    A request without a model is taken as one for dall-e-2. Raises `ConfigurationError` for a successor that
-    is retired itself.
+    `successor` is a model, or `"auto"` for the one that `Client(successor="auto")` takes on the day `today`
+    (UTC; unsaid, the present one), at the best quality that costs about as little as dall-e-2 did. A request
+    without a model is taken as one for dall-e-2. `models` are those to choose from (unsaid, the catalogue).
+    Raises `ConfigurationError` for a successor that is retired itself.
     """
+    today = datetime.now(UTC).date() if today is None else today
+    models = catalog.MODELS if models is None else models
+    chosen = successor == "auto"
     successor = check_successor(successor, today, models)
     model = request.model or "dall-e-2"
     known = catalog.find(model, models=models)
@@ -127,16 +135,22 @@ def adapt(
             f"{successor} always answers with the image itself",
         )
         adapted = attrs.evolve(adapted, response_format=None)
-    for name in ("style", "quality", "input_fidelity"):
-        value = getattr(adapted, name, None)
-        if value is not None and not _taken(heir, adapted, name, value):
-            sent = _QUALITIES.get(value) if name == "quality" else None
-            note(name, value, sent, f"{successor} does not know it")
-            change: dict[str, Any] = {name: sent}
-            adapted = attrs.evolve(adapted, **change)
     size, scale = adapted.size, None
     if size is not None or model.startswith("dall-e"):
         size, scale = _size(size or "1024x1024", heir)
+    for name in ("style", "quality", "input_fidelity"):
+        value = getattr(adapted, name, None)
+        sent: str | None = None
+        reason = f"{successor} does not know it"
+        if name == "quality" and chosen and heir is not None and _leaves_quality(adapted, heir):
+            sent, reason = _thrifty(heir, model, size, adapted.size or "1024x1024")
+        elif value is None or _taken(heir, adapted, name, value):
+            continue
+        elif name == "quality":
+            sent = _QUALITIES.get(value)
+        note(name, value, sent, reason)
+        change: dict[str, Any] = {name: sent}
+        adapted = attrs.evolve(adapted, **change)
     if size != adapted.size:
         reason = f"the size that {model} made unasked"
         if scale is not None:
@@ -150,6 +164,38 @@ def adapt(
 
 
 adapt.__module__ = "dalle2"
+
+
+def _leaves_quality(request: Request, heir: catalog.Model) -> bool:
+    """Whether the caller leaves the quality to us: names none, or the one that only DALL·E had."""
+    taken = "quality" in heir.parameters.get(request.operation, {})
+    open_to_us = getattr(request, "quality", None) in (None, "standard")
+    return taken and open_to_us and "quality" not in (request.extra_body or {})
+
+
+def _thrifty(heir: catalog.Model, model: str, size: str | None, asked: str) -> tuple[str, str]:
+    """The best quality whose rough price at the size sent is at most dall-e-2's at the size `asked`, and why.
+
+    Where dall-e-2 made no such size, what `model` cost there counts, else the dearest of dall-e-2. Where no
+    price of the heir is known, or none is as low, it is the first: the cheapest.
+    """
+    from .._money import estimate, in_words
+
+    allowed = heir.parameters["generate"]["quality"] or ("low",)
+    levels = [str(level) for level in allowed if level != "auto"]
+    prices = [estimate("generate", heir.name, size=size, quality=level, rough=True) for level in levels]
+    compared = [("dall-e-2", asked), (model, asked), ("dall-e-2", None)]
+    old, ceiling = next(
+        (name, usd) for name, of in compared if (usd := estimate("generate", name, size=of)) is not None
+    )
+    best, price = levels[0], prices[0]
+    for level, known in zip(levels, prices, strict=True):
+        if known is not None and known <= ceiling:
+            best, price = level, known
+    if price is None:
+        return best, f"what an image of {heir.name} costs is not known, and this is the cheapest"
+    words = "the best that costs no more" if price <= ceiling else "the cheapest, but it costs more"
+    return best, f"{words} than {old} did ({in_words(price)} an image against {in_words(ceiling)})"
 
 
 def _taken(heir: catalog.Model | None, request: Request, name: str, value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, overload
 
 import attrs
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .. import _types as t
-    from .._money import PriceTable
+    from .._money import Estimate, PriceTable
     from ..catalog import Operation
 
 
@@ -53,21 +53,22 @@ class BaseRequest:
     def _restored(cls, state: Mapping[str, Any]) -> Self:
         return cls(**state)
 
-    def estimate(self, *, prices: PriceTable | None = None) -> float | None:
+    @overload
+    def estimate(self, *, prices: PriceTable | None = None) -> float | None: ...
+    @overload
+    def estimate(self, *, prices: PriceTable | None = None, rough: bool) -> Estimate | None: ...
+    def estimate(self, *, prices: PriceTable | None = None, rough: bool = False) -> Estimate | None:
         """What the call will cost in US dollars, by OpenAI's list prices or `prices`; `None` if not known.
 
-        A request without a model is taken as one for dall-e-2.
+        With `rough`, where no list price is known, it is what such images were reported to cost, by model,
+        quality and size. The amount is an `Estimate`: `.rough` tells which of the two it is, `.source` where
+        the price stands. A request without a model is taken as one for dall-e-2; `extra_body` counts as it is
+        sent.
         """
-        from .._money import PRICES, estimate
+        from .._money import PRICES, estimate_of
 
-        return estimate(
-            self.operation,
-            self.model or "dall-e-2",
-            n=self.n,
-            size=self.size,
-            quality=getattr(self, "quality", None),
-            prices=PRICES if prices is None else prices,
-        )
+        values = parameters(self) | dict(self.extra_body or {})
+        return estimate_of(self.operation, values, prices=PRICES if prices is None else prices, rough=rough)
 
 
 @attrs.frozen(kw_only=True, init=False, repr=False, eq=False)
@@ -137,7 +138,7 @@ _NOT_PARAMETERS = frozenset({"image", "mask", "extra_body"})
 _names: dict[type, tuple[str, ...]] = {}
 
 
-def parameters(request: Request) -> dict[str, object]:
+def parameters(request: BaseRequest) -> dict[str, object]:
     """The parameters that the caller set, by the names they travel under; images and `extra_body` apart."""
     kind = type(request)
     names = _names.get(kind)

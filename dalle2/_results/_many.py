@@ -105,19 +105,12 @@ class BaseImages(Sequence[R], Generic[R]):
         """What the call cost in US dollars at OpenAI's list price (or `Client(prices=...)`): by image, or by
         usage; `None` where that is not known.
         """
-        from .._money import PRICES, cost
+        from .._money import PRICES, cost_of
 
-        request = self.request
-        size = self._data.extra.get("size") or request.size
-        quality = self._data.extra.get("quality") or getattr(request, "quality", None)
-        return cost(
-            self.model,
-            self.usage,
-            n=len(self),
-            size=size if isinstance(size, str) else None,
-            quality=quality if isinstance(quality, str) else None,
-            prices=self._data.prices or PRICES,
-        )
+        request, data = self.request, self._data
+        sent: dict[str, object] = {"size": request.size, "quality": getattr(request, "quality", None)}
+        sent |= {**(request.extra_body or {}), "model": data.model}
+        return cost_of(sent, len(self), data.usage, data.extra, prices=data.prices or PRICES)
 
     @property
     def created(self) -> datetime:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._secrets import Secret, one_line
 
 if TYPE_CHECKING:
+    from .._money import Charge
     from .._requests._draft import Draft
 
 _ID_IN_MESSAGE = "(?i)" r"request[ _-]id[:=]?\s{0,9}((?=[\w-]{0,99}\d)[\w-]{8,100})"
@@ -29,7 +30,7 @@ class Context(NamedTuple):
     """Who was asked for what: the one value that readers of answers and tellers of errors look at.
 
     - `request`: what was sent; `again`: what the caller sends after a lost answer, if that is another.
-    - `images`, `usd`: how many are asked for, and their price if it is known.
+    - `charge`: what it is counted at in a budget, if anybody counts.
     - `retired`, `successor`: what is known of the model's end; `openai_like`: whether unsigned URLs live an
       hour.
     - `started`: a task was begun by an earlier answer, so that no failure can say that nothing was.
@@ -46,8 +47,7 @@ class Context(NamedTuple):
     again: Draft | None = None
     idempotency_key: str | None = None
     paid: bool = True
-    images: int = 0
-    usd: float | None = None
+    charge: Charge | None = None
     openai_like: bool = False
     retired: bool = False
     successor: str | None = None

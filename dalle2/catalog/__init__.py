@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from ._check import check, models_taking
 from ._life import default_successor, find, retired, retiring_within, successor_of, with_dates
-from ._model import Allowed, FileLimits, Model, Operation, Price
+from ._model import Allowed, FileLimits, Model, Operation, OutputTokens, Price
 from ._models import AS_OF, MODELS
 from ._sizes import covering_size, is_legal_size, nearest_size, parse_size
 
@@ -27,6 +27,7 @@ __all__ = [
     "FileLimits",
     "Model",
     "Operation",
+    "OutputTokens",
     "Price",
     "check",
     "covering_size",

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast, get_args
 
 from ..errors import InvalidRequestError
-from ._model import Model, Operation
+from ._model import Model, Operation, shown
 from ._models import MODELS
 from ._sizes import broken_rules, is_legal_size, nearest_size, parse_size
 
@@ -104,7 +104,7 @@ def _check_size(model: Model, value: object) -> None:
     listed = _either(model.sizes)
     if not model.free_sizes:
         raise InvalidRequestError(
-            f"size {_shown(value)} is not one that {model.name} makes: use {listed}",
+            f"size {shown(value)} is not one that {model.name} makes: use {listed}",
             field="size",
             allowed=model.sizes,
         )
@@ -115,7 +115,7 @@ def _check_size(model: Model, value: object) -> None:
     else:
         reason = f"breaks a rule of {model.name}: {'; '.join(broken_rules(*edges))}"
         way = f"the nearest legal size is {nearest_size(*edges)}"
-    raise InvalidRequestError(f"size {_shown(value)} {reason}: {way}", field="size", allowed=model.sizes)
+    raise InvalidRequestError(f"size {shown(value)} {reason}: {way}", field="size", allowed=model.sizes)
 
 
 def _check_count(model: Model, value: object) -> None:
@@ -135,14 +135,14 @@ def _check_value(
         low, high = allowed[0], allowed[-1]
         span = f"{low} only" if low == high else f"an integer from {low} to {high}"
         raise InvalidRequestError(
-            f"{name} {_shown(value)} is not possible: {model.name} takes {span}", field=name, allowed=allowed
+            f"{name} {shown(value)} is not possible: {model.name} takes {span}", field=name, allowed=allowed
         )
     if any(value == one and type(value) is type(one) for one in allowed):
         return
     others = models_taking(name, operation, value) if isinstance(value, str) else ()
-    more = f" ({_shown(value)} is known to {', '.join(others)})" if others else ""
+    more = f" ({shown(value)} is known to {', '.join(others)})" if others else ""
     raise InvalidRequestError(
-        f"{name} {_shown(value)} is not possible: {model.name} takes {_either(allowed)}{more}",
+        f"{name} {shown(value)} is not possible: {model.name} takes {_either(allowed)}{more}",
         field=name,
         allowed=allowed,
     )
@@ -152,14 +152,14 @@ def _check_together(model: Model, values: Mapping[str, object]) -> None:
     form = values.get("output_format") or model.output_formats[0]
     if values.get("background") == "transparent" and form not in ("png", "webp", "gif", "svg"):
         raise InvalidRequestError(
-            f"background 'transparent' needs output_format png or webp, not {_shown(form)}",
+            f"background 'transparent' needs output_format png or webp, not {shown(form)}",
             field="background",
             allowed=("opaque", "auto"),
         )
     compression = values.get("output_compression")
     if compression not in (None, 100) and form not in ("jpeg", "webp"):
         raise InvalidRequestError(
-            f"output_compression works with output_format jpeg or webp, not {_shown(form)}: "
+            f"output_compression works with output_format jpeg or webp, not {shown(form)}: "
             "set one of these, or leave it out",
             field="output_compression",
         )
@@ -168,8 +168,3 @@ def _check_together(model: Model, values: Mapping[str, object]) -> None:
 def _either(values: Sequence[object]) -> str:
     words = [str(value) for value in values]
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."

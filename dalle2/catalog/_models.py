@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 
-from ._model import Allowed, FileLimits, Model, Operation, Price
+from ._model import Allowed, FileLimits, Model, Operation, OutputTokens, Price
 
 AS_OF = date(2026, 11, 20)
 """The day on which all of this was last compared with its sources."""
@@ -105,6 +105,8 @@ _GPT_2_6 = _gpt(
 _SQUARES = ("256x256", "512x512", "1024x1024")
 _GPT_SIZES = ("1024x1024", "1536x1024", "1024x1536", "auto")
 
+# The vendor's own pages of the two tell no price any more: these were copied from https://openai.com/pricing
+# in December 2023.
 _DALLE2_PRICE = Price(
     "https://github.com/kevinhermawan/Canvas/blob/main/model-info.json",
     {("", "256x256"): 0.016, ("", "512x512"): 0.018, ("", "1024x1024"): 0.020},
@@ -135,22 +137,49 @@ def _levels(square: str, tall: str, wide: str) -> dict[tuple[str, str], float]:
 
 
 _GPT_1_PRICE = Price(
-    _PAGES + "gpt-image-1",
+    "https://developers.openai.com/ja-JP/api/docs/models/gpt-image-1",
     _levels("0.011 0.042 0.167", "0.016 0.063 0.25", "0.016 0.063 0.25"),
     per_million=(5.0, 10.0, 40.0),
+    first_party=True,
 )
 _MINI_PRICE = Price(
-    _PAGES + "gpt-image-1-mini",
+    "https://developers.openai.com/de-DE/api/docs/models/gpt-image-1-mini",
     _levels("0.005 0.011 0.036", "0.006 0.015 0.052", "0.006 0.015 0.052"),
     per_million=(2.0, 2.5, 8.0),
+    first_party=True,
 )
 _GPT_1_5_PRICE = Price(  # its token prices were not found
     "https://runware.ai/docs/models/openai-gpt-image-1-5.md",
     _levels("0.009 0.034 0.133", "0.013 0.051 0.200", "0.013 0.050 0.199"),
 )
 # One price for 2, 2.5 and 2.6, by tokens only: what an image comes to is told by no list, only by a
-# calculator.
-_TOKEN_PRICE = Price("https://docs.apiyi.com/en/news/gpt-image-2-5-launch.md", per_million=(5.0, 8.0, 30.0))
+# calculator. The vendor's own page was readable for one of them.
+_TOKENS_AT = (5.0, 8.0, 30.0)
+_GPT_2_PRICE = Price("https://fal.ai/models/openai/gpt-image-2/llms.txt", per_million=_TOKENS_AT)
+_GPT_2_5_PRICE = Price("https://apidog.com/blog/gpt-image-2-5-api/", per_million=_TOKENS_AT)
+_GPT_2_6_PRICE = Price(
+    "https://developers.openai.com/de-DE/api/docs/models/gpt-image-2.6-sunburst",
+    per_million=_TOKENS_AT,
+    first_party=True,
+)
+_FLARE_2_6_PRICE = Price(
+    "https://docs.laozhang.ai/en/announcements/gpt-image-2-6-2026-11.md", per_million=_TOKENS_AT
+)
+
+# What an image of 1024x1024 takes, as third parties report it: rough, and only used where that is said.
+_GPT_2_TOKENS = OutputTokens(  # from $0.006, $0.053 and $0.211 an image
+    "https://ezkit.app/ai-image/gpt-image-2/fal", {"low": 200, "medium": 1770, "high": 7030}
+)
+# Counted on Flare; Sunburst costs the same an image (https://wavespeed.ai/zh-CN/gpt-image-2-5-api).
+_GPT_2_5_TOKENS = OutputTokens(
+    "https://raw.githubusercontent.com/sanand0/blog/main/posts/2026/quality-levels-of-gpt-image-2.5-flare.md",
+    {"low": 196, "medium": 439, "high": 1756, "xhigh": 3122, "max": 7024},
+)
+# "Three to four times the tokens of 2.5" for low and medium, the same from high up: the dearer of the two.
+_GPT_2_6_TOKENS = OutputTokens(
+    "https://docs.laozhang.ai/en/api-capabilities/gpt-image-2-6",
+    {"low": 784, "medium": 1756, "high": 1756, "xhigh": 3122, "max": 7024},
+)
 
 # The advice of the vendor's pages is `gpt-image-2.5-sunburst` or `-flare`. Flare is the quick one, nearest
 # to what dall-e-2 and the mini model were used for; Sunburst is the careful one.
@@ -162,6 +191,7 @@ def _gpt_model(
     name: str,
     parameters: Mapping[Operation, Mapping[str, Allowed]],
     price: Price | None = None,
+    tokens: OutputTokens | None = None,
     *,
     free_sizes: bool = True,
     retired_on: date | None = None,
@@ -179,6 +209,7 @@ def _gpt_model(
         price=price,
         retired_on=retired_on,
         successor=successor,
+        tokens=tokens,
     )
 
 
@@ -220,11 +251,11 @@ _BASE = (
         "gpt-image-1.5", _GPT_1_5, _GPT_1_5_PRICE, free_sizes=False, retired_on=_DECEMBER, successor=_SUNBURST
     ),
     _gpt_model("chatgpt-image-latest", _GPT_1_5, free_sizes=False, retired_on=_DECEMBER, successor=_SUNBURST),
-    _gpt_model("gpt-image-2", _GPT_2, _TOKEN_PRICE),
-    _gpt_model(_SUNBURST, _GPT_2_5, _TOKEN_PRICE),
-    _gpt_model(_FLARE, _GPT_2_5, _TOKEN_PRICE),
-    _gpt_model("gpt-image-2.6-sunburst", _GPT_2_6, _TOKEN_PRICE),
-    _gpt_model("gpt-image-2.6-flare", _GPT_2_6, _TOKEN_PRICE),
+    _gpt_model("gpt-image-2", _GPT_2, _GPT_2_PRICE, _GPT_2_TOKENS),
+    _gpt_model(_SUNBURST, _GPT_2_5, _GPT_2_5_PRICE, _GPT_2_5_TOKENS),
+    _gpt_model(_FLARE, _GPT_2_5, _GPT_2_5_PRICE, _GPT_2_5_TOKENS),
+    _gpt_model("gpt-image-2.6-sunburst", _GPT_2_6, _GPT_2_6_PRICE, _GPT_2_6_TOKENS),
+    _gpt_model("gpt-image-2.6-flare", _GPT_2_6, _FLARE_2_6_PRICE, _GPT_2_6_TOKENS),
 )
 _SNAPSHOTS = {
     "gpt-image-1.5": "2025-12-16",

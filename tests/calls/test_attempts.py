@@ -19,6 +19,7 @@ from dalle2._calls._attempts import LARGEST_ANSWER, Attempts
 from dalle2._calls._loop import _repeated, _repeated_async
 from dalle2._calls._outcome import Call
 from dalle2._http import Failure, HttpRequest, HttpResponse, Timeouts, TransportError
+from dalle2._money import PRICES, Charge, Estimate
 from dalle2._state import ClientState, RateLimits, Reporter, utc_now
 from dalle2._wire._body import JsonBody
 from dalle2._wire._context import Context
@@ -102,8 +103,7 @@ def make_run(
         model="dall-e-2",
         idempotency_key="key-1",
         paid=paid,
-        images=images,
-        usd=0.04,
+        charge=Charge({"model": "dall-e-2", "n": images}, images, Estimate(0.04), PRICES),
     )
     request = HttpRequest("POST", "https://h.example/v1")
     call = Call(request, context, lambda response, context: ["one", "two"], lane)
@@ -228,7 +228,7 @@ def test_a_streamed_answer_tells_its_end(fake: Fake) -> None:
     """Its end, or how it broke; a break is never repeated."""
     run = make_run(fake)
     run.start(TIMEOUTS)
-    run.streamed(1, {"x-request-id": "req_2"})
+    run.succeeded(None, {"x-request-id": "req_2"})
     unknown = errors.OutcomeUnknownError("cut", reason="disconnected")
     assert run.broken(unknown) is unknown
     assert unknown.sent_at == START

@@ -44,22 +44,52 @@ def test_a_call_that_would_pass_the_budget_is_not_sent() -> None:
 def test_a_call_whose_price_is_not_known_needs_another_limit() -> None:
     """A limit in dollars that could not be kept is told before sending; one in images works always."""
     emulator = Emulator()
-    with client_of(emulator, model="gpt-image-2") as plain:
-        with (
-            dalle2.Client(
-                "sk-test", http_client=emulator.client(), budget=dalle2.Budget(max_usd=9)
-            ) as client,
-            pytest.raises(dalle2.BudgetExceededError, match="not known"),
-        ):
-            client.generate("a corgi", model="gpt-image-2")
-        assert emulator.requests == []
-        assert plain.generate("a corgi").cost is not None
+    with (
+        client_of(emulator, budget=dalle2.Budget(max_usd=9)) as client,
+        pytest.raises(dalle2.BudgetExceededError, match="not known, not even roughly"),
+    ):
+        client.generate("a corgi", model="somebody-elses-model")
+    assert emulator.requests == []
     budget = dalle2.Budget(max_images=1)
     with client_of(emulator, budget=budget, model="gpt-image-2") as client:
         client.generate("a corgi")
         with pytest.raises(dalle2.BudgetExceededError):
             client.generate("a corgi")
-    assert budget.unpriced_images == 1
+
+
+def test_a_rough_price_is_reserved_four_times_and_settled_by_usage() -> None:
+    """Where no list price is known a call puts aside four times the rough one, until its answer tells."""
+    emulator = Emulator()
+    budget = dalle2.Budget(max_usd=9)
+    with client_of(emulator, budget=budget) as client:
+        images = client.generate("a corgi", model="gpt-image-2.5-flare", quality="low", size="1024x1024")
+        assert images.cost is not None
+        assert budget.spent_usd == pytest.approx(images.cost)
+        rough = images.request.estimate(rough=True)
+        assert rough is not None
+        emulator.lose_next()
+        with pytest.raises(dalle2.OutcomeUnknownError):
+            client.send(images.request)
+        assert budget.spent_usd == pytest.approx(images.cost + 4 * rough)
+
+
+def test_a_host_that_makes_more_than_was_asked_is_settled_for_what_it_made(host: Any) -> None:
+    """Ten images for a request of one count as ten."""
+    host.say({"created": 1724527201, "data": [{"url": f"https://h.example/{n}.png"} for n in range(10)]})
+    budget = dalle2.Budget(max_images=100, max_usd=9)
+    with dalle2.Client("sk-test", base_url=host.base_url, budget=budget) as client:
+        client.generate("a corgi", size="256x256")
+    assert (budget.spent_images, budget.spent_usd) == (10, 0.16)
+
+
+@pytest.mark.parametrize("n", [10, 10.0, "10"])
+def test_what_extra_body_asks_for_is_counted(n: object) -> None:
+    """`extra_body` wins, in whatever form it writes the number: the budget counts what a host may read."""
+    budget = dalle2.Budget(max_images=9)
+    emulator = Emulator()
+    with client_of(emulator, budget=budget) as client, pytest.raises(dalle2.BudgetExceededError, match="10"):
+        client.generate("a corgi", extra_body={"n": n})
+    assert emulator.requests == []
 
 
 def test_an_unknown_outcome_is_spent() -> None:

@@ -125,7 +125,7 @@ def test_a_successor_streams_at_the_size_asked_for() -> None:
         with Image.open(io.BytesIO(event.image.read())) as picture:
             assert picture.size == (256, 256)
     assert isinstance(found[-1], dalle2.FinalImage)
-    assert [change.field for change in found[-1].adaptations] == ["model", "size"]
+    assert [change.field for change in found[-1].adaptations] == ["model", "quality", "size"]
 
 
 def test_the_prompt_is_moderated_first() -> None:

@@ -382,3 +382,22 @@ def test_the_typed_vocabularies_name_what_the_catalogue_knows() -> None:
         literal, open_end = get_args(alias)
         assert known[name] <= set(get_args(literal)), name
         assert open_end is str
+
+
+class Rude:
+    """A value whose own `repr` fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("rude")
+
+
+ODD: list[object] = [10**5000, -(10**5000), [10**5000], Rude(), "1" * 9000, float("nan"), b"x" * 99]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+def test_a_refusal_can_be_said_of_any_value(odd: object) -> None:
+    """What was given is shown in short, or named by its kind: a message is never an error of its own."""
+    for name in ("n", "size", "response_format"):
+        error = refusal("generate", "dall-e-2", **{name: odd})
+        assert error.field == name
+        assert len(str(error)) < 200

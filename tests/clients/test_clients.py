@@ -659,7 +659,7 @@ def test_images_tell_what_the_host_called_the_request(server: FaultServer) -> No
 
 
 def test_the_first_calls_of_many_threads_find_logging_whole() -> None:
-    """In a fresh process eight threads call at once while `logging` is being imported; none meets half of it."""
+    """Eight threads call at once while another imports `logging`: none meets half of it."""
     code = (
         "import sys, threading, time\n"
         "assert 'logging' not in sys.modules\n"

@@ -171,9 +171,7 @@ def test_a_pickle_names_no_private_module() -> None:
     """Results, requests and errors can be read after any rearrangement of the rooms."""
     client = dalle2.Client("sk-test", http_client=Emulator().client())
     images = client.generate("a fox", n=2, size="256x256")
-    edit = dalle2.EditRequest(
-        image=dalle2.read_input(dalle2.mask_from_box(16, (0, 0, 8, 8))), prompt="a fox"
-    )
+    edit = dalle2.EditRequest(image=dalle2.read_input(dalle2.mask_from_box(16, (0, 0, 8, 8))), prompt="a fox")
     unknown = dalle2.OutcomeUnknownError("lost", request=edit, images=list(images))
     policy = dalle2.RetryPolicy(initial=0)
     values = [images, images[0], images.request, edit, edit.image[0], unknown, policy, dalle2.Usage(1)]

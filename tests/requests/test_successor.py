@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import io
 import json
 import sys
@@ -27,6 +28,7 @@ from dalle2.settings import resolve
 from dalle2.testing import Emulator
 
 AFTER = date(2026, 6, 1)
+NOVEMBER = date(2026, 11, 20)
 FLARE = "gpt-image-2.5-flare"
 PLAIN = dalle2.prepare_image(dalle2.mask_from_box(64, (0, 0, 1, 1)), fill="red")
 MASK = dalle2.mask_from_box(64, (0, 0, 32, 32))
@@ -92,7 +94,7 @@ def test_generate_keeps_the_contract(emulator: Emulator, tmp_path: Path, size: s
     body = sent(emulator)
     assert (body["model"], body["n"], body["user"]) == (FLARE, 2, "u-1")
     assert "response_format" not in body
-    expected = ["model", "response_format"] + (["size"] if edge < 816 else [])
+    expected = ["model", "response_format", "quality"] + (["size"] if edge < 816 else [])
     assert fields(images) == expected
     assert images.model == FLARE
 
@@ -130,7 +132,7 @@ def test_an_edit_keeps_its_mask_and_options(emulator: Emulator) -> None:
         assert [size_of(image.read()) for image in images] == [(256, 256)] * 2
     (billed,) = emulator.billed
     assert (billed.operation, billed.n, billed.size) == ("edit", 2, "816x816")
-    assert fields(images) == ["model", "response_format", "size"]
+    assert fields(images) == ["model", "response_format", "quality", "size"]
     assert b'name="mask"' in emulator.requests[-1].body
     assert b'name="user"' in emulator.requests[-1].body
     assert b"response_format" not in emulator.requests[-1].body
@@ -153,7 +155,7 @@ def test_the_transparency_of_another_format_is_no_mask(emulator: Emulator) -> No
     Image.new("RGBA", (64, 64), (1, 2, 3, 0)).save(buffer, "WEBP", lossless=True)
     with client_of(emulator, successor="auto") as client:
         images = client.edit(buffer.getvalue(), "a hat")
-    assert fields(images) == ["model", "size"]
+    assert fields(images) == ["model", "quality", "size"]
 
 
 def test_a_variation_becomes_an_edit_with_a_stated_prompt(emulator: Emulator) -> None:
@@ -163,7 +165,7 @@ def test_a_variation_becomes_an_edit_with_a_stated_prompt(emulator: Emulator) ->
         assert [size_of(image.read()) for image in images] == [(512, 512)] * 2
     (billed,) = emulator.billed
     assert (billed.operation, billed.prompt, billed.n) == ("edit", VARIATION_PROMPT, 2)
-    assert fields(images) == ["model", "operation", "response_format", "size"]
+    assert fields(images) == ["model", "operation", "response_format", "quality", "size"]
     assert VARIATION_PROMPT in str(images.adaptations[1])
 
 
@@ -218,6 +220,101 @@ def test_options_of_dalle3_find_their_successor(
     request = dalle2.GenerateRequest(prompt="a corgi", model="dall-e-3", **given)
     adapted = dalle2.adapt(request, successor, today=AFTER).request
     assert {name: getattr(adapted, name) for name in expected} == expected
+
+
+BEST, DEAR = "the best that costs no more", "the cheapest, but it costs more"
+
+
+@pytest.mark.parametrize(
+    ("given", "quality", "reason"),
+    [
+        ({}, "medium", f"{BEST} than dall-e-2 did (about $0.013 an image against $0.02)"),
+        ({"size": "512x512"}, "medium", f"{BEST} than dall-e-2 did (about $0.0084 an image against $0.018)"),
+        (
+            {"quality": "standard"},
+            "medium",
+            f"{BEST} than dall-e-2 did (about $0.013 an image against $0.02)",
+        ),
+        (
+            {"size": "1792x1024", "model": "dall-e-3"},
+            "medium",
+            f"{BEST} than dall-e-3 did (about $0.023 an image against $0.08)",
+        ),
+        ({"size": "2048x2048"}, "low", f"{DEAR} than dall-e-2 did (about $0.024 an image against $0.02)"),
+        (
+            {"model": "gpt-image-1"},
+            "medium",
+            f"{BEST} than dall-e-2 did (about $0.013 an image against $0.02)",
+        ),
+    ],
+)
+def test_auto_sends_the_best_quality_for_the_money(given: dict[str, Any], quality: str, reason: str) -> None:
+    """Where the caller names none, or the one that only DALL·E had: said with both prices."""
+    adapted = dalle2.adapt(dalle2.GenerateRequest(prompt="a corgi", **given), "auto", today=NOVEMBER)
+    assert (adapted.request.model, getattr(adapted.request, "quality", None)) == (FLARE, quality)
+    told = [(change.asked, change.reason) for change in adapted.adaptations if change.field == "quality"]
+    assert told == [(given.get("quality"), reason)]
+
+
+@pytest.mark.parametrize(
+    ("given", "quality"),
+    [
+        ({"quality": "low"}, "low"),
+        ({"quality": "auto"}, "auto"),
+        ({"quality": "hd"}, "high"),
+        ({"extra_body": {"quality": "max"}}, None),
+        ({"extra_body": {"quality": None}}, None),
+    ],
+)
+def test_a_quality_that_is_named_is_kept(given: dict[str, Any], quality: str | None) -> None:
+    """Whatever it costs, also under `extra_body`, which wins on the wire."""
+    adapted = dalle2.adapt(dalle2.GenerateRequest(prompt="a corgi", **given), "auto", today=NOVEMBER).request
+    assert getattr(adapted, "quality", None) == quality
+
+
+def test_a_successor_that_is_named_keeps_its_own_quality() -> None:
+    """Only `auto` chooses one: who names a model knows it."""
+    for given in ({}, {"quality": None}):
+        request = dalle2.GenerateRequest(prompt="a corgi", **given)
+        assert "quality" not in [c.field for c in dalle2.adapt(request, FLARE, today=NOVEMBER).adaptations]
+    request = dalle2.GenerateRequest(prompt="a corgi", quality="standard")
+    assert getattr(dalle2.adapt(request, FLARE, today=NOVEMBER).request, "quality", None) == "medium"
+
+
+def test_auto_without_a_known_price_is_the_cheapest() -> None:
+    """Of a model that the price list does not know, and of one whose qualities nobody has listed."""
+    taken = catalog.MODELS[FLARE].parameters
+    old = catalog.MODELS["dall-e-2"]._replace(successor="tomorrow")
+    heir = catalog.MODELS[FLARE]._replace(name="tomorrow")
+    some = {operation: {**values, "quality": None} for operation, values in taken.items()}
+    none = {
+        operation: {name: value for name, value in values.items() if name != "quality"}
+        for operation, values in taken.items()
+    }
+    request = dalle2.GenerateRequest(prompt="a corgi")
+    for parameters, quality in ((taken, "low"), (some, "low"), (none, None)):
+        models = {"dall-e-2": old, "tomorrow": heir._replace(parameters=parameters)}
+        adapted = dalle2.adapt(request, "auto", today=NOVEMBER, models=models)
+        assert getattr(adapted.request, "quality", None) == quality
+        told = [str(change) for change in adapted.adaptations if change.field == "quality"]
+        assert told == ([] if quality is None else [
+            "quality is sent as 'low': what an image of tomorrow costs is not known, and this is the cheapest"
+        ])  # fmt: skip
+
+
+def test_a_dearer_heir_is_told_so() -> None:
+    """Where even the cheapest quality costs more than dall-e-2 did."""
+    heir = catalog.MODELS["gpt-image-2.6-flare"]
+    models = {"dall-e-2": catalog.MODELS["dall-e-2"]._replace(successor=heir.name), heir.name: heir}
+    adapted = dalle2.adapt(dalle2.GenerateRequest(prompt="a corgi"), "auto", today=NOVEMBER, models=models)
+    assert "the cheapest, but it costs more than dall-e-2 did (about $0.024" in str(adapted.adaptations[1])
+
+
+def test_the_day_need_not_be_named() -> None:
+    """Unsaid it is the present one, and the signature fits on a line."""
+    request = dalle2.GenerateRequest(prompt="a corgi")
+    assert dalle2.adapt(request, FLARE) == dalle2.adapt(request, FLARE, today=datetime.now(UTC).date())
+    assert len(str(inspect.signature(dalle2.adapt))) < 200
 
 
 def test_a_newer_model_that_ended_is_followed_too() -> None:

@@ -150,6 +150,11 @@ def money(images: dalle2.Images) -> None:
     """Estimates, costs, and prices of one's own."""
     assert_type(images.cost, float | None)
     assert_type(images.request.estimate(), float | None)
+    about = images.request.estimate(rough=True)
+    assert_type(about, dalle2.Estimate | None)
+    if about is not None:
+        assert_type((about.rough, about.source), tuple[bool, str])
+        assert_type(about * 2, float)
     prices = dalle2.PriceTable.listed().with_prices({"mine": catalog.Price("me")}, as_of=date(2026, 1, 1))
     dalle2.Client(prices=prices)
 
