@@ -3,7 +3,7 @@
 The rule: a message is shown to people and kept in logs, so it holds no key (nor a part of one, as vendors
 like to repeat), no signature of a signed URL, and no full prompt. It is short, on one line, and printable on
 any terminal: what is shown passes `one_line`, which lets no text move a cursor, turn a line round or hide a
-letter. Patterns look at pieces of a text that are short, so that no text makes them slow.
+letter. The patterns here go over a text once, however it is made; all others look at its beginning only.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ _SIGNATURES = (
     r"((?:(?<![a-z_-])|(?<=%3f))(?:sig|signature|x-(?:amz|goog|oss|tos)-signature|"
     r"x-(?:amz|oss)-security-token|q-signature)(?:=|%3d))[^&\s\"'<>\\]+"
 )
+_MARK = "\N{REPLACEMENT CHARACTER}"
 _UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 """Letters by their kind, and nothing on a screen."""
 
 _LIMIT = 300
 AT_ONCE = 16_384
-"""Characters: no pattern looks at more of a host's text in one go, and nothing beyond decides its meaning."""
+"""Characters of a host's text that decide what it means; what follows is kept, and not looked at."""
 
 _COOKIES = ("set-cookie", "set-cookie2")
 _SUSPICIOUS = "(?i)" r"\b[spr]k-|bearer|\*{3}|sig|token|\.{2}|…"
@@ -67,26 +68,11 @@ def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> s
     if prompt:
         for form in _spellings(prompt):  # as words of their own: one letter is in every message
             text = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(form)}(?![a-zA-Z0-9])", "‹prompt›", text)
-    return "".join(_redacted(piece, key) for piece in _pieces(text))
-
-
-def _redacted(text: str, key: str | None) -> str:
-    """A short text without parts of the key and what looks like one, and without signatures."""
     if key and len(key) >= _SHORTEST_KEY:
         for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
             text = text.replace(part, "***")
         text = re.sub(_MASKED, lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
     return re.sub(_SIGNATURES, r"\1***", re.sub(_KEYS, "***", text))
-
-
-def _pieces(text: str) -> list[str]:
-    """A text in pieces that patterns may look at, cut at white space where there is any."""
-    pieces = []
-    while len(text) > AT_ONCE:
-        cut = text.rfind(" ", 0, AT_ONCE) + 1 or AT_ONCE
-        pieces.append(text[:cut])
-        text = text[cut:]
-    return [*pieces, text]
 
 
 def _forms_of(key: str) -> list[str]:
