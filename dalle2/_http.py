@@ -75,6 +75,11 @@ class HttpRequest:
         self.content = content
         self.form = form
 
+    def with_header(self, header: tuple[str, str | Secret]) -> HttpRequest:
+        """The same request with one header set."""
+        kept = tuple(pair for pair in self.headers if pair[0].lower() != header[0].lower())
+        return HttpRequest(self.method, self.url, (header, *kept), self.content, self.form)
+
     def __repr__(self) -> str:
         return f"<{self.method} {self.url} {self.headers}, <{len(self.content or b'')} bytes>>"
 

@@ -42,7 +42,11 @@ class Attempts(Generic[T]):
     )  # fmt: skip
 
     def __init__(
-        self, call: Call[T], retry: RetryPolicy | None, state: ClientState, budget: Budget | None = None
+        self,
+        call: Call[T],
+        retry: RetryPolicy | None,
+        state: ClientState,
+        budget: Budget | None = None,
     ) -> None:
         self.call = call
         self.value: T | None = None

@@ -58,6 +58,7 @@ def _free(
         context_of(settings, state, route, settings.model, prompt=prompt, paid=False),
         decode,
         lane=f"{settings.base_url} {route}",
+        settings=settings,
     )
 
 

@@ -57,6 +57,7 @@ class Polling:
             first.context._replace(started=True),
             first.decode,
             lane=first.lane,
+            settings=settings,
         )
 
     def again(self) -> tuple[float, Attempts[ImagesData | Task]]:

@@ -39,6 +39,7 @@ def plain(annotation: object) -> str:
         re.sub(r"\bAsync(?=[A-Z])", "", text)
         .replace("HttpClient", "Client")
         .replace(", None, None]", ", None]")
+        .replace("str | Awaitable[str]", "str")
     )
 
 

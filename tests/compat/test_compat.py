@@ -202,7 +202,7 @@ def test_the_environment_names_a_successor(after: Emulator, monkeypatch: pytest.
         other.images.generate(prompt="a corgi", size="256x256")
     assert [billed.model for billed in after.billed] == ["gpt-image-2.5-flare", "gpt-image-2"]
     with (
-        dalle2.Client("sk-test", http_client=after.client()) as plain,
+        dalle2.Client("sk-test", http_client=after.client(), successor=None) as plain,
         pytest.raises(dalle2.ModelRetiredError),
     ):
         plain.generate("a corgi")
