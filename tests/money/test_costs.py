@@ -95,6 +95,7 @@ def test_usage_travels() -> None:
     """It pickles to an equal value."""
     usage = Usage.from_json(BODY)
     assert pickle.loads(pickle.dumps(usage)) == usage
+    assert b"_money" not in pickle.dumps(usage)
 
 
 def test_the_tokens_of_many_answers_stay_a_count() -> None:
