@@ -233,7 +233,10 @@ class Budget:
 
 def _images(count: object, field: str) -> int:
     if type(count) is not int or not 0 <= count <= _MOST:
-        raise InvalidRequestError(f"{field} must be an integer from 0 up, not {shown(count)}", field=field)
+        way = ": write int(...)" if hasattr(count, "__index__") and not isinstance(count, int) else ""
+        raise InvalidRequestError(
+            f"{field} must be an integer from 0 up, not {shown(count)}{way}", field=field
+        )
     return count
 
 

@@ -184,6 +184,26 @@ def test_impossible_amounts_are_refused(images: Any, usd: Any) -> None:
     assert (budget.spent_images, budget.spent_usd) == (2, 0.5)
 
 
+class Scalar:
+    """A number of another library, as arrays hold them."""
+
+    def __index__(self) -> int:
+        return 5
+
+    def __float__(self) -> float:
+        return 5.0
+
+
+def test_a_number_of_another_library_is_told_what_to_write() -> None:
+    """Refused with the next step, which works."""
+    odd: Any = Scalar()
+    with pytest.raises(InvalidRequestError, match=r"write int\(\.\.\.\)"):
+        Budget(max_images=odd)
+    with pytest.raises(InvalidRequestError, match=r"write float\(\.\.\.\)"):
+        Budget(max_usd=odd)
+    assert repr(Budget(int(odd), float(odd))).startswith("Budget(max_images=5, max_usd=5.0,")
+
+
 def test_a_limit_can_be_raised() -> None:
     """What the message advises works, and is checked like the first limit."""
     budget = Budget(max_images=1, max_usd=0.02)
