@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -429,6 +430,21 @@ def test_a_budget_is_plain_json() -> None:
     assert (told["remaining_images"], told["remaining_usd"], told["unpriced_images"]) == (2, None, 1)
 
 
+def test_a_budget_of_ones_own_kind_is_one() -> None:
+    """Also one that compares by value, and so has no hash."""
+
+    @dataclass
+    class Mine(Budget):
+        name: str = "mine"
+
+        def __post_init__(self) -> None:
+            super().__init__(max_images=1)
+
+    budget = Mine()
+    budget.reserve(1)
+    assert budget.remaining_images == 0
+
+
 def test_a_notebook_shows_a_budget() -> None:
     """Limit, spent and left, of images and of dollars."""
     budget = Budget(max_usd=1)
@@ -436,3 +452,4 @@ def test_a_notebook_shows_a_budget() -> None:
     html = budget._repr_html_()
     assert "<td>images</td><td>none</td><td>2</td><td>none</td>" in html
     assert "<td>US dollars</td><td>$1</td><td>$0.25</td><td>$0.75</td>" in html
+    assert "<td>$2500000</td>" in Budget(max_usd=2.5e6)._repr_html_()
