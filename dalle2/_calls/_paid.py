@@ -84,7 +84,7 @@ def paid_call(
             accept="text/event-stream" if stream else "application/json",
         ),
         context._replace(
-            charge=_charge(settings, request, values) if priced else None,
+            charge=_charge(settings, request, {**values, "model": model}) if priced else None,
             retired=context.retired or options.falls_back,
         ),
         decode_images,

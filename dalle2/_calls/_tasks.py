@@ -69,7 +69,7 @@ class Polling:
         if left is not None and left <= wait:
             raise self._lost("it was still not finished at the deadline")
         asking = Attempts(self.call, self._policy, self._state)
-        asking.deadline = self._before.deadline
+        asking.follow(self._before)
         return wait, asking
 
     def _lost(self, detail: str) -> e.Dalle2Error:
