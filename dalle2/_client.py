@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ._money import Budget, PriceTable
     from ._requests._inputs import ImageSource
     from ._requests._values import Request
-    from ._transport._shared import HttpClient
+    from ._transport._callers import HttpClient
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
     from .errors import Dalle2Error

@@ -39,7 +39,7 @@ from ._resource import ImagesResponse as ImagesResponse
 
 if TYPE_CHECKING:
     from .._money import Budget
-    from .._transport._shared import AsyncHttpClient, HttpClient
+    from .._transport._callers import AsyncHttpClient, HttpClient
     from ..events import Listener
     from ..providers import Provider
     from ..settings import TimeoutArgument
