@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from . import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
+from . import (
+    BaseImages,
+    BaseResult,
+    Target,
+    checked_type,
+    data_from,
+    made_directory,
+    note_saved,
+    partial_error,
+)
 from ._fetch import AsyncFetcher, AsyncMemory
 
 if TYPE_CHECKING:
@@ -31,10 +40,33 @@ P = ParamSpec("P")
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking work in a thread, on asyncio and trio alike."""
+    """Run blocking work in a thread, on asyncio and trio alike.
+
+    However its caller is cancelled, it ends when the work has ended. (anyio alone lets asyncio's own
+    `task.cancel` through while the thread works on.)
+    """
+    import anyio
     import anyio.to_thread
 
-    return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs))
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def kept() -> None:
+        try:
+            done.append(work(*args, **kwargs))
+        except BaseException as error:
+            failed.append(error)
+
+    try:
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.to_thread.run_sync, kept)
+        if failed:
+            raise failed.pop()
+        return done.pop()
+    finally:
+        done.clear()  # a file that nobody will get is closed and removed now
+        failed.clear()
 
 
 class _ThreadedFile:
@@ -76,11 +108,12 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
         return self._hold(bytes(memory.data))
 
     async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """`ImageResult.save`, awaited; the disk is used in a thread."""
+        """`ImageResult.save`, awaited; the disk is used in a thread. Cancelled, it leaves nothing behind."""
         return await self._save(Target(path, self._stem, overwrite=overwrite))
 
     async def _save(self, target: Target) -> Path:
-        with target.open() as file:
+        file = await in_thread(target.open)
+        try:
             sink = _ThreadedFile(file)
             held = self._data.content
             if held is None:
@@ -89,6 +122,9 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
                 kind = checked_type(self._data, held)
                 await sink.write(held)
             return await in_thread(sink.finish, target, kind)
+        except BaseException:
+            file.withdraw()
+            raise
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: AsyncFetches | None = None) -> AsyncImageResult:
@@ -115,7 +151,7 @@ class AsyncImages(BaseImages[AsyncImageResult]):
         """`Images.save`, awaited; the images are fetched at once."""
         import anyio
 
-        os.makedirs(directory, exist_ok=True)
+        await in_thread(made_directory, directory)
         saved: dict[int, Path] = {}
         failed: dict[int, Exception] = {}
 

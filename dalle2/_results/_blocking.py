@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
+from . import (
+    BaseImages,
+    BaseResult,
+    Target,
+    checked_type,
+    data_from,
+    made_directory,
+    note_saved,
+    partial_error,
+)
 from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:
@@ -92,7 +101,7 @@ class Images(BaseImages[ImageResult]):
         All are tried; if some failed, raises `DownloadError` with `.saved` (paths) and `.failed` (errors by
         index).
         """
-        os.makedirs(directory, exist_ok=True)
+        made_directory(directory)
         saved: dict[int, Path] = {}
         failed: dict[int, Exception] = {}
         for index, (image, target) in enumerate(self._targets(directory, overwrite)):

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from .._requests._draft import value_of
 from ..errors import DownloadError
-from ._files import safe_stem
-from ._target import Target
+from ._files import Target, safe_stem
 
 if TYPE_CHECKING:
     import os
