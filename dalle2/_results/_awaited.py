@@ -50,12 +50,15 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
     done: list[T] = []
     failed: list[BaseException] = []
+    waiting = True
 
     def kept() -> None:
         try:
             done.append(work(*args, **kwargs))
         except BaseException as error:
             failed.append(error)
+        if not waiting:
+            done.clear()
 
     try:
         with anyio.CancelScope(shield=True):
@@ -65,8 +68,8 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
             raise failed.pop()
         return done.pop()
     finally:
+        waiting = False
         done.clear()  # a file that nobody will get is closed and removed now
-        failed.clear()
 
 
 class _ThreadedFile:

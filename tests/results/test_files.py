@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import dalle2
+from dalle2._image._data import ImageData
 from dalle2._results._files import AtomicFile, has_image_suffix, is_directory_target, safe_stem
+from dalle2.testing import Emulator
+
+from ..faults.server import IMAGE
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +157,84 @@ def test_a_cut_never_parts_a_letter_from_its_marks(letters: list[str]) -> None:
     """The name of a long prompt is made of its first letters, each with all of its marks."""
     beginnings = {unicodedata.normalize("NFC", "".join(letters[:end])) for end in range(1, 61)}
     assert safe_stem("".join(letters)) in beginnings
+
+
+# --- what is no place ---
+
+
+def image(content: bytes = IMAGE) -> dalle2.ImageResult:
+    """A result that holds its bytes."""
+    return dalle2.ImageResult(ImageData(created=NOW, content=content, prompt="a fox"))
+
+
+def images() -> dalle2.Images:
+    """Two images of one call."""
+    emulator = Emulator()
+    with emulator.client() as http, dalle2.Client("sk-test", http_client=http, download="eager") as client:
+        return client.generate("a fox", n=2, size="256x256")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "empty"),
+        ("a\0b.png", "no file name can hold"),
+        ("a\udfffb\ud800.png", "no file name can hold"),
+        ("s3://bucket/a.png", "local disk"),
+        ("HTTPS://example.com/a.png", "local disk"),
+        (Path("gs://bucket/a.png"), "local disk"),
+        ("file:///tmp/a.png", "local disk"),
+        (5, "must be a text or a path; it is int"),
+        (None, "it is NoneType"),
+        (io.BytesIO(), r"file\.write\(image\.read\(\)\)"),
+    ],
+)
+def test_what_is_no_place_on_this_disk_is_refused(
+    path: Any, words: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """`InvalidRequestError` names the argument and what to call; nothing is written, nothing fetched."""
+    monkeypatch.chdir(tmp_path)
+    for save, field in ((image().save, "path"), (images().save, "directory")):
+        with pytest.raises(dalle2.InvalidRequestError, match=words) as caught:
+            save(path)
+        assert caught.value.field == field
+    with pytest.raises(dalle2.InvalidRequestError, match=words):
+        anyio.run(dalle2.AsyncImageResult(ImageData(created=NOW, content=IMAGE)).save, path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["one.png", "one.JPG", "a/b.webp"])
+def test_several_images_are_not_saved_as_one_picture(name: str, tmp_path: Path) -> None:
+    """A directory of that name would only surprise; one that is there, or is written as one, is taken."""
+    several = images()
+    with pytest.raises(dalle2.InvalidRequestError, match=r"images\[0\]\.save"):
+        several.save(tmp_path / name)
+    (tmp_path / "one.png").write_bytes(b"a file")
+    with pytest.raises(dalle2.InvalidRequestError, match=r"images\[0\]\.save"):
+        several.save(tmp_path / "one.png")
+    assert os.listdir(tmp_path) == ["one.png"]
+    assert [path.name for path in several.save(f"{tmp_path}/new.png/")] == ["a-fox-1.png", "a-fox-2.png"]
+    assert len(several.save(tmp_path / "new.png")) == 2
+    assert len(several.save(tmp_path / "results.v2")) == 2
+
+
+def test_a_path_in_bytes_is_a_path(tmp_path: Path) -> None:
+    """What the system gives, `os.listdir(b".")` for one, can be given back."""
+    assert image().save(os.fsencode(tmp_path / "a.png")) == tmp_path / "a.png"  # type: ignore[arg-type]
+
+
+def test_a_link_is_followed_only_to_replace(tmp_path: Path) -> None:
+    """Through the public call: mode kept, link kept, and without `overwrite` a taken name is an error."""
+    (tmp_path / "real").mkdir()
+    real = tmp_path / "real" / "b.png"
+    real.write_bytes(b"old")
+    real.chmod(0o600)
+    (tmp_path / "a.png").symlink_to(real)
+    with pytest.raises(FileExistsError):
+        image().save(tmp_path / "a.png")
+    assert image().save(tmp_path / "a.png", overwrite=True) == tmp_path / "a.png"
+    assert image().save(tmp_path / "a", overwrite=True) == tmp_path / "a.png"
+    assert real.read_bytes() == IMAGE
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "real"]
+    assert os.listdir(tmp_path / "real") == ["b.png"]
