@@ -125,7 +125,8 @@ class Attempts(Generic[T]):
 
     def read(self, response: HttpResponse) -> T:
         """The value of an answer. Raises the error that it stands for."""
-        self._state.clock.observe(response.headers.get("date"), response.at)
+        headers = response.headers
+        self._state.clock.observe(headers.get("date"), response.at, headers.get("age"))
         self.value = value = self.call.decode(response, self.call.context)
         self.succeeded(value if isinstance(value, ImagesData) else None, response.headers)
         return value

@@ -95,7 +95,7 @@ class BaseResult(Generic[F]):
         unknown.
         """
         at = self._data.expiry.at
-        return None if at is None else max((at - self._clock.now()).total_seconds(), 0.0)
+        return None if at is None else max((at - self._clock.earliest()).total_seconds(), 0.0)
 
     @property
     def is_expired(self) -> bool:

@@ -108,7 +108,7 @@ def answer(body: bytes = IMAGE, **headers: str) -> dict[str, str]:
 
 def header_of_range(start: int) -> dict[str, str]:
     """The headers of an answer that goes on from `start`."""
-    return {"content-range": f"bytes {start}-{len(IMAGE) - 1}/{len(IMAGE)}"}
+    return {"content-range": f"bytes {start}-{len(IMAGE) - 1}/{len(IMAGE)}", "etag": ETAG}
 
 
 # --- decisions, without I/O ---
@@ -160,8 +160,14 @@ def test_without_a_strong_tag_it_starts_again(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
-        (206, {"content-range": "bytes 5-9/10"}),
-        (206, {}),
+        (206, {"content-range": "bytes 5-9/10", "etag": ETAG}),
+        (206, {"etag": ETAG}),
+        (206, {"content-range": f"bytes 1000-{len(IMAGE) - 1}/{len(IMAGE)}"}),
+        (206, header_of_range(1000) | {"etag": '"another"'}),
+        (206, header_of_range(1000) | {"content-length": "5"}),
+        (206, header_of_range(1000) | {"content-range": f"bytes 1000-{len(IMAGE)}/{len(IMAGE) + 1}"}),
+        (206, header_of_range(1000) | {"content-range": f"bytes 1000-1999/{len(IMAGE)}"}),
+        (206, header_of_range(1000) | {"content-range": f"bytes 1000-{len(IMAGE) - 1}/*"}),
         (206, header_of_range(1000) | {"content-encoding": "gzip"}),
         (412, {}),
         (416, {"content-range": f"bytes */{len(IMAGE)}"}),
@@ -461,8 +467,8 @@ def refused_by_store(
     status: int, body: str, *, expires: datetime | None = None, source: Any = "signature"
 ) -> DownloadError:
     """The error for a refusal by the store, while the image seemed alive until just now."""
-    shared = ClientState(monotonic=lambda: 0.0, now=lambda: times.pop(0))
-    times = [NOW - timedelta(days=1), NOW]
+    times = iter([NOW - timedelta(days=1)])
+    shared = ClientState(monotonic=lambda: 0.0, now=lambda: next(times, NOW))
     error = refused(download(image_at(expires=expires, source=source), shared=shared), status, {}, body)
     assert isinstance(error, DownloadError)
     assert error.status_code == status
