@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from ._files import Target, made_directory
 from ._many import BaseImages, note_saved, partial_error
-from ._one import BaseResult, checked_type, data_from
+from ._one import BaseResult, data_from
 
 __all__ = [
     "BaseImages",
     "BaseResult",
     "Target",
-    "checked_type",
     "data_from",
     "made_directory",
     "note_saved",

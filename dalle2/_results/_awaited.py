@@ -11,7 +11,6 @@ from . import (
     BaseImages,
     BaseResult,
     Target,
-    checked_type,
     data_from,
     made_directory,
     note_saved,
@@ -21,6 +20,8 @@ from ._fetch import AsyncFetcher, AsyncMemory
 
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from PIL.Image import Image as PillowImage
 
     from ._files import AtomicFile
 
@@ -103,12 +104,12 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
 
     async def read(self) -> bytes:
         """`ImageResult.read`, awaited."""
-        held = self._data.content
+        held = self._held()
         if held is not None:
-            return held
+            return held[0]
         memory = AsyncMemory()
-        await self._fetcher.fetch(self._data, memory)
-        return self._hold(bytes(memory.data))
+        kind = await self._fetcher.fetch(self._data, memory)
+        return self._hold(bytes(memory.data), kind)
 
     async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """`ImageResult.save`, awaited; the disk is used in a thread. Cancelled, it leaves nothing behind."""
@@ -118,16 +119,30 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
         file = await in_thread(target.open)
         try:
             sink = _ThreadedFile(file)
-            held = self._data.content
+            held = self._held()
             if held is None:
                 kind = await self._fetcher.fetch(self._data, sink)
             else:
-                kind = checked_type(self._data, held)
-                await sink.write(held)
+                content, kind = held
+                await sink.write(content)
             return await in_thread(sink.finish, target, kind)
         except BaseException:
             file.withdraw()
             raise
+
+    async def show(self) -> None:
+        """`ImageResult.show`, awaited."""
+        from ._display import shown_in_kernel, view
+
+        content = await self.read()
+        if not shown_in_kernel(content):
+            await in_thread(view, content, self.media_type)
+
+    async def to_pil(self) -> PillowImage:
+        """`ImageResult.to_pil`, awaited; the picture is decoded in a thread."""
+        from ._display import to_pil
+
+        return await in_thread(to_pil, await self.read())
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: AsyncFetches | None = None) -> AsyncImageResult:

@@ -155,6 +155,20 @@ class Fetching:
         """The time by which an expiry is certainly past (aware, UTC)."""
         return self.shared.clock.earliest(self.shared.now())
 
+    def within(self, seconds: float, largest: int) -> Fetching:
+        """The same, for an image that is wanted now or not at all, and only if it is not larger (bytes)."""
+        from ..retry import RetryPolicy
+
+        return Fetching(
+            shared=self.shared,
+            policy=RetryPolicy(max_attempts=2, initial=0.1, deadline=seconds),
+            origins=self.origins,
+            key=self.key,
+            timeouts=self.timeouts,
+            user_agent=self.user_agent,
+            largest=largest,
+        )
+
     @contextmanager
     def telling_of_loss(self, image: ImageData) -> Iterator[None]:
         """Around a download: an image that did not come is reported."""
