@@ -27,14 +27,13 @@ F = TypeVar("F", Fetcher, AsyncFetcher)
 class BaseResult(Generic[F]):
     """One image, without any way to fetch it."""
 
-    __slots__ = ("_clock", "_data", "_fetcher", "_whole")
+    __slots__ = ("_data", "_fetcher", "_whole")
 
     _fetchers: type[F]
 
     def __init__(self, data: ImageData, fetcher: F | None = None) -> None:
         self._data = data
         self._fetcher: F = self._fetchers() if fetcher is None else fetcher
-        self._clock = self._fetcher.how.shared.clock
         self._whole: tuple[bytes, str] | None = None
 
     @property
@@ -112,7 +111,7 @@ class BaseResult(Generic[F]):
         unknown.
         """
         at = self._data.expiry.at
-        return None if at is None else max((at - self._clock.earliest()).total_seconds(), 0.0)
+        return None if at is None else max((at - self._fetcher.how.earliest()).total_seconds(), 0.0)
 
     @property
     def is_expired(self) -> bool:
