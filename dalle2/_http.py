@@ -28,6 +28,12 @@ if TYPE_CHECKING:
         def text(self) -> str:
             """The beginning of the body as text, for messages."""
 
+        def raw(self) -> bytes:
+            """What came, byte for byte."""
+
+        def holds(self, text: bytes) -> bool:
+            """Whether the text stands somewhere outside the pictures."""
+
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _ALSO_PRIVATE = tuple(

@@ -2,13 +2,15 @@
 
 The rule: a message is shown to people and kept in logs, so it holds no key (nor a part of one, as vendors
 like to repeat), no signature of a signed URL, and no full prompt. It is short, on one line, and printable on
-any terminal.
+any terminal: what is shown passes `one_line`, which lets no text move a cursor, turn a line round or hide a
+letter. The patterns here go over a text once, however it is made; all others look at its beginning only.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import NoReturn
 from urllib.parse import quote, quote_plus
 
@@ -19,9 +21,16 @@ _SIGNATURES = (
     r"((?:(?<![a-z_-])|(?<=%3f))(?:sig|signature|x-(?:amz|goog|oss|tos)-signature|"
     r"x-(?:amz|oss)-security-token|q-signature)(?:=|%3d))[^&\s\"'<>\\]+"
 )
+_MARK = "\N{REPLACEMENT CHARACTER}"
+_UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+"""Letters by their kind, and nothing on a screen."""
+
 _LIMIT = 300
+AT_ONCE = 16_384
+"""Characters of a host's text that decide what it means; what follows is kept, and not looked at."""
 
-
+_COOKIES = ("set-cookie", "set-cookie2")
+_SUSPICIOUS = "(?i)" r"\b[spr]k-|bearer|\*{3}|sig|token|\.{2}|…"
 _SHORTEST_KEY = 4
 """Characters: a shorter key is none, and its letters are in every word."""
 
@@ -54,14 +63,49 @@ class Secret:
 def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> str:
     """`text` with every trace of the key and the prompt, and every URL signature, replaced."""
     if key and len(key) >= _SHORTEST_KEY:
-        text = text.replace(key, "***")
-        for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
-            text = text.replace(part, "***")
-        text = re.sub(_MASKED, lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
+        for form in _forms_of(key):
+            text = text.replace(form, "***")
     if prompt:
         for form in _spellings(prompt):  # as words of their own: one letter is in every message
             text = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(form)}(?![a-zA-Z0-9])", "‹prompt›", text)
+    if key and len(key) >= _SHORTEST_KEY:
+        for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
+            text = text.replace(part, "***")
+        text = re.sub(_MASKED, lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
     return re.sub(_SIGNATURES, r"\1***", re.sub(_KEYS, "***", text))
+
+
+def _forms_of(key: str) -> list[str]:
+    """How a key may be written in an answer: as it is, in JSON, in a URL, in HTML."""
+    if key.replace("-", "").replace("_", "").isalnum():
+        return [key]
+    import html
+
+    return [key, json.dumps(key)[1:-1], key.replace("/", "\\/"), quote(key, safe=""), html.escape(key)]
+
+
+def redact_bytes(raw: bytes, *, key: str | None) -> bytes:
+    """A body with the key taken out, and whole otherwise: a URL in it keeps the signature that it needs."""
+    if not key or len(key) < _SHORTEST_KEY:
+        return raw
+    for form in _forms_of(key):
+        raw = raw.replace(form.encode(), b"***")
+    start = key[:_SHORTEST_KEY].encode()
+    if start in raw:  # part of a key, as vendors like to repeat it
+        parts = {found for found in re.findall(rb"[\w\-]{8,}", raw) if found in key.encode()}
+        for part in parts:
+            raw = raw.replace(part, b"***")
+    return raw
+
+
+def shown_headers(headers: Mapping[str, str], *, key: str | None) -> dict[str, str]:
+    """The headers of an answer without cookies and without a trace of the key."""
+    kept = {name: value for name, value in headers.items() if name not in _COOKIES}
+    text = "\n".join((*kept, *kept.values()))
+    parts = [key[at : at + 6] for at in range(0, len(key) - 5, 6)] if key else ()
+    if not any(part in text for part in parts) and not re.search(_SUSPICIOUS, text):
+        return kept
+    return {redact(name, key=key): redact(value, key=key) for name, value in kept.items()}
 
 
 def _ends_of(key: str, head: str, tail: str) -> bool:
@@ -81,12 +125,22 @@ def _spellings(prompt: str) -> list[str]:
 
 
 def one_line(text: str, limit: int = _LIMIT) -> str:
-    """`text` on one line of at most `limit` characters, without control characters or lone surrogates."""
-    if not text.isprintable():
+    """`text` on one line of at most `limit` characters that writes nothing but itself on any terminal.
+
+    What moves a cursor, turns the line round or cannot be seen shows as a replacement character: control and
+    format characters, lone surrogates.
+    """
+    cut = len(text) > AT_ONCE
+    text = text[:AT_ONCE]
+    if not text.isprintable() or any(char in text for char in _UNSEEN):
         text = " ".join(text.encode("utf-8", "replace").decode().split())
-        text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+        shown = (
+            char if char.isprintable() and char not in _UNSEEN else "\N{REPLACEMENT CHARACTER}"
+            for char in text
+        )
+        text = "".join(shown)
     line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return line if len(line) <= limit and not cut else line[: limit - 1] + "…"
 
 
 def redact_tree(value: object, *, key: str | None) -> object:
@@ -104,4 +158,4 @@ def shown_url(url: str, limit: int = 120) -> str:
     """A URL for a message: without its query, in which the signature is, and without a name and password."""
     scheme, mark, rest = url.partition("?")[0].partition("#")[0].partition("://")
     host, slash, path = rest.partition("/")
-    return one_line(scheme + mark + host.rpartition("@")[2] + slash + path, limit)
+    return one_line(redact(scheme + mark + host.rpartition("@")[2] + slash + path), limit)

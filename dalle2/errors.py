@@ -5,14 +5,14 @@ The tree decides what a caller may do next, and each class keeps one promise:
     Dalle2Error                      .maybe_billed: could this have cost money?
     ├─ ConfigurationError            a client that cannot work: no key, bad base URL
     ├─ InvalidRequestError           refused before sending (also a ValueError): .field, .allowed
-    ├─ DecodeError                   a complete answer of the wrong shape: .path
+    ├─ DecodeError                   a complete answer of the wrong shape: .path, .body
     ├─ DownloadError                 an image could not be fetched: .reason, .status_code
     │  └─ ImageExpiredError          its URL is dead: .expires_at
     ├─ BudgetExceededError           the next call would pass the limit that the caller set
     └─ APIError
        ├─ APIConnectionError         certainly not carried out: safe to repeat
        │  └─ ConnectTimeoutError     no connection in time, or none free in the pool
-       ├─ OutcomeUnknownError        sent, no readable answer: may have been billed
+       ├─ OutcomeUnknownError        sent, no readable answer: may have been billed; .body
        └─ APIStatusError             an answer that says no: .status_code, .code, .type, .param, ...
           ├─ BadRequestError
           │  ├─ ContentPolicyError   .categories, .stage
@@ -93,8 +93,8 @@ class InvalidRequestError(Dalle2Error, ValueError):
 class DecodeError(Dalle2Error):
     """A complete answer of the wrong shape; never repeated, since it was most likely billed.
 
-    `path` is the place, such as `data[0].url`. `request_id` and `idempotency_key` help to ask the host about
-    it.
+    `path` is the place, such as `data[0].url`; `body` the bytes that came, the key taken out, since what was
+    paid for may be in them. `request_id` and `idempotency_key` help to ask the host about it.
     """
 
     maybe_billed = True
@@ -108,11 +108,13 @@ class DecodeError(Dalle2Error):
         idempotency_key: str | None = None,
         maybe_billed: bool | None = None,
         images: Sequence[KeptImage] = (),
+        body: bytes | None = None,
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, images=images)
         self.path = path
         self.request_id = request_id
         self.idempotency_key = idempotency_key
+        self.body = body
 
 
 class DownloadError(Dalle2Error):
@@ -193,7 +195,7 @@ class OutcomeUnknownError(APIError):
     The way on, once the caller accepts a second bill:
     `client.send(e.request, idempotency_key=e.idempotency_key)`.
     `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `sent_at` is
-    aware, UTC.
+    aware, UTC; `body` the bytes that came, the key taken out, `None` if none came.
     """
 
     maybe_billed = True
@@ -210,6 +212,7 @@ class OutcomeUnknownError(APIError):
         status_code: int | None = None,
         maybe_billed: bool | None = None,
         images: Sequence[KeptImage] = (),
+        body: bytes | None = None,
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.reason = reason
@@ -217,6 +220,7 @@ class OutcomeUnknownError(APIError):
         self.sent_at = sent_at
         self.request_id = request_id
         self.status_code = status_code
+        self.body = body
 
 
 class APIStatusError(APIError):
@@ -290,7 +294,7 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """The host says that the request conflicts with another (409); nothing was carried out."""
+    """The host says that the request conflicts with another (409). `maybe_billed`: that one may be this call."""
 
 
 class UnprocessableEntityError(APIStatusError):

@@ -3,7 +3,8 @@
 An image answer is a small document around a few base64 strings of megabytes. The rule: strings are told apart
 by their length alone, never by their key (a prompt can contain anything). A string over `LONG` bytes goes
 straight to a `LongText`, which decodes base64 as it arrives and can give the very text back; all the rest,
-the skeleton, goes through `json.loads`, so that there is one meaning of a document and not two.
+the skeleton, goes through `json.loads`, so that there is one meaning of a document and not two. What came can
+be given back byte for byte (`raw`), whatever it was.
 """
 
 from __future__ import annotations
@@ -43,10 +44,11 @@ class LongText:
     `prefix` is what stands before the base64 (`data:image/png;base64,`), usually empty.
     """
 
-    __slots__ = ("_decoded", "_pending", "_raw", "_whole", "prefix")
+    __slots__ = ("_decoded", "_escaped", "_pending", "_raw", "_whole", "prefix")
 
     def __init__(self) -> None:
         self.prefix = ""
+        self._escaped: bool | None = None  # whether its slashes came escaped: all of them or none
         self._decoded = bytearray()
         self._pending = b""
         self._raw: bytearray | None = None
@@ -55,11 +57,12 @@ class LongText:
     def begin(self, start: bytes) -> None:
         """Take the first `LONG` bytes or more, which tell whether a data URI comes."""
         if start.startswith(b"data:"):
-            header, comma, start = _plain_slashes(start).partition(b",")
-            if comma and len(header) <= _PREFIX and header.isascii() and b"\\" not in header:
-                self.prefix = (header + comma).decode("ascii")
+            header, comma, rest = start.partition(b",")
+            read = self._plainly(header)
+            if comma and len(header) <= _PREFIX and read is not None and read.isascii():
+                self.prefix, start = (read + comma).decode("ascii"), rest
             else:
-                self._raw = bytearray(header + comma)
+                self._raw = bytearray()
         self.feed(start)
 
     def feed(self, piece: bytes) -> None:
@@ -67,8 +70,10 @@ class LongText:
         if self._raw is not None:
             self._raw += piece
             return
-        piece = _plain_slashes(piece)
-        begun = self._pending
+        came, begun = piece, self._pending
+        if (piece := self._plainly(came) or b"") == b"" != came:
+            self._give_up(came)
+            return
         # The last group stays undecoded: only it may carry padding, and its text is given back as it came.
         whole = (len(begun) + len(piece) - 4) & ~3
         if whole <= 8:
@@ -80,13 +85,41 @@ class LongText:
         first, end = -len(begun) % 4, whole - len(begun)
         groups = (begun + piece[:first], memoryview(piece)[first:end])
         decoded = [one for group in groups if (one := _decoded(group)) is not None]
-        if len(decoded) == len(groups):
-            for one in decoded:
-                self._decoded += one
-            self._pending = piece[end:]
-        else:
-            self._raw = bytearray(self._as_text().encode() + begun + piece)
-            self._decoded = bytearray()
+        if len(decoded) < len(groups):
+            self._give_up(came)
+            return
+        for one in decoded:
+            self._decoded += one
+        self._pending = piece[end:]
+
+    def _give_up(self, came: bytes) -> None:
+        """It is no base64: hold it as it comes."""
+        self._raw, self._decoded = bytearray(self.encoded() + came), bytearray()
+
+    def _plainly(self, piece: bytes) -> bytes | None:
+        """The piece without escaped slashes, which some gateways write; `None` if it is no such text.
+
+        Nothing else in it is escaped, and its slashes are written like those before it.
+        """
+        slashes = piece.count(b"/")
+        escapes = piece.count(b"\\") if slashes else b"\\" in piece
+        if not escapes and not slashes:
+            return piece
+        odd = escapes and (escapes != slashes or piece.count(b"\\/") != slashes)
+        if odd or self._escaped not in (None, bool(escapes)):
+            return None
+        self._escaped = bool(escapes)
+        return piece.replace(b"\\/", b"/") if escapes else piece
+
+    def encoded(self) -> bytes:
+        """What came between the quotes, byte for byte."""
+        if self._raw is not None:
+            return bytes(self._raw)
+        decoded: bytes | bytearray = self._decoded
+        if self._whole is not None:
+            decoded = self._whole[: len(self._whole) - len(binascii.a2b_base64(self._pending))]
+        text = self.prefix.encode() + binascii.b2a_base64(decoded, newline=False) + self._pending
+        return text.replace(b"/", b"\\/") if self._escaped else text
 
     def check(self) -> None:
         """`ValueError` if this is no legal JSON string."""
@@ -97,34 +130,23 @@ class LongText:
         """Whether it is held as decoded bytes, so that `text()` would build a long string."""
         return self._raw is None
 
-    def _as_text(self) -> str:
-        if self._whole is None:
-            decoded = bytes(self._decoded)
-        else:
-            decoded = self._whole[: len(self._whole) - len(binascii.a2b_base64(self._pending))]
-        return self.prefix + binascii.b2a_base64(decoded, newline=False).decode()
-
     def data(self) -> bytes:
         """The bytes behind the base64; `ValueError` if the string is not base64."""
         if self._whole is not None:
             return self._whole
         if self._raw is None:
-            try:
+            try:  # held once: an answer of ten images is not in memory twice
                 last = binascii.a2b_base64(self._pending, strict_mode=True)
+                self._whole, self._decoded = b"".join((self._decoded, last)), bytearray()
+                return self._whole
             except ValueError:
                 pass
-            else:  # held once: an answer of ten images is not in memory twice
-                self._whole = b"".join((self._decoded, last))
-                self._decoded = bytearray()
-                return self._whole
         text = self.text()
         return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
 
     def text(self) -> str:
         """The string itself, as an ordinary JSON parser would give it."""
-        if self._raw is None:
-            return json_string(self._as_text().encode() + self._pending)
-        return json_string(bytes(self._raw))
+        return json_string(self.encoded())
 
 
 def _decoded(groups: bytes | memoryview) -> bytes | None:
@@ -133,16 +155,8 @@ def _decoded(groups: bytes | memoryview) -> bytes | None:
         decoded = binascii.a2b_base64(groups, strict_mode=True)
     except ValueError:
         return None
-    return (
-        decoded if len(decoded) == len(groups) // 4 * 3 else None
-    )  # less: padding, whose text would be lost
-
-
-def _plain_slashes(piece: bytes) -> bytes:
-    """The same text without escaped slashes, which some gateways write, if nothing else in it is escaped."""
-    if b"\\" in piece and piece.count(b"\\") == piece.count(b"\\/"):
-        return piece.replace(b"\\/", b"/")
-    return piece
+    # Fewer bytes: padding, whose text would be lost.
+    return decoded if len(decoded) == len(groups) // 4 * 3 else None
 
 
 def json_string(raw: bytes) -> str:
@@ -153,12 +167,18 @@ def json_string(raw: bytes) -> str:
 
 
 class JsonBody:
-    """Takes a body chunk by chunk; gives its document, or the beginning of its text."""
+    """Takes a body chunk by chunk; gives its document, the beginning of its text, or what came.
 
-    __slots__ = ("_head", "_in_string", "_long", "_skeleton", "_slashes", "_string", "_texts", "size")
+    With a `limit` what follows so many bytes is left out, and `full` tells that nothing more is wanted.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_head", "_in_string", "_limit", "_long", "_places", "_skeleton", "_slashes", "_string",
+                 "_texts", "size")  # fmt: skip
+
+    def __init__(self, limit: int | None = None) -> None:
         self.size = 0
+        self._limit = limit
+        self._places: list[int] = []  # in the skeleton, of the marks of the long texts
         self._head = b""
         self._skeleton = bytearray()
         self._texts: list[LongText] = []
@@ -169,6 +189,8 @@ class JsonBody:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
+        if self._limit is not None:
+            chunk = chunk[: max(0, self._limit - self.size)]
         before, self.size = self.size, self.size + len(chunk)
         if self.size <= LONG:  # too short to hold a long string: left as it is
             self._head += chunk
@@ -222,6 +244,7 @@ class JsonBody:
 
     def _close(self) -> None:
         if self._long is not None:
+            self._places.append(len(self._skeleton))
             self._skeleton += (_MARK + str(len(self._texts))).encode()
             self._texts.append(self._long)
             self._long = None
@@ -230,6 +253,29 @@ class JsonBody:
         self._string = bytearray()
         self._skeleton += b'"'
         self._in_string = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the limit is reached."""
+        return self._limit is not None and self.size >= self._limit
+
+    def raw(self) -> bytes:
+        """What came, byte for byte. Built when it is asked for: only errors do."""
+        if self.size <= LONG:
+            return self._head
+        parts: list[bytes | bytearray] = []
+        at = 0
+        for number, (place, text) in enumerate(zip(self._places, self._texts, strict=True)):
+            parts += [self._skeleton[at:place], text.encoded()]
+            at = place + len(_MARK) + len(str(number))
+        parts.append(self._skeleton[at:])
+        parts.append(self._long.encoded() if self._long is not None else b"")
+        return b"".join((*parts, self._string))
+
+    def holds(self, text: bytes) -> bool:
+        """Whether the text stands somewhere outside the pictures."""
+        short = self._head if self.size <= LONG else self._skeleton
+        return text in short or any(text in one.encoded() for one in self._texts if not one.is_base64)
 
     def document(self) -> object:
         """The document; strings over `LONG` bytes are `LongText`. `ValueError` if it is not one, whole."""
@@ -240,9 +286,11 @@ class JsonBody:
             document = json.loads(skeleton.removeprefix(b"\xef\xbb\xbf").decode())
         except RecursionError:
             raise ValueError("the document is nested too deeply") from None
-        opened = skeleton.count(b"[") + skeleton.count(b"{")
-        if opened > _DEEPEST and _deeper_than(document, _DEEPEST):
-            raise ValueError("the document is nested too deeply")
+        if skeleton.count(b"[") + skeleton.count(b"{") > _DEEPEST:
+            from ._loosely import deeper_than
+
+            if deeper_than(document, _DEEPEST):
+                raise ValueError("the document is nested too deeply")
         for text in self._texts:
             text.check()
         return self._restore(document) if self._texts else document
@@ -253,12 +301,8 @@ class JsonBody:
         if isinstance(value, list):
             return [self._restore(item) for item in value]
         if isinstance(value, dict):
-            return {self._restore_key(key): self._restore(item) for key, item in value.items()}
+            return {plain(self._restore(key)): self._restore(item) for key, item in value.items()}
         return value
-
-    def _restore_key(self, key: str) -> str:
-        restored = self._restore(key)
-        return restored.text() if isinstance(restored, LongText) else key
 
     def text(self) -> str:
         """The first 8 KiB as text."""
@@ -274,17 +318,3 @@ def plain(value: object) -> object:
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     return value
-
-
-def _deeper_than(document: object, levels: int) -> bool:
-    level: list[object] = [document]
-    for _ in range(levels + 1):
-        level = [
-            inner
-            for item in level
-            if isinstance(item, (list, dict))
-            for inner in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return False
-    return True

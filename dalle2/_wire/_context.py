@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._secrets import Secret, one_line
+from .._secrets import AT_ONCE, Secret, one_line, redact
 
 if TYPE_CHECKING:
     from .._money import Charge
@@ -69,13 +69,18 @@ class Context(NamedTuple):
         return None if request is None else request.value
 
 
-def request_id(headers: Mapping[str, str], message: str = "") -> str | None:
+def request_id(headers: Mapping[str, str], message: str = "", *, key: Secret | None = None) -> str | None:
     """The host's own name for the request: from a header, else the message, else the proxy's (Cloudflare)."""
     for name in _ID_HEADERS:
         if name in headers and (header := one_line(headers[name])):
-            return header
-    found = re.search(_ID_IN_MESSAGE, message[:4096])
-    return found[1] if found else one_line(headers.get("cf-ray", "")) or None
+            return _without(key, header)
+    found = re.search(_ID_IN_MESSAGE, message[:AT_ONCE])
+    return _without(key, found[1] if found else one_line(headers.get("cf-ray", ""))) or None
+
+
+def _without(key: Secret | None, text: str) -> str:
+    """A text in which the host does not repeat our key, in part either."""
+    return text if key is None else redact(text, key=key.reveal())
 
 
 def reports_failure(document: object) -> bool:

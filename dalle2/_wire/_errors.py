@@ -1,7 +1,9 @@
 """What an answer that says no means: one error of the tree, by `code` first, then message, status last.
 
 Two questions decide: could it have been billed, and would the same request be answered otherwise a moment
-later? What the body says was flattened into a `Problem` before.
+later? Only the API's own words prove that nothing was carried out: an error object, or words that the table
+of `_relays` knows. A status alone, a bare message of some gateway, a web page or a status that only proxies
+use leave a paid call in doubt. What the body says was flattened into a `Problem` before.
 """
 
 from __future__ import annotations
@@ -12,85 +14,69 @@ from typing import TYPE_CHECKING
 
 from .. import errors as e
 from .._dates import parse_retry_after
-from .._secrets import one_line, redact, redact_tree
+from .._secrets import AT_ONCE, one_line, redact, redact_bytes, redact_tree, shown_headers
 from ._body import plain
 from ._context import Context, request_id
-from ._problem import Problem, read_problem, text_of
+from ._doubt import in_doubt, maybe_billed, repeatable, under_way
+from ._problem import BLANK, Problem, read_problem, text_of
+from ._relays import Meaning, meaning_of_code, meanings_in, wait_in_words
 
 if TYPE_CHECKING:
     from .._http import HttpResponse
 
-QUOTA_CODES = frozenset(
-    {
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "budget_exceeded",
-        "credit_balance_exhausted",
-        "insufficient_quota",
-        "insufficient_user_quota",
-        "organization_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-        "pre_consume_token_quota_failed",
-        "project_spend_limit_exceeded",
-    }
-)
-POLICY_CODES = frozenset(
-    {
-        "bio_policy",
-        "content_filter",
-        "content_policy_violation",
-        "contentfilter",
-        "image_content_policy_violation",
-        "invalid_prompt",
-        "moderation_blocked",
-        "responsibleaipolicyviolation",
-    }
-)
-_SAFETY = "(?i)" r"safety system|content[ _]policy|content_filter"
-_QUOTA = (
-    "(?i)" r"exceeded your current quota|billing hard limit|insufficient (?:quota|credits?|balance|funds)"
-)
 _NO_MODEL = (
     "(?i)"
     r"\bmodel\b(?:[^.]|\.(?!\s)){0,120}?\b(?:does not exist|not found|is not available|"
-    r"has been (?:deprecated|retired|shut down))|no available channel|\b(?:unknown|invalid|no such) model\b"
+    r"has been (?:deprecated|retired|shut down))|\b(?:unknown|invalid|no such) model\b|"
+    r"模型.{0,40}(?:不存在|未找到|未开通|不支持)|不(?:存在|支持)(?:该|的)?模型"
 )
 # A gateway that repeats what it was told, as JSON or as Python's repr of it, under a code of its own.
-_NESTED_CODE = r"""["']code\\?["']:\s*\\?["'](\w{3,64})\\?["']"""
-_ZERO_LIMIT = "(?i)" r"\blimit:\s*0(?:\.0+)?\s*(?:/|,|\.\s|$)"
-_NO_MODEL_CODES = ("model_not_found", "deploymentnotfound")
+_NESTED_CODE = r"""["']code\\?["']:\s{0,9}\\?["'](\w{3,64})\\?["']"""
+_ZERO_LIMIT = "(?i)" r"\blimit:\s{0,9}0(?:\.0{1,9})?\s{0,9}(?:/|,|\.\s|$)"
 _NO_MODEL_UNDER = ("", "invalid_value", "invalid_model", "invalid_request", "invalid_request_error",
                    "not_found", "model_deprecated", "400", "404", "503")  # fmt: skip
 _TELLING = 9
 """Characters: no shorter prompt holds a phrase that decides."""
-_CATEGORIES = r"safety_violations=\[([^\]]*)\]"
-_GATEWAY = frozenset({502, 504, *range(520, 531), 598, 599})
-# What a proxy met on its own way and wraps in an envelope: its timeout, a gateway's page.
-_RELAYED = "(?i)" r"\blitellm\.Timeout\b|<!doctype html|<html"
+_CATEGORIES = r"safety_violations=\[([^\]\[]{0,500})\]"
 
 
 def error_of(response: HttpResponse, context: Context) -> e.APIError:
     """The error that an answer stands for. Pure: the answer's own time is the clock."""
+    document = _document(response)
+    return problem_error(read_problem(document, response.body.text()), response, context, document)
+
+
+def _document(response: HttpResponse) -> object:
+    """The document of an answer that says no, an odd one too; `None` if it is none, or not whole."""
     try:
-        document: object = response.body.document()
+        return response.body.document()
     except ValueError:
-        document = None
-    problem = read_problem(document, response.body.text())
-    return problem_error(problem, response, context, document)
+        pass
+    from ._loosely import deeper_than, read_loosely
+
+    if response.body.text().lstrip(BLANK)[:1] not in ("{", "["):
+        return None
+    document, whole = read_loosely(response.body.raw())
+    return document if whole and not deeper_than(document, 100) else None
 
 
 def problem_error(problem: Problem, response: HttpResponse, context: Context, document: object) -> e.APIError:
     """The error for a flattened problem that came with `response`."""
-    status = response.status
-    said = one_line(redact(problem.message, key=context.key.reveal(), prompt=context.prompt))
+    status, key = response.status, context.key.reveal()
+
+    def shown(text: str, limit: int = 200) -> str:
+        return one_line(redact(text, key=key), limit)
+
+    said = one_line(redact(problem.message, key=key, prompt=context.prompt))
     if context.prompt and len(context.prompt) >= _TELLING:  # the host's words decide, not what it repeats
         problem = problem._replace(message=redact(problem.message, prompt=context.prompt))
-    identity = request_id(response.headers, problem.message)
+    problem = problem._replace(message=problem.message[:AT_ONCE])
+    identity = request_id(response.headers, problem.message, key=context.key)
     kind, hint = _classify(problem, response, context)
     quoted = f" The host said: {said}" if said else " The host gave no reason."
     facts = ", ".join(
         [f"HTTP {status}"]
-        + [f"{name} {one_line(_safe(v, context), 80)}" for name, v in (("code", problem.code),) if v]
+        + ([f"code {shown(problem.code, 80)}"] if problem.code else [])
         + ([f"request id {one_line(identity, 80)}"] if identity else [])
     )
     message = f"{hint} ({facts}).{quoted}"
@@ -103,69 +89,83 @@ def problem_error(problem: Problem, response: HttpResponse, context: Context, do
             request_id=identity,
             status_code=status,
             maybe_billed=context.paid,
+            body=came(response, context),
         )
     assert issubclass(kind, e.APIStatusError)
     stage = text_of(problem.details.get("moderation_stage")) or None
+    if meaning_of_code(_meant(problem), problem.type) == "output":
+        stage = "output"
+    billed = maybe_billed(kind, problem, status)
     error = kind(
         message,
         status_code=status,
-        code=problem.code,
-        type=problem.type,
-        param=problem.param,
+        code=shown(problem.code) if problem.code else None,
+        type=shown(problem.type) if problem.type else None,
+        param=shown(problem.param) if problem.param else None,
         request_id=identity,
-        retry_after=parse_retry_after(response.headers, response.at, document),
-        headers={
-            name: _safe(value, context) for name, value in response.headers.items() if name != "set-cookie"
-        },
-        body=redact_tree(
-            plain(document) if document is not None else response.body.text(), key=context.key.reveal()
-        ),
-        repeatable=_repeatable(kind, problem, status, response.headers),
-        maybe_billed=context.paid and (_maybe_billed(kind, problem, status) or stage == "output"),
+        retry_after=_wait(problem, response, document),
+        headers=shown_headers(response.headers, key=key),
+        body=redact_tree(plain(document) if document is not None else response.body.text(), key=key),
+        repeatable=repeatable(kind, problem, status, response.headers),
+        maybe_billed=context.paid and (billed or stage == "output"),
         idempotency_key=context.idempotency_key,
     )
     if isinstance(error, e.ContentPolicyError):
-        error.categories = _categories(problem)
-        error.stage = stage
+        error.categories = tuple(shown(name, 80) for name in _categories(problem))
+        error.stage = shown(stage, 80) if stage else None
     if isinstance(error, e.ModelRetiredError):
         error.model = context.model
         error.replacement = context.successor
     return error
 
 
-def _safe(text: str, context: Context) -> str:
-    return redact(text, key=context.key.reveal())
+def came(response: HttpResponse, context: Context) -> bytes | None:
+    """The bytes that came, the key taken out; `None` if none did."""
+    return redact_bytes(response.body.raw(), key=context.key.reveal()) or None
+
+
+def _wait(problem: Problem, response: HttpResponse, document: object) -> float | None:
+    """Seconds that the host asks to wait: in a header, else in its words where waiting helps."""
+    told = parse_retry_after(response.headers, response.at, document)
+    return wait_in_words(problem.message) if told is None and response.status in (429, 503) else told
 
 
 def _classify(problem: Problem, response: HttpResponse, context: Context) -> tuple[type[e.APIError], str]:
     """The class of an answer, and the sentence that says what to do next."""
     status = response.status
-    code, kind = _meant(problem), (problem.type or "").lower()
+    code = _meant(problem)
     if 300 <= status < 400:
-        target = one_line(_safe(response.headers.get("location", "nowhere"), context), 120)
+        location = redact(response.headers.get("location", "nowhere"), key=context.key.reveal())
         return e.APIStatusError, (
-            f"{context.host} redirects the call to {target}; API calls are never redirected: check base_url"
+            f"{context.host} redirects the call to {one_line(location, 120)}; "
+            "API calls are never redirected: check base_url"
         )
-    if (
-        code in QUOTA_CODES
-        or kind in QUOTA_CODES
-        or re.search(_QUOTA, problem.message)
-        or _no_allowance(problem, status)
-    ):
+    means = _meanings(problem, code)
+    if "quota" in means or _no_allowance(problem, status):
         return e.QuotaExceededError, (
             "No quota or credit is left for this key: waiting does not help, check plan, billing and limits"
         )
-    if code in POLICY_CODES or re.search(_SAFETY, problem.message):
+    if "policy" in means or "output" in means:
         return e.ContentPolicyError, "Refused for its content: change the prompt or the image"
-    if code in _NO_MODEL_CODES or _says_no_model(problem, code, status, context):
+    if "no model" in means or _says_no_model(problem, code, status, context):
         return _no_model(code, status, context)
-    if code in ("invalid_api_key", "invalid_token"):
+    if "no channel" in means and status != 429 and code in _NO_MODEL_UNDER:
+        return _no_model("model_not_found", status, context)
+    if "key" in means and status not in (429, 503):
         return e.AuthenticationError, _key_hint(context)
     if code == "invalid_request" and status >= 500:
         return e.BadRequestError, "The host refused the request (under a status of its own making)"
-    if code == "rate_limit_exceeded" and status in (200, 429):
+    if (code == "rate_limit_exceeded" or meaning_of_code(code) == "rate") and status in (200, 429):
         return e.RateLimitError, "Too many requests: wait, or send fewer at once"
-    return _by_status(problem, status, context)
+    return _by_status(problem, response, context)
+
+
+def _meanings(problem: Problem, code: str) -> frozenset[Meaning]:
+    """What the codes of an answer mean, else its words; a web page has neither."""
+    if problem.page:
+        return frozenset()
+    known = [means for word in (code, problem.type) if (means := meaning_of_code(word))]
+    return frozenset(known) if known else meanings_in(problem.message)
 
 
 def _says_no_model(problem: Problem, code: str, status: int, context: Context) -> bool:
@@ -187,9 +187,9 @@ def _meant(problem: Problem) -> str:
     return (nested[1] if nested else code).lower()
 
 
-def _by_status(problem: Problem, status: int, context: Context) -> tuple[type[e.APIError], str]:
-    relayed = status in (408, 503) and re.search(_RELAYED, problem.message)
-    if relayed or status in _GATEWAY or (status == 503 and not problem.enveloped):
+def _by_status(problem: Problem, response: HttpResponse, context: Context) -> tuple[type[e.APIError], str]:
+    status = response.status
+    if status >= 400 and in_doubt(problem, response):
         return e.OutcomeUnknownError, (
             "A gateway answered in place of the API: the call may have been carried out and billed; repeat "
             "it with client.send(e.request, idempotency_key=e.idempotency_key) if a second bill is acceptable"
@@ -215,6 +215,11 @@ def _by_status(problem: Problem, status: int, context: Context) -> tuple[type[e.
         422: (e.UnprocessableEntityError, "The host could not process the request: correct it"),
         429: (e.RateLimitError, "Too many requests: wait, or send fewer at once"),
     }
+    if status == 409 and under_way(problem):
+        return e.ConflictError, (
+            "The host has this call, or one with the same idempotency key, already: "
+            "it may be carried out and billed"
+        )
     return known.get(status, (e.APIStatusError, "The host refused the call"))
 
 
@@ -235,7 +240,7 @@ def _no_model(code: str, status: int, context: Context) -> tuple[type[e.APIError
             )
             + "hosts that may still serve it: CometAPI (provider='cometapi'), your own gateway (base_url=...)"
         )
-    if code in _NO_MODEL_CODES or status in (404, 503):
+    if meaning_of_code(code) == "no model" or status in (404, 503):
         return (
             e.NotFoundError,
             f"{context.host} has no model {one_line(context.model, 60)!r} for this key: check model=",
@@ -248,31 +253,6 @@ def _no_model(code: str, status: int, context: Context) -> tuple[type[e.APIError
 
 def _no_allowance(problem: Problem, status: int) -> bool:
     return status == 429 and bool(re.search(_ZERO_LIMIT, problem.message))
-
-
-def _repeatable(kind: type[e.APIError], problem: Problem, status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the host certainly did not carry it out, and may do so a moment later."""
-    if status < 400 or issubclass(
-        kind, (e.QuotaExceededError, e.BadRequestError, e.AuthenticationError, e.NotFoundError)
-    ):
-        return False
-    if headers.get("x-should-retry", "").lower() in ("true", "false"):
-        return headers["x-should-retry"].lower() == "true"
-    if status == 500:
-        return "server_error" in (problem.type, problem.code)
-    return status in (408, 409, 429, 503)
-
-
-def _maybe_billed(kind: type[e.APIError], problem: Problem, status: int) -> bool:
-    if status < 300:
-        return True
-    if issubclass(kind, (e.BadRequestError, e.RateLimitError, e.AuthenticationError, e.NotFoundError)):
-        return False
-    return (
-        status >= 500
-        and status != 503
-        and not (status == 500 and "server_error" in (problem.type, problem.code))
-    )
 
 
 def _categories(problem: Problem) -> tuple[str, ...]:

@@ -15,7 +15,11 @@ from ._body import plain
 
 
 class Problem(NamedTuple):
-    """An error body, whatever its envelope, flattened. `enveloped` tells that the API itself wrote it."""
+    """An error body, whatever its envelope, flattened.
+
+    `enveloped`: the API's own envelope, an error object. `page`: HTML or XML, which no API writes. A bare
+    `message`, `msg` or `detail` is neither: gateways and load balancers write that, too.
+    """
 
     message: str
     code: str | None = None
@@ -23,6 +27,26 @@ class Problem(NamedTuple):
     param: str | None = None
     details: Mapping[str, object] = {}
     enveloped: bool = False
+    page: bool = False
+
+
+BLANK = "\ufeff \t\r\n"
+"""What may stand before a body begins."""
+
+_MESSAGES = (
+    "message",
+    "msg",
+    "error_msg",
+    "errmsg",
+    "error_message",
+    "status_msg",
+    "fail_reason",
+    "reason",
+    "detail",
+)
+_CODES = ("code", "error_code", "errcode", "status_code")
+# Where error objects lie besides `error`: JSON:API, Tencent Cloud, Volcengine, MiniMax.
+_HOMES = (("errors",), ("response", "error"), ("responsemetadata", "error"), ("base_resp",))
 
 
 def _word(value: object) -> str | None:
@@ -44,36 +68,73 @@ def read_problem(document: object, text: str) -> Problem:
     if isinstance(document, list) and document:
         document = document[0]
     if isinstance(document, Mapping):
-        error = document.get("error")
-        if isinstance(error, Mapping):
-            details = error.get("moderation_details") or error.get("innererror") or error.get("inner_error")
-            return Problem(
-                message=text_of(error.get("message"))
-                or text_of(error.get("msg"))
-                or text_of(error.get("error")),
-                code=_word(error.get("code")),
-                type=_word(error.get("type")),
-                param=_word(error.get("param")),
-                details=details if isinstance(details, Mapping) else {},
-                enveloped=True,
-            )
-        if isinstance(error, str) and error:
-            return Problem(message=error, code=_word(document.get("code")), enveloped=True)
-        if document.get("cloudflare_error"):
-            return Problem(message=text_of(document.get("title")) or text_of(document.get("detail")))
-        detail = document.get("detail")
-        if isinstance(detail, Mapping):
-            return read_problem({"error": detail.get("error") or detail}, "")
-        if isinstance(detail, list):
-            first = detail[0] if detail and isinstance(detail[0], Mapping) else {}
-            place = first.get("loc")
-            field = ".".join(map(str, place)) if isinstance(place, list) else None
-            return Problem(message=text_of(first.get("msg")), param=field, enveloped=True)
-        message = text_of(detail) or text_of(document.get("message")) or text_of(document.get("msg"))
-        return Problem(message=message, code=_word(document.get("code")), enveloped=bool(message))
+        return _of_mapping(document)
     if isinstance(document, str):
         return Problem(message=document)
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        return Problem(message="an HTML or XML page" + (f": {title[1].strip()}" if title else ""))
+    if text.lstrip(BLANK).startswith("<"):
+        title = re.search(r"<title[^>]{0,200}>([^<]{0,300})</title>", text, re.IGNORECASE)
+        return Problem("an HTML or XML page" + (f": {title[1].strip()}" if title else ""), page=True)
     return Problem(message=text.strip())
+
+
+def _of_mapping(document: Mapping[str, object]) -> Problem:
+    error = document.get("error")
+    if isinstance(error, Mapping):
+        return _of_error(error)
+    if isinstance(error, str) and error:
+        return Problem(message=error, code=_first_word(document, _CODES), type=_word(document.get("type")))
+    if document.get("cloudflare_error"):
+        return Problem(message=text_of(document.get("title")) or text_of(document.get("detail")))
+    detail = document.get("detail")
+    if isinstance(detail, Mapping):
+        inner = detail.get("error")
+        return _of_mapping({"error": inner}) if inner else _of_error(detail)
+    if isinstance(detail, list):
+        first = detail[0] if detail and isinstance(detail[0], Mapping) else {}
+        place = first.get("loc")
+        field = ".".join(map(str, place)) if isinstance(place, list) else None
+        return Problem(message=text_of(first.get("msg")), param=field, enveloped=True)
+    for home in _HOMES:
+        found = _at(document, home)
+        if found is not None:
+            return _of_error(found)
+    return Problem(
+        message=_first_text(document, _MESSAGES),
+        code=_first_word(document, _CODES),
+        type=_word(document.get("type")),
+    )
+
+
+def _at(document: Mapping[str, object], path: tuple[str, ...]) -> Mapping[str, object] | None:
+    """The error object at a path, whose names may be written in any case."""
+    value: object = document
+    for name in path:
+        value = _lower(value).get(name) if isinstance(value, Mapping) else None
+        value = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(value, Mapping) else None
+
+
+def _of_error(error: Mapping[str, object]) -> Problem:
+    """The problem of an error object."""
+    fields = _lower(error)
+    details = error.get("moderation_details") or error.get("innererror") or error.get("inner_error")
+    return Problem(
+        message=_first_text(fields, (*_MESSAGES, "error")),
+        code=_first_word(fields, _CODES),
+        type=_word(fields.get("type")),
+        param=_word(fields.get("param")),
+        details=details if isinstance(details, Mapping) else {},
+        enveloped=True,
+    )
+
+
+def _lower(fields: Mapping[str, object]) -> dict[str, object]:
+    return {str(name).lower(): value for name, value in fields.items()}
+
+
+def _first_text(fields: Mapping[str, object], names: tuple[str, ...]) -> str:
+    return next((text for name in names if (text := text_of(fields.get(name)))), "")
+
+
+def _first_word(fields: Mapping[str, object], names: tuple[str, ...]) -> str | None:
+    return next((word for name in names if (word := _word(fields.get(name))) is not None), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
 import tracemalloc
@@ -285,3 +286,70 @@ def test_bytes_are_held_once_and_the_text_can_still_be_asked_for() -> None:
         assert text.data() is text.data()
         assert text.data() == base64.b64decode(encoded)
         assert text.text() == encoded
+
+
+@given(
+    encodings(), st.integers(), st.binary(max_size=3), st.integers(0, 3), st.lists(st.integers(), max_size=6)
+)
+def test_what_came_is_given_back_byte_for_byte(
+    raw: bytes, at: int, put: bytes, drop: int, cuts: list[int]
+) -> None:
+    """Whole, damaged or cut, before and after it was read as a document: no byte is lost."""
+    at %= len(raw) + 1
+    for came in (raw, raw[:at], raw[:at] + put + raw[at + drop :]):
+        body = body_of(came, cuts)
+        assert body.raw() == came
+        for text in longs(document_of(body)):
+            with contextlib.suppress(ValueError):
+                text.data()
+        assert body.raw() == came
+
+
+def document_of(body: JsonBody) -> object:
+    """The document, or nothing."""
+    try:
+        return body.document()
+    except ValueError:
+        return None
+
+
+@given(st.binary(max_size=60), st.integers(0, 3), st.lists(st.integers(), max_size=4))
+def test_any_bytes_are_given_back(piece: bytes, quotes: int, cuts: list[int]) -> None:
+    """Also where a body is no text at all, such as a picture."""
+    raw = (piece + b'"' * quotes) * 300
+    assert body_of(raw, cuts).raw() == raw
+
+
+@pytest.mark.parametrize("text", ["data:image\\/png;base64,", "a\\/", "a/b\\/"])
+def test_escaped_slashes_come_back_escaped(text: str) -> None:
+    """Written one way or another, or mixed."""
+    encoded = base64.b64encode(BIG).decode()
+    for inner in (
+        text + encoded,
+        text + encoded.replace("/", "\\/"),
+        encoded + text,
+        encoded.replace("/", "\\/") + text,
+    ):
+        raw = f'["{inner}"]'.encode()
+        body = body_of(raw, [5000, 9000])
+        assert body.raw() == raw
+        assert plain(body.document()) == json.loads(raw)
+
+
+def test_a_body_with_a_limit_is_cut_there() -> None:
+    """What follows is left out, and the body says that it wants no more."""
+    body = JsonBody(limit=10_000)
+    body.feed(b'{"a": "' + b"x" * 9_000)
+    assert not body.full
+    body.feed(b"x" * 9_000)
+    body.feed(b"x")
+    assert (body.full, body.size, len(body.raw())) == (True, 10_000, 10_000)
+
+
+def test_a_text_is_found_outside_the_pictures() -> None:
+    """In short and long bodies, and in a long text that is no base64."""
+    assert body_of(b'{"a": "sk-1"}').holds(b"sk-1")
+    long = body_of(
+        json.dumps({"a": "sk-1", "b": "? sk-2" * 1000, "c": base64.b64encode(BIG).decode()}).encode()
+    )
+    assert [long.holds(text) for text in (b"sk-1", b"sk-2", b"sk-3")] == [True, True, False]
