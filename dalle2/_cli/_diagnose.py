@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from ._paint import BaseUrl, Host, Json, Model
+from ._options import BaseUrl, Host, Json, Model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
