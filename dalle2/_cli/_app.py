@@ -26,20 +26,20 @@ COMPLETING = "_DALLE2_COMPLETE"
 
 EPILOG = """
 Examples:
-  dalle2 generate "a corgi astronaut" --provider emulator -o corgi.png     no key, no cost
-  dalle2 generate "a corgi astronaut, studio photo" -n 2 --size 512x512
-  dalle2 generate "a corgi astronaut" --dry-run                            what it would cost
-  dalle2 doctor                                                            key, host, model
-  dalle2 COMMAND --help                                                    more examples
+  dalle2 generate "a corgi astronaut" --provider emulator   # no key, no cost
+  dalle2 generate "a corgi astronaut" -n 2 --size 512x512 -o corgi.png
+  dalle2 generate "a corgi astronaut" --dry-run             # what it costs
+  dalle2 doctor                                             # key, host, model
+  dalle2 COMMAND --help                                     # more examples
 
 Environment:
-  OPENAI_API_KEY, COMETAPI_KEY            the key; the first that is set names the host
-  OPENAI_BASE_URL, COMETAPI_BASE_URL      another address of that host
-  OPENAI_ORG_ID, OPENAI_PROJECT_ID        who is billed
-  DALLE2_PROVIDER, DALLE2_MODEL           in place of --provider and --model
-  DALLE2_SUCCESSOR                        in place of --successor
+  OPENAI_API_KEY, COMETAPI_KEY         the key; the first that is set is used
+  OPENAI_BASE_URL, COMETAPI_BASE_URL   another address for its host
+  OPENAI_ORG_ID, OPENAI_PROJECT_ID     who is billed
+  DALLE2_PROVIDER, DALLE2_MODEL        in place of --provider and --model
+  DALLE2_SUCCESSOR                     in place of --successor
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 ended by SIGTERM.
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 SIGTERM.
 """
 
 
@@ -71,7 +71,8 @@ def show_version(wanted: bool) -> None:
 
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", metavar="", callback=show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Images from DALL·E 2, on every host that still speaks it."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .._results._blocking import ImageResult
-    from ._place import Place
+    from ._output import Place
 
 
 class Delivered(NamedTuple):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .._client import Client
     from ..events import Listener
 
-_PICTURE, _PLACE, _HOST = "The picture", "Where it goes", "Who paints it"
+_PICTURE, _PLACE, _HOST = "The picture", "What comes out", "Who paints it"
 
 
 def _known_providers() -> list[str]:
@@ -39,12 +39,16 @@ Source: TypeAlias = Annotated[
     str, typer.Argument(metavar="IMAGE", help="A square PNG under 4 MB; - reads standard input.")
 ]
 Count: TypeAlias = Annotated[
-    int | None, typer.Option("-n", "--n", help="How many images; 1 unless said.", rich_help_panel=_PICTURE)
+    int | None,
+    typer.Option(
+        "-n", "--n", metavar="NUMBER", help="How many images; 1 unless said.", rich_help_panel=_PICTURE
+    ),
 ]
 Size: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--size",
+        metavar="SIZE",
         help="Pixels: 256x256, 512x512 or 1024x1024; more on newer models.",
         autocompletion=lambda: ["256x256", "512x512", "1024x1024"],
         rich_help_panel=_PICTURE,
@@ -54,6 +58,7 @@ Quality: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--quality",
+        metavar="QUALITY",
         help="For newer models: low, medium, high, auto (dall-e-3: standard, hd).",
         autocompletion=lambda: ["low", "medium", "high", "auto", "standard", "hd"],
         rich_help_panel=_PICTURE,
@@ -70,16 +75,19 @@ Output: TypeAlias = Annotated[
     ),
 ]
 Overwrite: TypeAlias = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=_PLACE)
+    bool, typer.Option("--overwrite", metavar="", help="Replace files that exist.", rich_help_panel=_PLACE)
 ]
 Json: TypeAlias = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON document instead of lines.", rich_help_panel=_PLACE),
+    typer.Option(
+        "--json", metavar="", help="Print one JSON document instead of lines.", rich_help_panel=_PLACE
+    ),
 ]
 DryRun: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--dry-run",
+        metavar="",
         help="Say what would be sent and what it would cost; send nothing.",
         rich_help_panel=_PLACE,
     ),
@@ -88,6 +96,7 @@ Host: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--provider",
+        metavar="NAME",
         help="openai, cometapi, cometapi-responses, or emulator (no key, no network, no cost). "
         "Else DALLE2_PROVIDER, else the host whose key is set.",
         autocompletion=_known_providers,
@@ -107,6 +116,7 @@ Model: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--model",
+        metavar="NAME",
         help="Else DALLE2_MODEL, else dall-e-2.",
         autocompletion=_known_models,
         rich_help_panel=_HOST,
@@ -116,8 +126,8 @@ Successor: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--successor",
-        metavar="MODEL",
-        help="The living model that paints what is meant for a retired one: a name, auto or none. "
+        metavar="NAME",
+        help="The living model that paints what is meant for a retired one; auto or none. "
         "Else DALLE2_SUCCESSOR.",
         autocompletion=lambda: ["auto", "none", *_known_models()],
         rich_help_panel=_HOST,
@@ -136,6 +146,7 @@ Format: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--response-format",
+        metavar="FORMAT",
         help="url or b64_json: how the host hands the picture over.",
         autocompletion=lambda: ["url", "b64_json"],
         rich_help_panel=_HOST,

@@ -26,7 +26,7 @@ from ._options import (
     Timeout,
     open_client,
 )
-from ._place import Place
+from ._output import Place
 from ._words import WrongUsage
 
 if TYPE_CHECKING:
@@ -39,17 +39,17 @@ EXAMPLES = {
     "generate": """
 Examples:
   dalle2 generate "a corgi astronaut, studio photo" -o corgi.png
-  dalle2 generate "a corgi astronaut" --provider emulator      no key, no network, no cost
-  dalle2 generate "a corgi" -n 4 --size 256x256 -o corgis/     four files in a directory
-  dalle2 generate "a corgi" --dry-run                          what it would cost
-  dalle2 generate - -o - < prompt.txt > corgi.png              in a pipe
+  dalle2 generate "a corgi" --provider emulator         # no key, no cost
+  dalle2 generate "a corgi" -n 4 --size 256x256 -o corgis/
+  dalle2 generate "a corgi" -n 4 --dry-run              # what it would cost
+  dalle2 generate - -o - < prompt.txt > corgi.png       # in a pipe
   dalle2 generate "a corgi" --json | jq -r '.images[].path'
 """,
     "edit": """
 Examples:
   dalle2 edit dog.png "a dog with a hat" --mask mask.png -o hat.png
-  dalle2 edit dog.png "a dog with a hat" --mask-box 20,0,120,60   repaints this box (pixels)
-  dalle2 edit dog.png "a dog on the moon" --dry-run
+  dalle2 edit dog.png "a dog with a hat" --mask-box 20,0,120,60
+  dalle2 edit dog.png "a dog on the moon" --dry-run     # what it would cost
 """,
     "vary": """
 Examples:
@@ -247,7 +247,7 @@ def _preview(order: Order) -> None:
     line = DeadLine()
     with line.client, open_client(order.host, http_client=line.client) as client:
         images = order.call(client)
-    show(line, images, order.place.names(order.images), as_json=order.as_json)
+    show(line, images, order.place, order.images, as_json=order.as_json)
 
 
 def _paint(order: Order) -> None:

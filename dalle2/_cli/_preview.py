@@ -12,12 +12,11 @@ from . import _screen
 from ._deliver import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import httpx
 
     from .._requests import Request
     from .._results._blocking import Images
+    from ._output import Place
 
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII="
 """A whole PNG of one pixel, in base64."""
@@ -39,7 +38,7 @@ class DeadLine:
         return httpx.Response(200, json={"created": 0, "data": [{"b64_json": _PIXEL}]})
 
 
-def show(line: DeadLine, images: Images, places: Sequence[str], *, as_json: bool) -> None:
+def show(line: DeadLine, images: Images, place: Place, count: int, *, as_json: bool) -> None:
     """Print what came to the end of the line, its price, and where the images would go."""
     sent, request = line.sent, images.request
     assert sent is not None
@@ -55,14 +54,14 @@ def show(line: DeadLine, images: Images, places: Sequence[str], *, as_json: bool
                 "cost_is_rough": is_rough(usd),
                 "request_id": None,
                 "adaptations": changes(images),
-                "images": [{"path": place} for place in places],
+                "images": [{"path": name} for name in place.names(count)],
             }
         )
         return
     rows = [("would send", f"{sent.method} {_shown_url(sent)}")]
     rows += [(name, str(value)) for name, value in _told(request).items()]
     rows += [("changed", str(change)) for change in images.adaptations]
-    rows += [("cost", price_text(price(request))), ("saved as", ", ".join(places))]
+    rows += [("cost", price_text(price(request))), ("saved as", place.shown(count))]
     _screen.say(*(f"{name:16}{value}" for name, value in rows))
     _screen.tell("nothing was sent: this was a dry run")
 

@@ -12,10 +12,13 @@ from ._words import WrongUsage, in_own_words
 EXAMPLES = {
     "serve": """
 Examples:
-  dalle2 serve                                             then, in another terminal:
-  OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=sk-test dalle2 generate "a corgi"
-  dalle2 serve --today 2026-06-01                          as after the retirement
-  dalle2 serve --persona cometapi --latency 2.5            another host, and a slow one
+  dalle2 serve
+  dalle2 serve --today 2026-06-01                  # after the retirement
+  dalle2 serve --persona cometapi --latency 2.5    # another host, a slow one
+
+In another terminal:
+  export OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=sk-test
+  dalle2 generate "a corgi astronaut"
 """
 }
 

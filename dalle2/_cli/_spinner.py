@@ -94,7 +94,9 @@ def turning(progress: Progress | None) -> Iterator[None]:
     mark = Spinner("dots" if console.encoding.startswith("utf") else "line")
 
     def frame() -> Spinner:
-        mark.update(text=Text(progress.line(), no_wrap=True, overflow="ellipsis"))
+        line = Text(progress.line())
+        line.truncate(console.width - 2, overflow="ellipsis")  # one line, whatever the host is called
+        mark.update(text=line)
         return mark
 
     with Live(

@@ -32,6 +32,7 @@ _PYTHON_ONLY = (
     r",? or a Provider\b",
     r" or (?:Client\()?split_n=True\)? to send several calls",
     r"; read\(\) gives them as they are",
+    r", or None for no limit",
 )
 _CALLS = (
     (r"\brepeat it with client\.send\([^()]*\)", "run the command again"),
@@ -56,7 +57,7 @@ def in_own_words(message: str, field: str | None = None) -> str:
         message = re.sub(pattern, "", message)
     for pattern, words in _CALLS:
         message = re.sub(pattern, words, message)
-    message = re.sub(r"(?<![-\w?&/])([a-z_]+)=(?=(['\"\w])?)", _option, message)
+    message = re.sub(r"(?<![-\w?&/])([a-z_]+)=('[-\w.]+'|(?=[\w'\"]))?", _option, message)
     message = re.sub(r"(?<![-\w?&/])([a-z]+_[a-z_]+)(?![-\w=('])", _option, message)
     option = OPTIONS.get(field or "")
     if option is None or re.search(rf"(?<![-\w]){option}(?![-\w])", message):
@@ -66,11 +67,11 @@ def in_own_words(message: str, field: str | None = None) -> str:
 
 
 def _option(found: re.Match[str]) -> str:
-    """The option for an argument, with a space before the value that follows."""
+    """The option for an argument, with a space before the value that follows, which needs no quotes."""
     option = OPTIONS.get(found[1])
     if option is None:
         return found[0]
-    return f"{option} " if found.lastindex == 2 else option
+    return option if found.lastindex == 1 else f"{option} {found[2].strip(chr(39))}"
 
 
 def describe(error: BaseException) -> str:

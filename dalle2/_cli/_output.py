@@ -48,12 +48,16 @@ class Place(NamedTuple):
         return self.path.with_name(f"{self.path.name.removesuffix(suffix)}-{index + 1}{suffix}")
 
     def names(self, count: int) -> list[str]:
-        """What `count` images would be called, as far as that is known beforehand."""
-        if self.is_stdout:
-            return ["standard output"]
-        if self.in_directory:
-            return [os.path.join(self.path, "")]
+        """What `count` images will be called, if that is known beforehand."""
+        if self.is_stdout or self.in_directory:
+            return []
         return [str(self.file(index, count)) for index in range(min(count, _MOST_IMAGES))]
+
+    def shown(self, count: int) -> str:
+        """The place in words."""
+        if self.is_stdout:
+            return "standard output"
+        return ", ".join(self.names(count)) or f"{os.path.join(self.path, '')} (named after the prompt)"
 
     def check(self, count: int, *, as_json: bool = False) -> None:
         """Raise what saving `count` images here would end in, as far as it can be foreseen: an `OSError`, or
