@@ -44,7 +44,8 @@ def say(*lines: str, paid: bool = False) -> None:
     A stdout that takes nothing (a full disk, a reader that left) raises an `OSError` that names it. What was
     `paid` for is told on stderr then.
     """
-    _say("\n".join(map(harmless, lines)), paid)
+    if lines:
+        _say("\n".join(map(harmless, lines)), paid)
 
 
 def document(value: object, *, paid: bool = False) -> None:
@@ -83,13 +84,15 @@ def _lost(error: OSError | ValueError) -> OSError:
     return OSError(number, os.strerror(number), "standard output")
 
 
-def tell(message: str) -> None:
-    """One line on stderr, beginning with the name of the command; a stderr that takes nothing is let be."""
+def tell(message: str, prefix: str = "dalle2: ") -> None:
+    """One line on stderr, by whom it is said first; a stderr that takes nothing is let be."""
     line = re.sub(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*", " ", message)
-    _write_err(f"dalle2: {harmless(line.strip())}")
+    _write_err(prefix + harmless(line.strip()))
 
 
 def _write_err(line: str) -> None:
+    if sys.stderr is None:  # a process without a console; `print` would take stdout
+        return
     try:
         print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError):

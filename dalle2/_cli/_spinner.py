@@ -101,5 +101,6 @@ def turning(progress: Progress | None) -> Iterator[None]:
 
     with Live(
         get_renderable=frame, console=console, refresh_per_second=10, transient=True, redirect_stdout=False
-    ):
+    ) as live:
+        live.refresh()  # at once: a quick call should be seen too
         yield
