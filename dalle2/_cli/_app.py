@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Annotated, TextIO
@@ -89,13 +89,18 @@ def assemble(commands: Sequence[str]) -> typer.Typer:
     )
     app.callback()(options)
     for name in commands:
-        module = _module(name)
-        found = getattr(module, name)
+        found = _command(name)
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:
-            app.command(name, epilog=getattr(module, "EXAMPLES", {}).get(name))(found)
+            app.command(name, epilog=getattr(_module(name), "EXAMPLES", {}).get(name))(found)
     return app
+
+
+def _command(name: str) -> typer.Typer | Callable[..., None]:
+    """A command, or a group of them."""
+    found: typer.Typer | Callable[..., None] = getattr(_module(name), name)
+    return found
 
 
 def run(argv: Sequence[str]) -> int:
@@ -122,6 +127,8 @@ def run(argv: Sequence[str]) -> int:
 def _invoke(argv: list[str]) -> int:
     completing = COMPLETING in os.environ
     known = argv[0] in COMMANDS and not completing
+    if len(argv) == 1 and known and isinstance(_command(argv[0]), typer.Typer):
+        argv.append("--help")  # a group alone, as the command alone
     shell = typer.main.get_command(assemble([argv[0]] if known else COMMANDS))
     if completing:
         shell.main(args=argv, prog_name="dalle2", standalone_mode=False)

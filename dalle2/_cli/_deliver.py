@@ -123,7 +123,8 @@ class Delivery:
                 else:
                     self._delivered.append(self._save(image, len(self._delivered)))
             if self._delivered and not self._done:
-                self.tell()
+                with contextlib.suppress(OSError):  # told on stderr, and the signal is what ended the command
+                    self.tell()
 
     def failures(self) -> list[Exception]:
         """Why images are not where they should be."""

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,32 @@ def test_what_is_held_is_saved_all_the_same(
     assert printed.out == "corgi-1.png\ncorgi-2.png\ncorgi-3.png\n"
     assert printed.err == "dalle2: interrupted\n"
     assert files(directory) == ["corgi-1.png", "corgi-2.png", "corgi-3.png"]
+
+
+def test_what_is_not_fetched_is_shown(
+    emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of three images the first is saved when Ctrl-C comes: its path and the URLs of the others are told."""
+    interrupt_second_save(monkeypatch)
+    assert main([*CORGI, "-n", "3", "-o", "corgi.png"]) == 130
+    printed = capsys.readouterr()
+    assert printed.out == "corgi-1.png\n"
+    assert printed.err.count("not saved, for now it is at http://127.0.0.1") == 2
+    assert printed.err.endswith("dalle2: interrupted\n")
+    assert files(directory) == ["corgi-1.png"]
+
+
+def test_a_signal_is_told_although_stdout_is_gone(
+    emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The terminal went away: the status is that of the signal, and what was paid for is told on stderr."""
+    interrupt_second_save(monkeypatch)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main([*CORGI, "-n", "2", "-o", "corgi.png"]) == 130
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("dalle2: not saved, for now it is at http://127.0.0.1")
+    assert told[1:] == ["corgi-1.png", "dalle2: interrupted"]
 
 
 def test_an_interrupt_before_the_answer_is_130(

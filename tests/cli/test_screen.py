@@ -172,6 +172,26 @@ def test_a_full_stderr_is_no_failure(directory: Path) -> None:
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+def test_a_stderr_that_takes_nothing_is_let_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error cannot be told there: the status alone says it."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        assert main(["generate", " ", *OFFLINE]) == 2
+        assert capsys.readouterr().out == ""
+
+
+def test_a_reader_that_left_ends_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cost nothing is not told again on stderr: one line says why the list ended."""
+    error = io.StringIO()
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        monkeypatch.setattr(sys, "stderr", error)
+        assert main(["models", *OFFLINE]) == 1
+    assert error.getvalue() == "dalle2: standard output: No space left on device\n"
+
+
 def test_streams_that_are_closed_or_missing_are_no_failure(
     monkeypatch: pytest.MonkeyPatch, directory: Path
 ) -> None:

@@ -19,8 +19,8 @@ from .shell import CORGI, OFFLINE, failure
     ("message", "field", "told"),
     [
         ("size '3x3' is not one that dall-e-2 makes", "size", "--size '3x3' is not one that dall-e-2 makes"),
-        ("n 11 is not possible: dall-e-2 takes 1 to 10", "n", "-n 11 is not possible: dall-e-2 takes 1 to 10"),
-        ("dall-e-2 does not take quality: leave it out", "quality", "dall-e-2 does not take --quality: leave it out"),
+        ("n 11 is not possible: it takes 1 to 10", "n", "-n 11 is not possible: it takes 1 to 10"),
+        ("it does not take quality: leave it out", "quality", "it does not take --quality: leave it out"),
         ("prompt is empty", "prompt", "PROMPT is empty"),
         ("2 images given, dall-e-2 takes one", "image", "IMAGE: 2 images given, dall-e-2 takes one"),
         ("response_format 'x' is not possible", "response_format", "--response-format 'x' is not possible"),
@@ -88,7 +88,7 @@ def test_each_kind_of_error_has_its_sentence(error: Exception, told: str) -> Non
         (["--timeout", "0"], "--timeout must be above 0 seconds; it is 0.0"),
         (["--timeout", "nan"], "--timeout must be above 0 seconds"),
         (["--timeout", "soon"], "'--timeout'"),
-        (["--successor", "gpt-image-1"], "--successor 'gpt-image-1' is itself retired"),
+        (["--successor", "gpt-image-1"], "--successor gpt-image-1"),
         (["--successor", ""], "--successor must be a name"),
     ],
 )
