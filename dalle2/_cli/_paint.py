@@ -271,9 +271,7 @@ def _paint(order: Order) -> None:
                 progress.saving(delivery.count)
             delivery.save()
         delivery.tell()
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and not delivery.count and not hasattr(error, "__notes__"):
-            error.add_note("a request that was under way may still be billed")
+    except BaseException:
         delivery.break_off()
         raise
     errors = delivery.failures()

@@ -14,7 +14,7 @@ from ._deliver import changes
 if TYPE_CHECKING:
     import httpx
 
-    from .._requests import Request
+    from .._requests._values import Request
     from .._results._blocking import Images
     from ._output import Place
 

@@ -88,10 +88,11 @@ def test_only_what_is_typed_is_passed_on(
     monkeypatch: pytest.MonkeyPatch, typed: list[str], given: dict[str, Any]
 ) -> None:
     """The emulator's own defaults stand for the rest."""
-    seen: list[tuple[object, ...]] = []
-    monkeypatch.setattr("dalle2.testing._server.run", lambda *args, **options: seen.append((*args, options)))
+    seen: list[object] = []
+    monkeypatch.setattr("dalle2.testing.Emulator", lambda **options: options)
+    monkeypatch.setattr("dalle2.testing.run", lambda *args, emulator: seen.extend((*args, emulator)))
     assert main(["serve", *typed]) == 0
-    assert seen == [("127.0.0.1", 8000, "sk-test", given)]
+    assert seen == ["127.0.0.1", 8000, {"api_key": "sk-test", "keep": 1000} | given]
 
 
 @pytest.mark.parametrize(

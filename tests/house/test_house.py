@@ -39,7 +39,6 @@ LAYERS = (
     {"_client", "_async_client"},
     {"compat", "_doctor"},
     {"_cli"},
-    {"__main__"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
