@@ -245,7 +245,7 @@ def test_images_of_a_half_readable_answer_are_saved(
 def test_a_warning_is_one_line(
     emulator: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python would add a line of our source."""
+    """Python would add a line of our source, or, told to, raise it after the call was paid for."""
     generate = dalle2.Client.generate
 
     def warn_first(*args: Any, **kwargs: Any) -> dalle2.Images:
@@ -254,6 +254,6 @@ def test_a_warning_is_one_line(
 
     monkeypatch.setattr(dalle2.Client, "generate", warn_first)
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        warnings.simplefilter("error")
         assert main(CORGI) == 0
     assert capsys.readouterr().err == "dalle2: warning: the model ends soon\n"

@@ -149,3 +149,59 @@ def test_all_commands_keep_their_promise_of_one_line(capsys: pytest.CaptureFixtu
     for words in (["models", "--provider", "x"], ["vary"], ["edit", "a.png"], ["doctor", "missing.py"]):
         assert main(words) in (1, 2)
         failure(capsys)
+
+
+PYTHON = re.compile(r"\w=(?!\d)|\b(?:Client|Provider|error|client)\b[.(]|(?<![-\w])[a-z]+_(?!error)[a-z_]+\b")
+"""What only a programmer reads: keyword arguments, calls, names with an underscore."""
+CODE = re.compile(r"code \w+")  # the host's own word
+
+
+def bad_words() -> list[list[str]]:
+    """Command lines that are refused, or that the host answers with no."""
+    values = {
+        "-n": ["0", "-1", "11", "99999999999"],
+        "--size": ["", " ", "300x300", "1x1", "x"],
+        "--quality": ["", "hd", "best"],
+        "--response-format": ["", "png"],
+        "--model": ["", "dall-e-9", "gpt-image-2", "dall-e-3"],
+        "--provider": ["", "nobody", "cometapi", "cometapi-responses"],
+        "--base-url": ["", "x", "http://user:pass@host/v1", "http://127.0.0.1:1/v1"],
+        "--successor": ["", "dall-e-3", "gpt-image-1"],
+        "--timeout": ["-1", "inf", "1e400"],
+    }
+    pairs = [[option, value] for option, given in values.items() for value in given]
+    models = ["dall-e-2", "dall-e-3", "gpt-image-2"]
+    return [
+        ["generate", "a corgi", "--dry-run", *pair, *more]
+        for pair in pairs
+        for more in ([], *(["--model", model] for model in models if pair[0] != "--model"))
+    ]
+
+
+def test_no_message_speaks_python(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of every wrong value of every option, over three models: what is told can be typed."""
+    told = set()
+    for words in bad_words():
+        main(words)
+        told.update(line for line in capsys.readouterr().err.splitlines() if "dry run" not in line)
+    assert len(told) > 30
+    assert [line for line in told if PYTHON.search(line)] == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 422, 500, 502, 503, 504])
+def test_no_answer_is_told_in_python(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    """What the library says of a host's no names options and variables, and the way on is a command."""
+    emulator.fail_next(status, times=9)
+    assert main(CORGI) == 1
+    assert not PYTHON.search(CODE.sub("", failure(capsys)))
+
+
+def test_a_lost_answer_is_told_with_a_way_on(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """After an unknown outcome: run the command again, if a second bill is acceptable."""
+    emulator.lose_next()
+    assert main(CORGI) == 1
+    told = failure(capsys)
+    assert "run the command again" in told
+    assert not PYTHON.search(told)
