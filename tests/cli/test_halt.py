@@ -17,7 +17,7 @@ import pytest
 
 import dalle2
 from dalle2._cli import main
-from dalle2._cli._halt import Stopped, stoppable, unbroken
+from dalle2._cli._halt import SAME_WISH, Stopped, stoppable, unbroken
 from dalle2.testing import Emulator
 
 from .shell import CORGI, OFFLINE, command, failure, files
@@ -195,14 +195,28 @@ def test_what_the_parent_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch) 
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_second_signal_breaks_nothing_off() -> None:
-    """While the last lines are printed, no signal comes through; afterwards it does again."""
+def test_no_signal_breaks_the_last_lines_off() -> None:
+    """While they are printed, none comes through; afterwards it does again."""
     with stoppable():
         with unbroken():
-            os.kill(os.getpid(), signal.SIGTERM)
-            os.kill(os.getpid(), signal.SIGINT)
+            for number in STATUS:
+                os.kill(os.getpid(), number)
         with pytest.raises(Stopped):
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_two_signals_at_once_are_one_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second does not undo what cleans up after the first; a second later, it is a wish of its own."""
+    seconds = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: seconds[0])
+    with stoppable():
+        with pytest.raises(Stopped, match="SIGHUP"):
+            os.kill(os.getpid(), signal.SIGHUP)
+        for number in STATUS:
+            os.kill(os.getpid(), number)
+        seconds[0] += SAME_WISH + 0.1
+        with pytest.raises(Stopped, match="SIGINT"):
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_signals_of_other_owners_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
