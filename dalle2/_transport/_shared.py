@@ -143,8 +143,11 @@ class Watch:
             self.whole = False
         elif step == "send_request_body.started":  # a proxy's CONNECT comes first and is traced alike
             self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
+            self._departure.left = (
+                not self._tunnel
+            )  # an interrupt can fall between the last byte and its event
         elif step == "send_request_body.complete":
-            self.whole = self._departure.left = not self._tunnel
+            self.whole = not self._tunnel
         elif step == "connect_tcp.started":
             self._dialled = str(info.get("host", ""))
         else:
