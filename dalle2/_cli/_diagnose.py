@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from ._paint import BaseUrl, Host, Json, Model
+from ._options import BaseUrl, Host, Json, Model, open_client
+from ._screen import document, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from .._doctor._scan import Finding
 
 MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
-
-
-def _print_json(document: dict[str, object]) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def doctor(
@@ -52,7 +48,7 @@ def _check(provider: str | None, model: str | None, base_url: str | None, *, as_
     today = datetime.now(UTC).date()
     checks = diagnose(os.environ, provider=provider, model=model, base_url=base_url, today=today)
     if as_json:
-        _print_json({"checks": [attrs.asdict(check) for check in checks]})
+        document({"checks": [attrs.asdict(check) for check in checks]})
     else:
         _print_checks(checks)
     if any(check.status == "problem" for check in checks):
@@ -64,11 +60,11 @@ def _print_checks(checks: Sequence[Check]) -> None:
     changes = [check for check in checks if check.name.startswith("on ")]
     for check in checks:
         if check not in changes:
-            print(f"{MARKS[check.status]:9}{check.name:6} {check.detail}")
+            say(f"{MARKS[check.status]:9}{check.name:6} {check.detail}")
     if changes:
-        print(f"\nWith Client(successor='auto'), {changes[0].name}:")
+        say("", f"With Client(successor='auto'), {changes[0].name}:")
     for change in changes:
-        print(f"  {change.detail}")
+        say(f"  {change.detail}")
 
 
 def _scan(paths: list[Path], *, as_json: bool) -> None:
@@ -80,7 +76,7 @@ def _scan(paths: list[Path], *, as_json: bool) -> None:
             raise FileNotFoundError(2, "No such file or directory", str(path))
     findings = [finding for path in paths for finding in scan_path(path, today=today)]
     if as_json:
-        _print_json({"findings": [attrs.asdict(finding) for finding in findings]})
+        document({"findings": [attrs.asdict(finding) for finding in findings]})
     else:
         _print_findings(findings)
     if findings:
@@ -91,16 +87,16 @@ def _print_findings(findings: Sequence[Finding]) -> None:
     """A line each where another program reads; on a terminal the changes below it, one by one."""
     for finding in findings:
         if not sys.stdout.isatty():
-            print(finding)
+            say(str(finding))
             continue
-        print(attrs.evolve(finding, change=""))
+        say(str(attrs.evolve(finding, change="")))
         for change in filter(None, finding.change.split("; ")):
-            print(f"    {change}")
+            say(f"    {change}")
     calls, files = len(findings), len({finding.file for finding in findings})
     told = (
         f"{calls} to change in {files} file{'' if files == 1 else 's'}" if findings else "nothing to change"
     )
-    print(told, file=sys.stderr)
+    tell(told, prefix="")
 
 
 def models(
@@ -109,9 +105,7 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the models of the host, with the day on which each ends."""
-    from .._client import Client
-
-    with Client(provider=provider, base_url=base_url) as client:
+    with open_client({"provider": provider, "base_url": base_url}) as client:
         rows = client.list_models()
     if as_json:
         listed = [
@@ -122,10 +116,13 @@ def models(
             }
             for row in rows
         ]
-        _print_json({"models": listed})
+        document({"models": listed})
         return
     today = datetime.now(UTC).date()
     width = max((len(row.id) for row in rows), default=0)
+    lines = []
     for row in rows:
         end = row.shutdown_date
-        print(row.id if end is None else f"{row.id:{width}}  {'ended' if end <= today else 'ends'} {end}")
+        told = "" if end is None else f"{'ended' if end <= today else 'ends'} {end}"
+        lines.append(f"{row.id:{width}}  {told}".rstrip())
+    say(*lines)

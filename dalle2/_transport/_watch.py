@@ -155,9 +155,12 @@ class Watch:
         self._doubt = self._doubt or not self._tunnel
 
     def _broke_off(self, info: Mapping[str, object]) -> None:
+        if self._tunnel:
+            return
         error = info.get("exception")
-        given_up = not isinstance(error, Exception) or type(error).__name__ == "WriteTimeout"
-        if self.buffered and given_up and not self._tunnel:
+        if not isinstance(error, Exception):  # an interrupt can fall behind the last byte, before its event
+            self._doubt = True
+        elif self.buffered and type(error).__name__ == "WriteTimeout":
             self._doubt = True
 
     def _answered(self, info: Mapping[str, object]) -> None:
