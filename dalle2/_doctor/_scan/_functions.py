@@ -10,9 +10,10 @@ import abc
 import ast
 from collections.abc import Sequence
 
-from ._evaluate import Evaluator
+from ._evaluate import MOST_NODES, Evaluator
 from ._image_calls import CLIENTS
 from ._known import Args, Class, Function, Instance, Ref, Row, Scope, Table, Values, union
+from ._syntax import expression
 
 _STEPS = 400  # calls of functions of the source that are followed
 _DEPTH = 6
@@ -59,17 +60,20 @@ class Functions(Evaluator):
         if function.home is not self:
             return function.home.enter(function, args)
         node = function.node
-        if node in self._active or len(self._active) >= _DEPTH or (args and self._steps >= _STEPS):
+        enough = self._steps >= _STEPS or self.nodes >= MOST_NODES
+        if node in self._active or len(self._active) >= _DEPTH or (args and enough):
             return ()
         self._steps += 1
         scope = Scope(self._parameters(function, args), function.scope)
         self._active.append(node)
         before, self.waiting = self.waiting, []
-        self.block(node.body, scope)
-        for inner in self.waiting:
-            self.enter(inner, None)
-        self.waiting = before
-        self._active.pop()
+        try:
+            self.block(node.body, scope)
+            for inner in self.waiting:
+                self.enter(inner, None)
+        finally:
+            self.waiting = before
+            self._active.pop()
         hint = self.annotated(node.returns, function.scope) if node.returns else ()
         return union(scope.returns) or hint
 
@@ -98,10 +102,8 @@ class Functions(Evaluator):
     def annotated(self, node: ast.expr, scope: Scope) -> Values:
         """What a value with this annotation is, if that is a client or a class of the source."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            try:
-                node = ast.parse(node.value, mode="eval").body
-            except SyntaxError:
-                return ()
+            quoted = expression(node.value)
+            return self.annotated(quoted, scope) if quoted is not None else ()
         if isinstance(node, ast.BinOp):
             return union((self.annotated(node.left, scope), self.annotated(node.right, scope)))
         if isinstance(node, ast.Subscript):
@@ -114,5 +116,6 @@ class Functions(Evaluator):
             if isinstance(value, Class):
                 found.append((Instance(value),))
             elif isinstance(value, Ref) and CLIENTS.fullmatch(value.path):
-                found.append((Ref(f"{value.path}()", Args(open=True)),))
+                made = Args((), {"model": (), "successor": ()}) if value.path.startswith("dalle2") else None
+                found.append((Ref(f"{value.path}()", made),))
         return union(found)
