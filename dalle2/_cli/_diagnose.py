@@ -20,11 +20,24 @@ if TYPE_CHECKING:
     from .._doctor._checks import Check
     from .._doctor._scan import Finding
 
+TO_CHANGE = ("retired", "retiring", "error")
+"""The kinds of finding that are certain."""
 MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
 
 
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="With PATH: exit status 1 also for calls whose host is not known or that are not understood, "
+        "and for files that are not read.",
+    ),
+]
+
+
 def _print_json(document: dict[str, object]) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """A document in ASCII, so that no text in it can do anything to a terminal."""
+    print(json.dumps(document, indent=2))
 
 
 def doctor(
@@ -34,14 +47,16 @@ def doctor(
     provider: Host = None,
     model: Model = None,
     base_url: BaseUrl = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Check key, host and model; or, with PATH, find the calls in Python source that a retirement breaks.
 
-    The exit status is 1 if there is a problem, or a call to change.
+    The exit status is 1 if there is a problem, or a call to change; with --strict also if a call cannot be
+    judged.
     """
     if paths:
-        _scan(paths, as_json=as_json)
+        _scan(paths, strict=strict, as_json=as_json)
     else:
         _check(provider, model, base_url, as_json=as_json)
 
@@ -71,19 +86,26 @@ def _print_checks(checks: Sequence[Check]) -> None:
         print(f"  {change.detail}")
 
 
-def _scan(paths: list[Path], *, as_json: bool) -> None:
+def _scan(paths: list[Path], *, strict: bool, as_json: bool) -> None:
     from .._doctor._scan import scan_path
 
     today = datetime.now(UTC).date()
     for path in paths:
-        if not path.exists():
+        if not os.path.lexists(path):
             raise FileNotFoundError(2, "No such file or directory", str(path))
-    findings = [finding for path in paths for finding in scan_path(path, today=today)]
+    found = [finding for path in paths for finding in scan_path(path, today=today)]
     if as_json:
-        _print_json({"findings": [attrs.asdict(finding) for finding in findings]})
+        _print_json(
+            {
+                "findings": [attrs.asdict(one) for one in found if one.kind not in ("unclear", "unread")],
+                "not_understood": [attrs.asdict(one) for one in found if one.kind == "unclear"],
+                "not_read": [attrs.asdict(one) for one in found if one.kind == "unread"],
+            }
+        )
     else:
-        _print_findings(findings)
-    if findings:
+        _print_findings(found)
+        print(_summed_up(found), file=sys.stderr)
+    if strict and found or any(one.kind in TO_CHANGE for one in found):
         raise typer.Exit(1)
 
 
@@ -96,11 +118,30 @@ def _print_findings(findings: Sequence[Finding]) -> None:
         print(attrs.evolve(finding, change=""))
         for change in filter(None, finding.change.split("; ")):
             print(f"    {change}")
-    calls, files = len(findings), len({finding.file for finding in findings})
-    told = (
-        f"{calls} to change in {files} file{'' if files == 1 else 's'}" if findings else "nothing to change"
+
+
+def _summed_up(findings: Sequence[Finding]) -> str:
+    """What is certain, what hangs on the host, and what was not understood or read, each counted apart."""
+    certain = [one for one in findings if one.kind in TO_CHANGE]
+    of_host, unclear, unread = (
+        sum(one.kind == kind for one in findings) for kind in ("host", "unclear", "unread")
     )
-    print(told, file=sys.stderr)
+    told = []
+    if certain:
+        told.append(f"{len(certain)} to change in {_counted(len({one.file for one in certain}), 'file')}")
+    if of_host:
+        told.append(f"{of_host} {'more ' if certain else ''}to change if the host is OpenAI's")
+    if unclear:
+        told.append(f"{_counted(unclear, 'call')} not understood")
+    if not told:
+        told.append("nothing to change" + (" in what could be read" if unread else ""))
+    if unread:
+        told.append(f"{_counted(unread, 'file')} not read")
+    return "; ".join(told)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def models(

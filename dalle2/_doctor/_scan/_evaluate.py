@@ -36,7 +36,7 @@ from ._known import (
     union,
 )
 
-MOST_NODES = 1_000_000  # expressions that are read in one source before no call is followed any more
+MOST_NODES = 500_000  # expressions that are read in one source before no call is followed any more
 _MOST_APPLIED = 20_000
 _LONGEST_PATH = 200
 _ENVIRONMENT = frozenset({"os.environ.get", "os.getenv", "environ.get"})

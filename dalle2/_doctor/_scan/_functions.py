@@ -1,7 +1,7 @@
 """Functions of the source: defined, entered with arguments, and told by their annotations.
 
 The rule: a function is read with what each call gives it, and once with its defaults; how many calls are
-followed, and how deep, is bounded.
+followed, and how deep, is bounded. Calls that hand over a client, a model or an address come first.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import ast
 from collections.abc import Sequence
 
 from ._evaluate import MOST_NODES, Evaluator
-from ._image_calls import CLIENTS
+from ._image_calls import CLIENTS, is_telling
 from ._known import Args, Class, Function, Instance, Ref, Row, Scope, Table, Values, union
 from ._syntax import expression
 
-_STEPS = 400  # calls of functions of the source that are followed
+_STEPS = 400  # calls of functions of the source that are followed, if they are given something telling
+_PASSES = 3  # and those of one function, if they are not
 _DEPTH = 6
 
 
@@ -27,6 +28,7 @@ class Functions(Evaluator):
         self.waiting: list[Function] = []
         self._active: list[ast.AST] = []
         self._steps = 0
+        self._returned: dict[ast.AST, tuple[int, Values]] = {}
 
     @abc.abstractmethod
     def block(self, body: Sequence[ast.stmt], scope: Scope) -> None:
@@ -60,10 +62,14 @@ class Functions(Evaluator):
         if function.home is not self:
             return function.home.enter(function, args)
         node = function.node
-        enough = self._steps >= _STEPS or self.nodes >= MOST_NODES
-        if node in self._active or len(self._active) >= _DEPTH or (args and enough):
+        if node in self._active or len(self._active) >= _DEPTH:
             return ()
-        self._steps += 1
+        passes, returned = self._returned.get(node, (0, ()))
+        if args is not None:
+            telling = is_telling(args)
+            if self.nodes >= MOST_NODES or (self._steps >= _STEPS if telling else passes >= _PASSES):
+                return returned
+            self._steps += telling
         scope = Scope(self._parameters(function, args), function.scope)
         self._active.append(node)
         before, self.waiting = self.waiting, []
@@ -75,7 +81,9 @@ class Functions(Evaluator):
             self.waiting = before
             self._active.pop()
         hint = self.annotated(node.returns, function.scope) if node.returns else ()
-        return union(scope.returns) or hint
+        returned = union(scope.returns) or hint
+        self._returned[node] = passes + 1, returned
+        return returned
 
     def _parameters(self, function: Function, args: Args | None) -> dict[str, Values]:
         spec = function.node.args

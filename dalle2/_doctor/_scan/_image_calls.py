@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ._known import Args, Const, Ref, Row, Table, Tail, Value, Values, text_of
+from ._known import Args, Const, Instance, Partial, Ref, Row, Table, Tail, Value, Values, text_of
 
 Host: TypeAlias = Literal["openai", "unknown", "other"]
 """Whose models a call asks for: OpenAI's, those of a host with dates of its own, or that cannot be told."""
@@ -60,6 +60,7 @@ STARRED = {
     "langchain_community.utilities.dalle_image_generator": ("DallEAPIWrapper",),
 }
 
+_TELLING = re.compile(r"dall|gpt-image|images/|^https?:|^\d{3,4}x\d{3,4}$")
 _LOOKALIKES = ("generate", "edit", "create_variation")
 _ADDRESS = re.compile(r"(?:^|/)images/(generations|edits|variations)$")
 _SENDERS = ("fetch", "post", "request", "Request", "stream")
@@ -78,6 +79,30 @@ class Site:
     node: ast.Call
     asynchronous: bool = False
     host: Host = "openai"
+
+
+def is_telling(args: Args) -> bool:
+    """Whether something among these arguments can decide what an image call is."""
+    given = [*args.positional, *args.named.values()]
+    return "model" in args.named or any(_tells(value, 1) for values in given for value in values)
+
+
+def _tells(value: Value, depth: int) -> bool:
+    """A client, a model, a size or an address, or something that holds one."""
+    match value:
+        case Const():
+            return _TELLING.search(str(value.value)) is not None
+        case Ref():
+            return value.path.startswith(("openai", "dalle2"))
+        case Tail() | Partial():
+            return True
+        case Instance() if depth:
+            parts = list(value.of.attributes.values())
+        case Table() if depth:
+            parts = list(value.items.values())
+        case _:
+            return False
+    return any(_tells(part, depth - 1) for values in parts for part in values)
 
 
 def is_operation(path: str) -> bool:

@@ -68,7 +68,16 @@ def judged(sites: Iterable[Site], filename: str, today: date) -> set[Finding]:
         for site, reason in zip(same, reasons, strict=True):
             if reason is None:
                 found |= set(_judge(site, filename, today))
-    return found
+    return _merged(found)
+
+
+def _merged(found: set[Finding]) -> set[Finding]:
+    """One finding for each call and model, with the changes of all ways that lead to it."""
+    changes: dict[Finding, dict[str, None]] = {}
+    for one in sorted(found, key=lambda one: one.change):
+        parts = dict.fromkeys(filter(None, one.change.split("; ")))
+        changes.setdefault(attrs.evolve(one, change=""), {}).update(parts)
+    return {attrs.evolve(one, change="; ".join(parts)) for one, parts in changes.items()}
 
 
 def _unclear(site: Site) -> str | None:

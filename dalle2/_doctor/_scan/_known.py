@@ -259,13 +259,16 @@ def called_on(method: Method, args: Args) -> Values:
 
 
 def _called_on_text(text: str, name: str, args: Args) -> Values:
-    if name == "format":
-        return (Tail(text.rpartition("}")[2]),)
     match name, args.positional:
+        case "format", given:
+            written: list[Values] = [(Const(piece),) for piece in text.split("{}")]
+            if len(written) != len(given) + 1 or "{" in text.replace("{}", ""):
+                return (Tail(text.rpartition("}")[2]),)
+            return text_from([part for pair in zip(((), *given), written, strict=True) for part in pair][1:])
         case "lower", ():
             return (Const(text.lower()),)
-        case (("strip" | "rstrip"), ()):
+        case (("strip" | "lstrip" | "rstrip"), ()):
             return (Const(text.strip()),)
-        case (("strip" | "rstrip"), ((Const(str(ends)),),)):
-            return (Const(text.rstrip(ends)),)
+        case (("strip" | "lstrip" | "rstrip"), ((Const(str(ends)),),)):
+            return (Const(text.strip(ends)),)
     return ()

@@ -63,8 +63,8 @@ class _Project:
 
     def finish(self, file: Path) -> None:
         """Read what waits inside the functions of a file, once the modules of all files are read."""
-        if walker := self._walkers.get(file):
-            walker.finish()
+        if self._sources[file].relevant:
+            self._walkers[file].finish()
 
     def findings(self, file: Path, today: date) -> list[Finding]:
         """The findings in a file, once all files are finished: one may call into another."""

@@ -64,7 +64,8 @@ class Source:
     def of_text(cls, text: str, filename: str, *, asked: bool = False) -> Source:
         """A source from its text, parsed if it is relevant or `asked` for."""
         lowered = text.lower()
-        source = cls(filename, relevant="openai" in lowered or "dall" in lowered)
+        relevant = "dall" in lowered or ("openai" in lowered and "image" in lowered)
+        source = cls(filename, relevant=relevant)
         source.parsed = asked or source.relevant
         if not source.parsed:
             return source
