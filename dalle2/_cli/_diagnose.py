@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
+from .._secrets import one_line
 from ._paint import BaseUrl, Host, Json, Model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._doctor._checks import Check
+    from .._doctor._check import Check
     from .._doctor._scan import Finding
 
 TO_CHANGE = ("retired", "retiring", "error")
 """The kinds of finding that are certain."""
+_LONGEST = 1000
 MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
 
 
@@ -79,11 +81,11 @@ def _print_checks(checks: Sequence[Check]) -> None:
     changes = [check for check in checks if check.name.startswith("on ")]
     for check in checks:
         if check not in changes:
-            print(f"{MARKS[check.status]:9}{check.name:6} {check.detail}")
+            print(f"{MARKS[check.status]:9}{check.name:6} {one_line(check.detail, _LONGEST)}")
     if changes:
-        print(f"\nWith Client(successor='auto'), {changes[0].name}:")
+        print(f"\nWhat usual requests become {one_line(changes[0].name)}:")
     for change in changes:
-        print(f"  {change.detail}")
+        print(f"  {one_line(change.detail, _LONGEST)}")
 
 
 def _scan(paths: list[Path], *, strict: bool, as_json: bool) -> None:
@@ -105,7 +107,7 @@ def _scan(paths: list[Path], *, strict: bool, as_json: bool) -> None:
     else:
         _print_findings(found)
         print(_summed_up(found), file=sys.stderr)
-    if strict and found or any(one.kind in TO_CHANGE for one in found):
+    if (strict and found) or any(one.kind in TO_CHANGE for one in found):
         raise typer.Exit(1)
 
 
@@ -166,7 +168,8 @@ def models(
         _print_json({"models": listed})
         return
     today = datetime.now(UTC).date()
-    width = max((len(row.id) for row in rows), default=0)
-    for row in rows:
+    names = [one_line(row.id) for row in rows]
+    width = max(map(len, names), default=0)
+    for name, row in zip(names, rows, strict=True):
         end = row.shutdown_date
-        print(row.id if end is None else f"{row.id:{width}}  {'ended' if end <= today else 'ends'} {end}")
+        print(name if end is None else f"{name:{width}}  {'ended' if end <= today else 'ends'} {end}")
