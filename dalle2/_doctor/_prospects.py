@@ -130,6 +130,6 @@ class Prospects:
         return [Check(f"on {heir}", "note", text) for text in reversed(changes.values())]
 
     def _adapted(self, request: Request, heir: str) -> Adapted:
-        """What the request becomes; as for `"auto"` if that is the heir, since it also chooses the quality."""
+        """What the request becomes; for the heir of `"auto"`, with the quality that this chooses."""
         auto = heir == catalog.default_successor(self.today, models=self.models)
         return adapt(request, "auto" if auto else heir, today=self.today, models=self.models)

@@ -54,6 +54,7 @@ class Evaluator(abc.ABC):
         self.sites: list[Site] = []
         self.nodes = 0
         self._applied_calls = 0
+        self._lacking: set[ast.expr] = set()  # attributes that something known does not have
 
     @abc.abstractmethod
     def find(self, module: str, level: int = 0) -> Home | None:
@@ -99,7 +100,11 @@ class Evaluator(abc.ABC):
         return found
 
     def _Attribute(self, node: ast.Attribute, scope: Scope) -> Values:
-        return union(self.attribute(owner, node.attr) for owner in self.value(node.value, scope))
+        owners = self.value(node.value, scope)
+        found = union(self.attribute(owner, node.attr) for owner in owners)
+        if owners and not found:
+            self._lacking.add(node)
+        return found
 
     def attribute(self, owner: Value, name: str) -> Values:
         """The attribute of one value."""
@@ -129,11 +134,6 @@ class Evaluator(abc.ABC):
     def _Await(self, node: ast.Await, scope: Scope) -> Values:
         return self.value(node.value, scope)
 
-    def _NamedExpr(self, node: ast.NamedExpr, scope: Scope) -> Values:
-        values = self.value(node.value, scope)
-        self.assign(node.target, values, scope)
-        return values
-
     def _IfExp(self, node: ast.IfExp, scope: Scope) -> Values:
         self.value(node.test, scope)
         return union((self.value(node.body, scope), self.value(node.orelse, scope)))
@@ -149,8 +149,6 @@ class Evaluator(abc.ABC):
         match node.op, left, right:
             case ast.Add(), (Const(str()),) | (Tail(),) | (), (Const(str()),) | (Tail(),):
                 return text_from([left, right])
-            case ast.BitOr(), (Table() as table,), _:
-                return (joined(table, right),)
         return ()
 
     def _JoinedStr(self, node: ast.JoinedStr, scope: Scope) -> Values:
@@ -223,7 +221,7 @@ class Evaluator(abc.ABC):
             self._handed_over(value, functions, args, node)
         if not any(isinstance(function, Function | Class) for function in functions):
             self._keep(at_address(args, node))
-        if not functions:
+        if not functions and not self._lacking & {node.func, getattr(node.func, "value", None)}:
             self._keep(of_unknown(args, node))
         return union(self._applied(function, args, node) for function in functions)
 
@@ -269,9 +267,6 @@ class Evaluator(abc.ABC):
                 return self.enter(function, args)
             case Class():
                 return self._made(function, args)
-            case Instance():
-                methods = function.of.find("__call__")
-                return union(self.enter(one, args) for one in methods if isinstance(one, Function))
             case Method():
                 return called_on(function, args)
             case Partial():

@@ -37,16 +37,10 @@ _OPERATIONS = {
 _SHAPES = (
     ("compat", r"dalle2\.compat\.(?:Async)?OpenAI\(\)\.images\.(generate|edit|create_variation)"),
     ("openai", r"openai\.(?:(?:Async)?(?:OpenAI|Client)\(\)\.)?images\.(generate|edit|create_variation)"),
-    ("openai-0", r"openai\.(?:api_resources\.(?:image\.)?)?Image\.(a?create(?:_edit|_variation)?)"),
+    ("openai-0", r"openai\.Image\.(a?create(?:_edit|_variation)?)"),
     ("dalle2", r"dalle2\.(?:Async)?Client\(\)\.(generate|stream|edit|vary)"),
 )
 _PATTERNS = [(api, re.compile(shape)) for api, shape in _SHAPES]
-_SEND = re.compile(r"dalle2\.(?:Async)?Client\(\)\.send")
-_REQUESTS = {
-    "dalle2.GenerateRequest()": "generate",
-    "dalle2.EditRequest()": "edit",
-    "dalle2.VariationRequest()": "vary",
-}
 _LANGCHAIN = ("langchain.", "langchain_community.", "langchain_classic.")
 _COPIES = re.compile(r"(?:openai|dalle2(?:\.compat)?)\.\w+\(\)\.(?:with_options|copy|__enter__|__aenter__)")
 _WRAPPED = re.compile(r"\.with_(?:raw|streaming)_response\b")
@@ -55,9 +49,6 @@ CLIENTS = re.compile(r"(?:openai|dalle2|dalle2\.compat)\.(?:Async)?(?:OpenAI|Cli
 # `from package import *` binds these.
 STARRED = {
     "openai": ("OpenAI", "AsyncOpenAI", "Client", "AsyncClient", "Image"),
-    "dalle2": ("Client", "AsyncClient", "GenerateRequest", "EditRequest", "VariationRequest"),
-    "dalle2.compat": ("OpenAI", "AsyncOpenAI"),
-    "langchain_community.utilities.dalle_image_generator": ("DallEAPIWrapper",),
 }
 
 _TELLING = re.compile(r"dall|gpt-image|images/|^https?:|^\d{3,4}x\d{3,4}$")
@@ -133,11 +124,6 @@ def _site_of(ref: Ref, args: Args, node: ast.Call) -> Site | None:
     found = _match(ref.path)
     if found is not None:
         return Site(*found, args, ref.made, node, "Async" in ref.path or ".acreate" in ref.path)
-    if _SEND.fullmatch(ref.path):
-        for request in args.positional[0] if args.positional else args.named.get("request", ()):
-            if isinstance(request, Ref) and request.path in _REQUESTS:
-                asked = Args((), request.made.named if request.made else {}, args.open)
-                return Site("dalle2", _REQUESTS[request.path], asked, ref.made, node, "Async" in ref.path)
     if ref.path.startswith(_LANGCHAIN):
         if ref.path.endswith(".DallEAPIWrapper"):
             return Site("langchain", "generate", _aliased(args), None, node)
@@ -210,9 +196,6 @@ def _host_of(args: Args | None) -> Host:
         return "openai"
     named = args.named
     if any(key in named for key in _AZURE):
-        return "other"
-    client = named.get("http_client", ())
-    if any(isinstance(value, Ref) and value.path.startswith("dalle2.testing.") for value in client):
         return "other"
     hosts = [host_at(named[key]) for key in _HOSTS if key in named]
     if "provider" in named:
