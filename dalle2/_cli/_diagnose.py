@@ -11,16 +11,30 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
+from .._secrets import one_line
 from ._options import BaseUrl, Host, Json, Model, open_client
 from ._screen import document, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._doctor._checks import Check
+    from .._doctor._check import Check
     from .._doctor._scan import Finding
 
+TO_CHANGE = ("retired", "retiring", "error")
+"""The kinds of finding that are certain."""
+_LONGEST = 1000
 MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
+
+
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="With PATH: exit status 1 also for calls whose host is not known or that are not understood, "
+        "and for files that are not read.",
+    ),
+]
 
 
 def doctor(
@@ -30,14 +44,16 @@ def doctor(
     provider: Host = None,
     model: Model = None,
     base_url: BaseUrl = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Check key, host and model; or, with PATH, find the calls in Python source that a retirement breaks.
 
-    The exit status is 1 if there is a problem, or a call to change.
+    The exit status is 1 if there is a problem, or a call to change; with --strict also if a call cannot be
+    judged.
     """
     if paths:
-        _scan(paths, as_json=as_json)
+        _scan(paths, strict=strict, as_json=as_json)
     else:
         _check(provider, model, base_url, as_json=as_json)
 
@@ -60,26 +76,33 @@ def _print_checks(checks: Sequence[Check]) -> None:
     changes = [check for check in checks if check.name.startswith("on ")]
     for check in checks:
         if check not in changes:
-            say(f"{MARKS[check.status]:9}{check.name:6} {check.detail}")
+            say(f"{MARKS[check.status]:9}{check.name:6} {one_line(check.detail, _LONGEST)}")
     if changes:
-        say("", f"With Client(successor='auto'), {changes[0].name}:")
+        say("", f"What usual requests become {one_line(changes[0].name)}:")
     for change in changes:
-        say(f"  {change.detail}")
+        say(f"  {one_line(change.detail, _LONGEST)}")
 
 
-def _scan(paths: list[Path], *, as_json: bool) -> None:
+def _scan(paths: list[Path], *, strict: bool, as_json: bool) -> None:
     from .._doctor._scan import scan_path
 
     today = datetime.now(UTC).date()
     for path in paths:
-        if not path.exists():
+        if not os.path.lexists(path):
             raise FileNotFoundError(2, "No such file or directory", str(path))
-    findings = [finding for path in paths for finding in scan_path(path, today=today)]
+    found = [finding for path in paths for finding in scan_path(path, today=today)]
     if as_json:
-        document({"findings": [attrs.asdict(finding) for finding in findings]})
+        document(
+            {
+                "findings": [attrs.asdict(one) for one in found if one.kind not in ("unclear", "unread")],
+                "not_understood": [attrs.asdict(one) for one in found if one.kind == "unclear"],
+                "not_read": [attrs.asdict(one) for one in found if one.kind == "unread"],
+            }
+        )
     else:
-        _print_findings(findings)
-    if findings:
+        _print_findings(found)
+        tell(_summed_up(found), prefix="")
+    if (strict and found) or any(one.kind in TO_CHANGE for one in found):
         raise typer.Exit(1)
 
 
@@ -92,11 +115,30 @@ def _print_findings(findings: Sequence[Finding]) -> None:
         say(str(attrs.evolve(finding, change="")))
         for change in filter(None, finding.change.split("; ")):
             say(f"    {change}")
-    calls, files = len(findings), len({finding.file for finding in findings})
-    told = (
-        f"{calls} to change in {files} file{'' if files == 1 else 's'}" if findings else "nothing to change"
+
+
+def _summed_up(findings: Sequence[Finding]) -> str:
+    """What is certain, what hangs on the host, and what was not understood or read, each counted apart."""
+    certain = [one for one in findings if one.kind in TO_CHANGE]
+    of_host, unclear, unread = (
+        sum(one.kind == kind for one in findings) for kind in ("host", "unclear", "unread")
     )
-    tell(told, prefix="")
+    told = []
+    if certain:
+        told.append(f"{len(certain)} to change in {_counted(len({one.file for one in certain}), 'file')}")
+    if of_host:
+        told.append(f"{of_host} {'more ' if certain else ''}to change if the host is OpenAI's")
+    if unclear:
+        told.append(f"{_counted(unclear, 'call')} not understood")
+    if not told:
+        told.append("nothing to change" + (" in what could be read" if unread else ""))
+    if unread:
+        told.append(f"{_counted(unread, 'file')} not read")
+    return "; ".join(told)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def models(
@@ -119,10 +161,11 @@ def models(
         document({"models": listed})
         return
     today = datetime.now(UTC).date()
-    width = max((len(row.id) for row in rows), default=0)
+    names = [one_line(row.id) for row in rows]
+    width = max(map(len, names), default=0)
     lines = []
-    for row in rows:
+    for name, row in zip(names, rows, strict=True):
         end = row.shutdown_date
         told = "" if end is None else f"{'ended' if end <= today else 'ends'} {end}"
-        lines.append(f"{row.id:{width}}  {told}".rstrip())
+        lines.append(f"{name:{width}}  {told}".rstrip())
     say(*lines)

@@ -203,7 +203,7 @@ def _check_successor(name: str) -> None:
 
 
 def _check_provider(name: str) -> None:
-    from ..settings import choose_provider
+    from ..providers import choose_provider
 
     choose_provider(name, None, {})
 

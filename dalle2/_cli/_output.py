@@ -14,8 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from .._results._files import has_image_suffix, is_directory_target
-from .._results._target import Target
+from .._results._files import Target, has_image_suffix, is_directory_target
 from ._words import WrongUsage
 
 _MOST_IMAGES = 100

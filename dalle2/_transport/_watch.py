@@ -155,12 +155,11 @@ class Watch:
         self._doubt = self._doubt or not self._tunnel
 
     def _broke_off(self, info: Mapping[str, object]) -> None:
-        if self._tunnel:
-            return
         error = info.get("exception")
-        if not isinstance(error, Exception):  # an interrupt can fall behind the last byte, before its event
-            self._doubt = True
-        elif self.buffered and type(error).__name__ == "WriteTimeout":
+        # An interrupt can fall behind the last byte, before its event.
+        stopped = not isinstance(error, Exception)
+        given_up = self.buffered and type(error).__name__ == "WriteTimeout"
+        if (stopped or given_up) and not self._tunnel:
             self._doubt = True
 
     def _answered(self, info: Mapping[str, object]) -> None:
