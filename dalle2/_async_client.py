@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from ._calls._envelope import Options
 from ._calls._loop import perform_async, sleep, stream_async
@@ -17,6 +17,7 @@ from ._results._fetch import AsyncFetcher
 from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._async import AsyncTransport
+from .errors import ModelRetiredError
 from .settings import DEFAULT, resolve
 
 if TYPE_CHECKING:
@@ -31,15 +32,14 @@ if TYPE_CHECKING:
     from ._money import Budget, PriceTable
     from ._requests._inputs import ImageSource
     from ._requests._values import Request
-    from ._session import Changes
-    from ._transport._shared import AsyncHttpClient
+    from ._transport._callers import AsyncHttpClient
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
     from .errors import Dalle2Error
     from .events import Listener
     from .providers import Provider
     from .retry import RetryPolicy
-    from .settings import TimeoutArgument
+    from .settings import Default, TimeoutArgument
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class AsyncClient(BaseClient):
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | Callable[[], str | Awaitable[str]] | None = None,
         *,
         provider: str | Provider | None = None,
         base_url: str | None = None,
@@ -72,7 +72,7 @@ class AsyncClient(BaseClient):
         headers: Mapping[str, str] | None = None,
         moderate: Literal["before"] | None = None,
         download: Literal["eager"] | None = None,
-        successor: str | None = None,
+        successor: str | Default | None = DEFAULT,
         split_n: bool = False,
         on_event: Listener | None = None,
         budget: Budget | None = None,
@@ -108,11 +108,8 @@ class AsyncClient(BaseClient):
         self._owner = owner
         self._fetcher = AsyncFetcher(transport, session.fetching())
 
-    def with_options(self, **changes: Unpack[Changes]) -> Self:
-        """`Client.with_options`."""
-        copy = object.__new__(type(self))
-        copy._setup(self._session.changed(**changes), self._transport, False)
-        return copy
+    def _share(self, other: Self, session: Session) -> None:
+        self._setup(session, other._transport, False)
 
     async def generate(
         self,
@@ -245,6 +242,14 @@ class AsyncClient(BaseClient):
         prompt = session.moderated_prompt(request)
         if prompt is not None:
             session.refuse_flagged(await self.moderate(prompt))
+        try:
+            return await self._carried_out(plan, timeout)
+        except ModelRetiredError as error:
+            plan = session.replanned(error, plan, request, options)
+        return await self._carried_out(plan, timeout)
+
+    async def _carried_out(self, plan: Plan, timeout: TimeoutArgument) -> AsyncImages:
+        session = self._session
         with keeping(plan, self._results) as calls:
             answers = [await self._one(part, options, timeout, calls) for part, options in plan.parts]
             images = AsyncImages.of(session.joined(plan, answers), self._fetcher)

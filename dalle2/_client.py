@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from ._calls._envelope import Options
 from ._calls._loop import perform, stream
@@ -17,6 +17,7 @@ from ._results._fetch import Fetcher
 from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._sync import Transport
+from .errors import ModelRetiredError
 from .settings import DEFAULT, resolve
 
 if TYPE_CHECKING:
@@ -31,15 +32,14 @@ if TYPE_CHECKING:
     from ._money import Budget, PriceTable
     from ._requests._inputs import ImageSource
     from ._requests._values import Request
-    from ._session import Changes
-    from ._transport._shared import HttpClient
+    from ._transport._callers import HttpClient
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
     from .errors import Dalle2Error
     from .events import Listener
     from .providers import Provider
     from .retry import RetryPolicy
-    from .settings import TimeoutArgument
+    from .settings import Default, TimeoutArgument
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class Client(BaseClient):
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | Callable[[], str] | None = None,
         *,
         provider: str | Provider | None = None,
         base_url: str | None = None,
@@ -89,7 +89,7 @@ class Client(BaseClient):
         headers: Mapping[str, str] | None = None,
         moderate: Literal["before"] | None = None,
         download: Literal["eager"] | None = None,
-        successor: str | None = None,
+        successor: str | Default | None = DEFAULT,
         split_n: bool = False,
         on_event: Listener | None = None,
         budget: Budget | None = None,
@@ -121,14 +121,8 @@ class Client(BaseClient):
         self._owner = owner
         self._fetcher = Fetcher(transport, session.fetching())
 
-    def with_options(self, **changes: Unpack[Changes]) -> Self:
-        """A copy on the same connections with other settings; closing it leaves them open.
-
-        Takes `model`, `timeout`, `retry`, `headers`, `moderate`, `download`, `successor`.
-        """
-        copy = object.__new__(type(self))
-        copy._setup(self._session.changed(**changes), self._transport, False)
-        return copy
+    def _share(self, other: Self, session: Session) -> None:
+        self._setup(session, other._transport, False)
 
     def generate(
         self,
@@ -287,6 +281,14 @@ class Client(BaseClient):
         prompt = session.moderated_prompt(request)
         if prompt is not None:
             session.refuse_flagged(self.moderate(prompt))
+        try:
+            return self._carried_out(plan, timeout)
+        except ModelRetiredError as error:
+            plan = session.replanned(error, plan, request, options)
+        return self._carried_out(plan, timeout)
+
+    def _carried_out(self, plan: Plan, timeout: TimeoutArgument) -> Images:
+        session = self._session
         with keeping(plan, self._results) as calls:
             answers = [self._one(part, options, timeout, calls) for part, options in plan.parts]
             images = Images.of(session.joined(plan, answers), self._fetcher)

@@ -27,13 +27,18 @@ COUNT = r"[0-9]{1,18}"
 """A pattern: a whole number of seconds, as it stands in a URL."""
 
 
+def in_utc(at: datetime) -> datetime:
+    """A moment in UTC; without a zone it is read as UTC. Raises `OverflowError` at the calendar's ends."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
 def iso_time(text: str) -> datetime | None:
     """An ISO date and time (UTC unless it says otherwise), or `None` for anything else."""
     if not re.fullmatch(_ISO, text):
         return None
     try:
         at = datetime.fromisoformat(text.upper())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return in_utc(at)
     except (ValueError, OverflowError):
         return None
 
@@ -59,7 +64,7 @@ def parse_http_date(value: str | None) -> datetime | None:
 
     try:
         at = parsedate_to_datetime(value)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return in_utc(at)
     except (ValueError, TypeError, LookupError, OverflowError):
         return None
 
@@ -97,6 +102,10 @@ def _wait(value: object, unit: float) -> float | None:
     return wait + 0.0 if math.isfinite(wait) and 0.0 <= wait <= MAX_WAIT else None
 
 
+FAR = timedelta(minutes=90)
+"""A skew above this is no drift: somebody has set a clock wrong, and it cannot be told who."""
+
+
 class ServerClock:
     """The local clock, corrected by the `Date` of the last answer.
 
@@ -108,9 +117,12 @@ class ServerClock:
     def __init__(self, offset: timedelta = timedelta(0)) -> None:
         self.offset = offset
 
-    def observe(self, date_header: str | None, local_now: datetime) -> None:
-        """Learn from an answer's `Date`: whole seconds that travelled, so a skew under 2 s counts as none."""
-        served = parse_http_date(date_header)
+    def observe(self, date_header: str | None, local_now: datetime, age: str | None = None) -> None:
+        """Learn from an answer's `Date`: whole seconds that travelled, so a skew under 2 s counts as none.
+
+        An answer out of a cache (`age`: its `Age`) bears the time at which it was made, and teaches nothing.
+        """
+        served = parse_http_date(date_header) if age in (None, "", "0") else None
         if served is not None:
             skew = served - local_now
             self.offset = timedelta(0) if abs(skew) < timedelta(seconds=2) else skew
@@ -122,3 +134,9 @@ class ServerClock:
             return local + self.offset
         except OverflowError:  # a Date from the end of the calendar: not worth a failure
             return local
+
+    def earliest(self, local_now: datetime | None = None) -> datetime:
+        """The time by which something is surely past: with clocks far apart, either may be the wrong one."""
+        local = datetime.now(UTC) if local_now is None else local_now
+        served = self.now(local)
+        return min(local, served) if abs(self.offset) > FAR else served

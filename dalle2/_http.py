@@ -81,6 +81,11 @@ class HttpRequest:
         self.content = content
         self.form = form
 
+    def with_header(self, header: tuple[str, str | Secret]) -> HttpRequest:
+        """The same request with one header set."""
+        kept = tuple(pair for pair in self.headers if pair[0].lower() != header[0].lower())
+        return HttpRequest(self.method, self.url, (header, *kept), self.content, self.form)
+
     def __repr__(self) -> str:
         return f"<{self.method} {self.url} {self.headers}, <{len(self.content or b'')} bytes>>"
 
@@ -98,23 +103,31 @@ class HttpResponse:
 
 
 class Timeouts(NamedTuple):
-    """Seconds for each phase, `None` for no limit; the same meaning as in httpx."""
+    """Seconds for each phase, `None` for no limit; the same meaning as in httpx. `total`: for all of them."""
 
     connect: float | None
     read: float | None
     write: float | None
     pool: float | None
+    total: float | None = None
 
     def within(self, remaining: float | None) -> Timeouts:
         """The same limits, none of them longer than what is left of a deadline."""
         if remaining is None:
             return self
         left = max(remaining, 0.001)
-        return Timeouts(*(left if limit is None else min(limit, left) for limit in self))
+        return Timeouts(*(left if limit is None else min(limit, left) for limit in self))  # `total`, too
 
 
 FailureKind = Literal[
-    "connect", "connect_timeout", "timeout", "disconnected", "unreadable", "refused_address", "cancelled"
+    "connect",
+    "connect_timeout",
+    "timeout",
+    "disconnected",
+    "unreadable",
+    "refused_address",
+    "untrusted",
+    "cancelled",
 ]
 
 
@@ -131,7 +144,9 @@ class Failure(NamedTuple):
 
 
 class Departure:
-    """How far one request got, noted by the transport as it goes: `left` once it may have left whole."""
+    """How far one request got, as the transport says at the end of `open`, however it ends: `left` is `False`
+    only while the request has certainly not left whole.
+    """
 
     __slots__ = ("left",)
 

@@ -14,7 +14,8 @@ from . import errors as e
 from ._calls._attempts import Attempts
 from ._calls._envelope import USER_AGENT
 from ._calls._paid import paid_call
-from ._calls._plan import joined, make_plan
+from ._calls._plan import joined, make_plan, replaced_plan
+from ._http import Timeouts
 from ._image._data import ImageData, ImagesData
 from ._results import BaseResult
 from ._results._origins import Fetching, Origins
@@ -23,20 +24,20 @@ from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_money, check_policy, time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, Literal, Unpack
+    from typing import Any, Literal, Self, Unpack
 
     from ._calls._envelope import Options
     from ._calls._plan import Plan
     from ._calls._stream import StreamReader
     from ._calls._tasks import Polling
-    from ._http import Timeouts
+    from ._http import HttpResponse
     from ._money import Budget
     from ._requests._draft import Draft
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
     from .events import Listener
     from .retry import RetryPolicy
-    from .settings import Settings, TimeoutArgument
+    from .settings import Default, Settings, TimeoutArgument
 
 
 class Changes(TypedDict, total=False):
@@ -48,7 +49,7 @@ class Changes(TypedDict, total=False):
     headers: Mapping[str, str]
     moderate: Literal["before"] | None
     download: Literal["eager"] | None
-    successor: str | None
+    successor: str | Default | None
 
 
 class Session:
@@ -72,25 +73,27 @@ class Session:
             check_money("budget", budget, "Budget")
         session = cls(settings, ClientState(Reporter(listener)), budget)
         if settings.successor is not None:
-            session._check_successor(settings.successor)
+            session._check_successor(settings.successor, settings.successor_from)
         return session
 
-    def _check_successor(self, name: str) -> None:
+    def _check_successor(self, name: str, source: str = "successor") -> None:
         """Raises `ConfigurationError` for a model that is retired itself."""
         from ._requests._successor import check_successor
 
-        check_successor(name, self.state.today(), self.state.known.models)
+        check_successor(name, self.state.today(), self.state.known.models, source)
 
     def changed(self, **changes: Unpack[Changes]) -> Session:
         """The same with other settings. Raises `ConfigurationError`."""
-        values: dict[str, Any] = dict(changes)
-        if changes.get("successor") is not None:
-            self._check_successor(str(changes["successor"]))
+        values: dict[str, Any] = {name: value for name, value in changes.items() if value is not DEFAULT}
+        if values.get("successor") is not None:
+            self._check_successor(values["successor"])
+        if "model" in values or "successor" in values:
+            values["falls_back"] = False
         if "retry" in changes:
             check_policy(changes["retry"])
         if "timeout" in changes:
             values["timeouts"] = timeouts_of(changes["timeout"])
-            del values["timeout"]
+            values.pop("timeout", None)
         return Session(self.settings.changed(**values), self.state, self.budget)
 
     def plan(self, request: Draft, options: Options, *, stream: bool = False) -> Plan:
@@ -98,6 +101,15 @@ class Session:
         sent then.
         """
         return make_plan(self.settings, self.state, request, options, stream=stream)
+
+    def replanned(self, error: e.ModelRetiredError, plan: Plan, request: Draft, options: Options) -> Plan:
+        """The plan after a host said, free of charge, that it has no dall-e-2. Raises the error again where
+        the caller named a model, or has paid for a part already.
+        """
+        if error.images or not plan.parts[0][1].falls_back:
+            raise error
+        self.state.known.gone |= {self.settings.model}
+        return replaced_plan(self.settings, self.state, request, options)
 
     def attempts(
         self, request: Draft, options: Options, *, stream: bool = False
@@ -143,6 +155,15 @@ class Session:
         """A host's list of models, whose ends win over the catalogue's from now on."""
         self.state.known.learn({row.id: row.shutdown_date for row in rows if row.dated})
         return list(rows)
+
+    def document(
+        self, route: str, body: Mapping[str, object] | None = None, **more: Any
+    ) -> Attempts[tuple[object, HttpResponse]]:
+        """A free call whose answer is wanted as it came; `more` as in `document_call`."""
+        from ._calls._free import document_call
+
+        call = document_call(self.settings, self.state, route, body, **more)
+        return Attempts(call, self.settings.retry, self.state)
 
     def refuse_flagged(self, moderation: Moderation) -> None:
         """The check before a paid call. Raises `ContentPolicyError` naming the categories."""
@@ -203,21 +224,33 @@ class Session:
 
     def portable(self) -> dict[str, object]:
         """What a pickled client keeps: arguments for a new one, without the key and without anything that
-        could hold it.
+        could hold a secret. Raises `ConfigurationError` for one with a budget: a copy elsewhere would pay
+        beside it.
         """
-        settings = self.settings
-        embedded = settings.provider.base_url is None
+        if self.budget is not None:
+            raise e.ConfigurationError(
+                "a client with a Budget cannot be pickled: a copy elsewhere would pay beside the limit. "
+                "Pickle one without, and give each process a Budget of its own"
+            )
+        settings, provider = self.settings, self.settings.provider
+        harmless = {name: value for name, value in provider.query.items() if name == "api-version"}
+        embedded = provider.base_url is None
         return {
-            "provider": settings.provider,
+            "provider": provider.replace(
+                base_url=None if embedded else settings.base_url,
+                headers={},
+                query=harmless,
+                default_key=provider.default_key if embedded else None,
+            ),
             "base_url": None if embedded else settings.base_url,
-            "model": settings.model,
+            "model": None if settings.falls_back else settings.model,
             "organization": settings.organization,
             "project": settings.project,
-            "timeout": DEFAULT if settings.timeouts is None else settings.timeouts,
+            "timeout": DEFAULT if settings.timeouts is None else tuple(settings.timeouts),
             "retry": settings.retry,
             "moderate": settings.moderate,
             "download": settings.download,
-            "successor": settings.successor,
+            "successor": DEFAULT if settings.falls_back else settings.successor,
             "split_n": settings.split_n,
             "prices": settings.prices,
         }
@@ -227,7 +260,7 @@ class Session:
         settings, provider = self.settings, self.settings.provider
         key = None
         if provider.images_need_key:
-            key = provider.auth_header, settings.credential
+            key = settings.credential
         return Fetching(
             shared=self.state,
             policy=settings.retry,
@@ -243,11 +276,44 @@ class BaseClient:
 
     _session: Session
 
+    def with_options(self, **changes: Unpack[Changes]) -> Self:
+        """A copy on the same connections with other settings; closing it leaves them open.
+
+        Takes `model`, `timeout`, `retry`, `headers`, `moderate`, `download`, `successor`. Raises
+        `ConfigurationError`.
+        """
+        copy = object.__new__(type(self))
+        copy._share(self, self._session.changed(**changes))
+        return copy
+
+    def _share(self, other: Self, session: Session) -> None:
+        """Work on the connections of another client."""
+        ...
+
+    def __copy__(self) -> Self:
+        return self.with_options()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.with_options()
+
     def __getstate__(self) -> dict[str, object]:
         return self._session.portable()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        """The key comes from this process's environment: where there is none, the first call says so."""
+        if state["timeout"] is not DEFAULT:
+            state = {**state, "timeout": Timeouts(*state["timeout"])}
+        try:
+            self.__init__(**state)  # type: ignore[misc]
+        except e.ConfigurationError as problem:
+            missing = str(problem)
+        else:
+            return
+
+        def absent() -> str:
+            raise e.ConfigurationError(f"this client was unpickled, and {missing}")
+
+        self.__init__(absent, **state)  # type: ignore[misc]
 
     def __repr__(self) -> str:
         name, settings = type(self).__name__, self._session.settings

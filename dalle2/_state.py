@@ -151,15 +151,16 @@ class ClientState:
 
 
 class KnownModels:
-    """What is known of models: the catalogue, and a host's live list once it was read."""
+    """What is known of models: the catalogue, a host's live list once it was read, and which it has not."""
 
-    __slots__ = ("live", "models")
+    __slots__ = ("gone", "live", "models")
 
     def __init__(
         self, models: Mapping[str, catalog.Model] = catalog.MODELS, live: frozenset[str] = frozenset()
     ) -> None:
         self.models = models
         self.live = live
+        self.gone: frozenset[str] = frozenset()
 
     def learn(self, dates: Mapping[str, date | None]) -> None:
         """Put the live list's shutdown dates in: they win over the catalogue's."""

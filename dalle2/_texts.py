@@ -7,10 +7,10 @@ cannot travel is refused by its source and never with its value where that may b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from ._secrets import Secret, redact
+from ._secrets import Secret, one_line, redact
 from .errors import ConfigurationError
 
 STRAY = " \t\r\n\v\f\ufeff\u200b\u00a0"
@@ -24,6 +24,9 @@ _ENDPOINTS = (
 )
 _HEADER_NAME = r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"  # RFC 9110, section 5.6.2
 _HEADER_VALUE = r"[\t\x20-\x7e]*"
+_FRAMING = frozenset(
+    {"connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 class Environment(Mapping[str, str]):
@@ -47,15 +50,78 @@ class Environment(Mapping[str, str]):
         return "<the environment>"
 
 
-def hide(key: str | Secret | None) -> Secret | None:
-    """A key as a value that does not show itself, whatever was given. Raises `ConfigurationError` if it is no
-    text.
+def variable_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """The first of the variables that is set and not blank."""
+    return next((name for name in names if environ.get(name, "").strip(STRAY)), None)
+
+
+def read_variable(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
+    """The value of that variable, which is no key, and its name."""
+    name = variable_set(environ, names)
+    return None if name is None else (environ[name], name)
+
+
+def hide(key: object) -> Secret | KeySource | None:
+    """A key as a value that does not show itself, whatever was given. Raises `ConfigurationError` for what is
+    neither a text nor a function that gives one.
     """
-    if key is None or isinstance(key, Secret):
+    if key is None or isinstance(key, (Secret, KeySource)):
         return key
-    if not isinstance(key, str):
-        raise ConfigurationError(f"api_key must be a text; it is {type(key).__name__}")
-    return Secret(key)
+    if isinstance(key, str):
+        return Secret(key)
+    if callable(key):
+        return KeySource(key)
+    raise ConfigurationError(
+        f"api_key must be a text or a function that gives one; it is {type(key).__name__}"
+    )
+
+
+class KeySource:
+    """A caller's function that gives the key, asked before each attempt: tokens expire within the hour."""
+
+    __slots__ = ("_ask",)
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        self._ask = ask
+
+    def ask(self) -> Secret:
+        """The key of the next attempt. Raises what the function raises, and `ConfigurationError`."""
+        found = _held(self._ask())
+        if isinstance(found, Secret):
+            return clean_key(found, _ASKED)
+        if isinstance(found, Coroutine):
+            found.close()  # or it complains later that nobody awaited it
+            raise ConfigurationError(f"{_ASKED} must be awaited: use AsyncClient, or a plain function")
+        raise ConfigurationError(f"{_ASKED} must be a text; it is {type(found).__name__}")
+
+    async def ask_awaited(self) -> Secret:
+        """`ask`, for a function whose answer may have to be awaited."""
+        found = _held(self._ask())
+        if isinstance(found, Awaitable):
+            found = _held(await found)
+        if isinstance(found, Secret):
+            return clean_key(found, _ASKED)
+        raise ConfigurationError(f"{_ASKED} must be a text; it is {type(found).__name__}")
+
+    def __repr__(self) -> str:
+        return "<a function that gives the key>"
+
+
+_KEY_LIKE = r"(?=[0-9A-Za-z]*[0-9])[0-9A-Za-z]{16}"  # no name of a model or host has as long a part
+_ASKED = "what the function api_key gave"
+
+
+def _held(found: object) -> object:
+    """A key just given, so that no frame of an error holds it; anything else as it is."""
+    return Secret(found) if isinstance(found, str) else found
+
+
+def quoted(value: object) -> str:
+    """An argument for a message about it: what may be a key in the wrong place is not repeated."""
+    text = f"{value!r:.40}"
+    if isinstance(value, str) and (redact(value) != value or len(value) > 40 or re.search(_KEY_LIKE, value)):
+        return f"a text of {len(value)} characters"
+    return one_line(text)
 
 
 def clean_key(secret: Secret, source: str) -> Secret:
@@ -81,7 +147,7 @@ def clean_word(text: object, source: str) -> str:
     """A name (of a model, of an organisation) without stray white space. Raises `ConfigurationError`."""
     word = text.strip(STRAY) if isinstance(text, str) else ""
     if not word or not word.isprintable():
-        raise ConfigurationError(f"{source} must be a name, not blank, on one line; it is {text!r:.40}")
+        raise ConfigurationError(f"{source} must be a name, not blank, on one line; it is {quoted(text)}")
     return word
 
 
@@ -125,7 +191,9 @@ def _shown(url: str) -> str:
 def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     """Headers that can be sent. Raises `ConfigurationError` naming the header, not its value."""
     if headers is not None and not isinstance(headers, Mapping):
-        raise ConfigurationError(f"headers must map names to values; they are a {type(headers).__name__}")
+        raise ConfigurationError(
+            f"headers must map names to values; they are a {type(headers).__name__}: write dict(...)"
+        )
     checked: dict[str, str] = {}
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not isinstance(value, str):
@@ -136,5 +204,7 @@ def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
             raise ConfigurationError(
                 f"the value of the header {name} cannot be sent: plain ASCII on one line only"
             )
+        if name.lower() in _FRAMING:
+            raise ConfigurationError(f"the header {name} frames the message: it is set by whoever sends it")
         checked[name] = value.strip()
     return checked

@@ -294,7 +294,7 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """The host says that the request conflicts with another (409); with `maybe_billed` it may be this one."""
+    """The request conflicts with another (409); with `maybe_billed` that other may be this very call."""
 
 
 class UnprocessableEntityError(APIStatusError):

@@ -1,4 +1,4 @@
-"""Who is called: each host as a value.
+"""Who is called: each host as a value, and which of them an environment means.
 
 How a host authenticates, which variables hold its key, what its paths are, where its images live: all of
 it is a field, so that a new host is a new `Provider` and no new code.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from ._secrets import Secret
+from ._texts import STRAY, KeySource, clean_base_url, clean_key, quoted, read_variable, variable_set
 from .errors import ConfigurationError
 
 DEFAULT_PATHS: Mapping[str, str] = {
@@ -59,6 +61,10 @@ class Provider(NamedTuple):
     def __repr__(self) -> str:
         """Without what may hold a secret: headers, query, key."""
         return f"Provider(name={self.name!r}, base_url={self.base_url!r}, wire={self.wire!r})"
+
+    def signed(self, key: Secret) -> tuple[str, Secret]:
+        """The header that carries the key."""
+        return self.auth_header, Secret(f"{self.auth_scheme} {key.reveal()}".strip())
 
     def replace(self, **changes: object) -> Provider:
         """A copy with some fields changed: `provider.replace(base_url="https://...")`.
@@ -144,3 +150,52 @@ PROVIDERS: Mapping[str, Provider] = {
         name="emulator", base_url=None, key_variables=(), default_key="sk-test", openai_like=True
     ),
 }
+
+
+def choose_provider(
+    provider: str | Provider | None, base_url: str | None, environ: Mapping[str, str]
+) -> Provider:
+    """Which provider, before its URL and key. Raises `ConfigurationError` for an unknown name."""
+    source = "provider"
+    if provider is None:
+        named = read_variable(environ, ("DALLE2_PROVIDER",))
+        if named:
+            provider, source = named[0].strip(STRAY), "DALLE2_PROVIDER"
+        elif base_url is not None:
+            return Provider.custom(clean_base_url(base_url, "base_url")[0])
+        elif not variable_set(environ, ("OPENAI_API_KEY",)) and variable_set(
+            environ, PROVIDERS["cometapi"].key_variables
+        ):
+            return PROVIDERS["cometapi"]
+        else:
+            return PROVIDERS["openai"]
+    if isinstance(provider, Provider):
+        return provider
+    if not isinstance(provider, str) or provider not in PROVIDERS:
+        raise ConfigurationError(
+            f"{source} is {quoted(provider)}: known are {', '.join(PROVIDERS)}; any other host is "
+            "base_url=..., or a Provider"
+        )
+    return PROVIDERS[provider]
+
+
+def find_key(
+    api_key: Secret | KeySource | None, provider: Provider, environ: Mapping[str, str]
+) -> tuple[Secret, str]:
+    """The key and where it came from. Raises `ConfigurationError` naming the variables if there is none."""
+    if isinstance(api_key, KeySource):
+        return Secret(""), "a function"
+    if api_key is not None:
+        return clean_key(api_key, "api_key"), "api_key"
+    name = variable_set(environ, provider.key_variables)
+    if name is not None:
+        return clean_key(Secret(environ[name]), f"the variable {name}"), name
+    if provider.default_key is not None:
+        return Secret(provider.default_key), "default"
+    names = list(provider.key_variables)
+    if provider.name == "openai":  # nothing was chosen, so the other host's variable is worth naming too
+        names.append("COMETAPI_KEY")
+    raise ConfigurationError(
+        f"there is no API key for {provider.name}: pass api_key=... or set {' or '.join(names)}"
+        " (without a key, provider='emulator' paints test pictures locally)"
+    )

@@ -9,18 +9,19 @@ however they were made.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, TypedDict
 from urllib.parse import urlsplit
 
+from ._dates import MAX_WAIT
 from ._http import Timeouts, origin_of
 from ._secrets import Secret
-from ._texts import STRAY, checked_headers, clean_base_url, clean_key, clean_word, hide
+from ._texts import STRAY, KeySource, checked_headers, clean_base_url, clean_word, hide, quoted, read_variable
 from .errors import ConfigurationError
-from .providers import PROVIDERS, Provider
+from .providers import Provider, choose_provider, find_key
 
 if TYPE_CHECKING:
-    from typing import Any, Literal, Protocol, TypeAlias
+    from typing import Any, Literal, Protocol, TypeAlias, Unpack
 
     from ._money import PriceTable
     from .retry import RetryPolicy
@@ -67,19 +68,40 @@ DEFAULT_TIMEOUTS = Timeouts(connect=10.0, read=600.0, write=120.0, pool=60.0)
 def _check_one_of(name: str, value: object, *allowed: str) -> None:
     if value is not None and value not in allowed:
         words = " or ".join(map(repr, allowed))
-        raise ConfigurationError(f"{name} must be None or {words}; it is {value!r:.40}")
+        raise ConfigurationError(f"{name} must be None or {words}; it is {quoted(value)}")
+
+
+class Arguments(TypedDict, total=False):
+    """What a client is made from, besides the key: each as the client takes it."""
+
+    provider: str | Provider | None
+    base_url: str | None
+    model: str | None
+    organization: str | None
+    project: str | None
+    timeout: TimeoutArgument
+    retry: RetryPolicy | None
+    headers: Mapping[str, str] | None
+    moderate: Literal["before"] | None
+    download: Literal["eager"] | None
+    successor: str | Default | None
+    split_n: bool
+    prices: PriceTable | None
 
 
 class Settings:
     """A client's settings: valid, complete, and safe to print. What follows from them is worked out once.
 
-    `retry` is `None` for the default policy, which is loaded when something has failed.
+    `retry` is `None` for the default policy, which is loaded when something has failed. `key_source` is asked
+    before each attempt, where the caller gave a function; `key` is blank then. `successor` takes calls for a
+    retired model at once; with `falls_back` the one that `"auto"` means does, once the host has said that it
+    has no such model.
     """
 
     __slots__ = (
-        "base_url", "credential", "download", "headers", "host", "key", "key_from", "model", "moderate",
-        "openai_like", "organization", "prices", "project", "provider", "retry", "split_n", "successor",
-        "timeouts",
+        "base_url", "credential", "download", "falls_back", "headers", "host", "key", "key_from",
+        "key_source", "model", "moderate", "openai_like", "organization", "prices", "project",
+        "provider", "retry", "split_n", "successor", "successor_from", "timeouts",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +112,7 @@ class Settings:
         key: Secret,
         key_from: str,
         model: str,
+        key_source: KeySource | None = None,
         organization: str | None = None,
         project: str | None = None,
         timeouts: Timeouts | None = None,
@@ -98,6 +121,8 @@ class Settings:
         moderate: Literal["before"] | None = None,
         download: Literal["eager"] | None = None,
         successor: str | None = None,
+        successor_from: str = "successor",
+        falls_back: bool = False,
         split_n: bool = False,
         prices: PriceTable | None = None,
     ) -> None:
@@ -105,6 +130,7 @@ class Settings:
         self.base_url = base_url
         self.key = key
         self.key_from = key_from
+        self.key_source = key_source
         self.model = clean_word(model, "model")
         self.organization = organization
         self.project = project
@@ -113,7 +139,9 @@ class Settings:
         self.headers = checked_headers(headers)
         self.moderate = moderate
         self.download = download
-        self.successor = successor
+        self.successor = None if successor == "none" else successor
+        self.successor_from = successor_from
+        self.falls_back = falls_back
         self.split_n = split_n
         self.prices = prices
         for name in ("organization", "project", "successor"):
@@ -132,8 +160,8 @@ class Settings:
         """Whether an unsigned image URL is known to live one hour: on OpenAI's own host, or where the
         provider says so.
         """
-        self.credential = Secret(f"{provider.auth_scheme} {key.reveal()}".strip())
-        """The key as it is sent."""
+        self.credential = provider.signed(key)
+        """The header that carries the key."""
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -187,127 +215,98 @@ def timeouts_of(value: TimeoutArgument) -> Timeouts | None:
     if value is None:
         return Timeouts(None, None, None, None)
     if isinstance(value, (int, float)):
-        if isinstance(value, bool) or not 0 < value < float("inf"):
-            raise ConfigurationError(
-                f"timeout must be above 0 seconds, or None for no limit; it is {value!r}"
-            )
-        return Timeouts(value, value, value, value)
+        return checked_timeouts(Timeouts(value, value, value, value), "timeout")
     try:
-        return Timeouts(value.connect, value.read, value.write, value.pool)
+        phases = Timeouts(value.connect, value.read, value.write, value.pool)
     except AttributeError:
         raise ConfigurationError(
             f"timeout must be seconds, an httpx.Timeout or None; it is {type(value).__name__}"
         ) from None
+    return checked_timeouts(phases, "timeout")
 
 
-def _set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    """The first of the variables that is set and not blank."""
-    return next((name for name in names if environ.get(name, "").strip(STRAY)), None)
+def checked_timeouts(phases: Timeouts, source: str) -> Timeouts:
+    """The same, if each phase can be waited for. Raises `ConfigurationError` before anything is sent."""
+    for name, seconds in phases._asdict().items():
+        if seconds is not None and not is_wait(seconds):
+            one = source if len(set(map(repr, phases))) == 1 else f"{source}.{name}"
+            raise ConfigurationError(
+                f"{one} must be above 0 seconds and at most {MAX_WAIT:.0f} (ten years), or None for "
+                f"no limit; it is {quoted(seconds)}"
+            )
+    return phases
 
 
-def _read(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
-    """The value of that variable, which is no key, and its name."""
-    name = _set(environ, names)
-    return None if name is None else (environ[name], name)
-
-
-def choose_provider(
-    provider: str | Provider | None, base_url: str | None, environ: Mapping[str, str]
-) -> Provider:
-    """Which provider, before its URL and key. Raises `ConfigurationError` for an unknown name."""
-    source = "provider"
-    if provider is None:
-        named = _read(environ, ("DALLE2_PROVIDER",))
-        if named:
-            provider, source = named[0].strip(STRAY), "DALLE2_PROVIDER"
-        elif base_url is not None:
-            return Provider.custom(clean_base_url(base_url, "base_url")[0])
-        elif not _set(environ, ("OPENAI_API_KEY",)) and _set(environ, PROVIDERS["cometapi"].key_variables):
-            return PROVIDERS["cometapi"]
-        else:
-            return PROVIDERS["openai"]
-    if isinstance(provider, Provider):
-        return provider
-    if not isinstance(provider, str) or provider not in PROVIDERS:
-        raise ConfigurationError(
-            f"{source} is {provider!r:.40}: known are {', '.join(PROVIDERS)}; any other host is "
-            "base_url=..., or a Provider"
-        )
-    return PROVIDERS[provider]
-
-
-def find_key(api_key: Secret | None, provider: Provider, environ: Mapping[str, str]) -> tuple[Secret, str]:
-    """The key and where it came from. Raises `ConfigurationError` naming the variables if there is none."""
-    if api_key is not None:
-        return clean_key(api_key, "api_key"), "api_key"
-    name = _set(environ, provider.key_variables)
-    if name is not None:
-        return clean_key(Secret(environ[name]), f"the variable {name}"), name
-    if provider.default_key is not None:
-        return Secret(provider.default_key), "default"
-    names = list(provider.key_variables)
-    if provider.name == "openai":  # nothing was chosen, so the other host's variable is worth naming too
-        names.append("COMETAPI_KEY")
-    raise ConfigurationError(
-        f"there is no API key for {provider.name}: pass api_key=... or set {' or '.join(names)}"
-        " (without a key, provider='emulator' paints test pictures locally)"
-    )
+def is_wait(seconds: object) -> bool:
+    """Whether it is a number of seconds, above 0, that a clock can wait."""
+    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= MAX_WAIT
 
 
 def resolve(
     environ: Mapping[str, str],
     *,
-    api_key: str | Secret | None = None,
-    provider: str | Provider | None = None,
-    base_url: str | None = None,
-    model: str | None = None,
-    organization: str | None = None,
-    project: str | None = None,
-    timeout: TimeoutArgument = DEFAULT,
-    retry: RetryPolicy | None = None,
-    headers: Mapping[str, str] | None = None,
-    moderate: Literal["before"] | None = None,
-    download: Literal["eager"] | None = None,
-    successor: str | None = None,
-    split_n: bool = False,
-    prices: PriceTable | None = None,
+    api_key: str | Secret | KeySource | Callable[[], object] | None = None,
+    **given: Unpack[Arguments],
 ) -> Settings:
     """Settings from arguments and environment. Raises `ConfigurationError`.
 
     The base URL of the embedded emulator is left empty: whoever starts it fills it in.
     """
     secret, api_key = hide(api_key), None
-    chosen = choose_provider(provider, base_url, environ)
+    base_url = given.get("base_url")
+    chosen = choose_provider(given.get("provider"), base_url, environ)
     key, key_from = find_key(secret, chosen, environ)
-    named = _read(environ, chosen.url_variables) if base_url is None else (base_url, "base_url")
+    named = read_variable(environ, chosen.url_variables) if base_url is None else (base_url, "base_url")
     url, query = clean_base_url(*named) if named else (chosen.base_url or "", {})
     if url and not named:
         url, query = clean_base_url(url, f"the base_url of {chosen.name}")
     if query:
-        chosen = chosen._replace(query={**chosen.query, **query})
+        chosen = chosen.replace(query={**chosen.query, **query})
     openai = chosen.name == "openai"
+    model = _given(given.get("model"), "model", environ, "DALLE2_MODEL")
+    successor, successor_from = _successor(given.get("successor", DEFAULT), environ)
     return Settings(
         provider=chosen,
         base_url=url,
         key=key,
         key_from=key_from,
-        model=_given(model, "model", environ, "DALLE2_MODEL") or DEFAULT_MODEL,
-        organization=_given(organization, "organization", environ, "OPENAI_ORG_ID" if openai else ""),
-        project=_given(project, "project", environ, "OPENAI_PROJECT_ID" if openai else ""),
-        timeouts=timeouts_of(timeout),
-        retry=retry,
-        headers=headers,
-        moderate=moderate,
-        download=download,
+        key_source=secret if isinstance(secret, KeySource) else None,
+        model=model or DEFAULT_MODEL,
+        organization=_given(
+            given.get("organization"), "organization", environ, "OPENAI_ORG_ID" if openai else ""
+        ),
+        project=_given(given.get("project"), "project", environ, "OPENAI_PROJECT_ID" if openai else ""),
+        timeouts=timeouts_of(given.get("timeout", DEFAULT)),
+        retry=given.get("retry"),
+        headers=given.get("headers"),
+        moderate=given.get("moderate"),
+        download=given.get("download"),
         successor=successor,
-        split_n=split_n,
-        prices=prices,
+        successor_from=successor_from or "successor",
+        falls_back=successor_from is None and model is None and lost_dall_e(chosen, url),
+        split_n=given.get("split_n", False),
+        prices=given.get("prices"),
     )
+
+
+def lost_dall_e(provider: Provider, base_url: str) -> bool:
+    """Whether code written for DALL·E 2 may find it gone there: on OpenAI's own host, and CometAPI's."""
+    if provider.name == "openai":
+        return origin_of(base_url) == ("https", "api.openai.com", 443)
+    return provider.name == "cometapi"
+
+
+def _successor(value: str | Default | None, environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The successor, and what said so; `None` where nothing did."""
+    if not isinstance(value, Default):
+        return value, "successor"
+    found = read_variable(environ, ("DALLE2_SUCCESSOR",))
+    return (None, None) if found is None else (found[0].strip(STRAY), "DALLE2_SUCCESSOR")
 
 
 def _given(value: str | None, argument: str, environ: Mapping[str, str], variable: str) -> str | None:
     """An optional name. A blank argument is a mistake, a blank variable is none."""
     if value is not None:
         return clean_word(value, argument)
-    found = _read(environ, (variable,))
+    found = read_variable(environ, (variable,))
     return clean_word(found[0], f"the variable {variable}") if found else None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dalle2._dates import MAX_WAIT, ServerClock, iso_time, parse_http_date, parse_retry_after
+from dalle2._dates import FAR, MAX_WAIT, ServerClock, iso_time, parse_http_date, parse_retry_after
 
 AT = datetime(2024, 8, 24, 20, 20, 1, tzinfo=UTC)
 UNIX = int(AT.timestamp())
@@ -178,3 +178,22 @@ def test_a_moment_is_read_as_it_is_usually_written(at: datetime) -> None:
     at = at.replace(microsecond=0, tzinfo=UTC)
     assert parse_http_date(format_datetime(at, usegmt=True)) == at
     assert iso_time(f"{at.year:04}-{at:%m-%dT%H:%M:%S}Z") == at
+
+
+@given(st.timedeltas(timedelta(days=-900), timedelta(days=900)))
+def test_of_two_clocks_that_are_far_apart_the_earlier_one_counts(skew: timedelta) -> None:
+    """What is past by both is past; a drift of minutes is corrected, hours say that somebody is wrong."""
+    clock = ServerClock(skew)
+    earliest = clock.earliest(NOW)
+    assert earliest == (NOW + skew if skew <= FAR else NOW)
+    assert abs(ServerClock().earliest() - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("age", ["1", "86400", "-5", "a day"])
+def test_an_answer_out_of_a_cache_teaches_no_time(age: str) -> None:
+    """With an `Age`, its `Date` is that of another day."""
+    clock = ServerClock()
+    clock.observe("Sat, 24 Aug 2024 20:20:01 GMT", NOW, age)
+    assert clock.offset == timedelta(0)
+    clock.observe("Sat, 24 Aug 2024 20:20:01 GMT", NOW, "0")
+    assert clock.offset != timedelta(0)

@@ -159,7 +159,7 @@ REFUSED: list[tuple[dict[str, str], dict[str, object], list[str]]] = [
     ({}, {"provider": 3}, ["provider is 3"]),
     ({"DALLE2_PROVIDER": "dalle"}, {"api_key": "k"}, ["DALLE2_PROVIDER is 'dalle'"]),
     # the wrong kind of value
-    ({}, {"api_key": b"sk-1"}, ["api_key must be a text; it is bytes"]),
+    ({}, {"api_key": b"sk-1"}, ["api_key must be a text or a function", "bytes"]),
     ({"OPENAI_API_KEY": "k"}, {"base_url": 3}, ["base_url must be a text; it is int"]),
     ({"OPENAI_API_KEY": "k"}, {"model": 3}, ["model", "3"]),
     ({"OPENAI_API_KEY": "k"}, {"retry": 3}, ["retry must be a RetryPolicy", "3"]),

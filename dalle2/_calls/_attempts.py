@@ -42,7 +42,11 @@ class Attempts(Generic[T]):
     )  # fmt: skip
 
     def __init__(
-        self, call: Call[T], retry: RetryPolicy | None, state: ClientState, budget: Budget | None = None
+        self,
+        call: Call[T],
+        retry: RetryPolicy | None,
+        state: ClientState,
+        budget: Budget | None = None,
     ) -> None:
         self.call = call
         self.value: T | None = None
@@ -67,12 +71,20 @@ class Attempts(Generic[T]):
     def reserve(self) -> None:
         """Take the next attempt into account. Raises `BudgetExceededError`: nothing was sent then."""
         charge = self.call.context.charge
-        if self._budget is not None and charge is not None:
+        if self._budget is not None and charge is not None and self.call.context.billable:
             self._held = self._budget.reserve(charge.images, charge.usd)
 
+    def follow(self, before: Attempts[T]) -> None:
+        """Ask after what another call began: its deadline, and its reservation, which the end will settle."""
+        self.deadline, self._budget, self._held = before.deadline, before._budget, before._held
+
     def _release(self) -> None:
-        if self._budget is not None and self._held is not None:
+        if self._budget is not None and self._held is not None and self.call.context.billable:
             self._budget.release(self._held)
+
+    def _settle(self, made: int, billed: float | None) -> None:
+        if self._budget is not None and self._held is not None:
+            self._budget.settle(self._held, made, billed)
 
     def remaining(self) -> float | None:
         """Seconds left of the deadline, or `None` without one."""
@@ -125,9 +137,15 @@ class Attempts(Generic[T]):
 
     def read(self, response: HttpResponse) -> T:
         """The value of an answer. Raises the error that it stands for."""
-        self._state.clock.observe(response.headers.get("date"), response.at)
-        self.value = value = self.call.decode(response, self.call.context)
-        self.succeeded(value if isinstance(value, ImagesData) else None, response.headers)
+        headers = response.headers
+        self._state.clock.observe(headers.get("date"), response.at, headers.get("age"))
+        try:
+            self.value = value = self.call.decode(response, self.call.context)
+        except e.DecodeError as error:
+            if self._held is not None and len(error.images) > self._held.images:  # more than was asked for
+                self._settle(len(error.images), None)
+            raise
+        self.succeeded(value if isinstance(value, ImagesData) else None, headers)
         return value
 
     def succeeded(self, data: ImagesData | None, headers: Mapping[str, str]) -> None:
@@ -135,11 +153,12 @@ class Attempts(Generic[T]):
         self._departure = None
         charge, made = self.call.context.charge, 0 if data is None else len(data.images)
         usd: float | None = None
-        if charge is not None and self.call.context.billable:
+        if charge is not None:
             billed = None if data is None else charge.billed(made, data.usage, data.extra)
-            usd = billed if billed is not None or charge.usd is None or charge.usd.rough else charge.usd
-            if self._budget is not None and self._held is not None and data is not None:
-                self._budget.settle(self._held, made, billed)
+            if self.call.context.billable:
+                usd = billed if billed is not None or charge.usd is None or charge.usd.rough else charge.usd
+            if data is not None:
+                self._settle(made, billed)
         self._tell("CallSucceeded", images=made, usd=usd, request_id=request_id(headers))
 
     def broken(self, error: e.Dalle2Error) -> e.Dalle2Error:

@@ -32,6 +32,7 @@ class Options(NamedTuple):
     extra_headers: Mapping[str, str] | None = None
     idempotency_key: str | None = None
     again: Draft | None = None  # what the caller sends after a lost answer, if it is not the request itself
+    falls_back: bool = False  # whether a successor is asked if the host has no such model
 
 
 def new_key() -> str:
@@ -79,7 +80,7 @@ def api_request(
 
         url += "?" + urlencode(provider.query)
     headers: dict[str, tuple[str, str | Secret]] = {
-        provider.auth_header.lower(): (provider.auth_header, settings.credential),
+        provider.auth_header.lower(): settings.credential,
         "accept": ("Accept", accept),
         "user-agent": ("User-Agent", USER_AGENT),
     }

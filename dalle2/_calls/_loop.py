@@ -90,6 +90,8 @@ def _sent(attempts: Attempts[T], transport: Transport, timeouts: Timeouts) -> An
     """Send the request once the lane is free; gives the answer with its body still to come."""
     while pause := attempts.pause():
         time.sleep(pause)
+    if attempts.call.keys is not None:
+        attempts.call.use_key(attempts.call.keys.ask())
     limits, departure = attempts.start(timeouts)
     try:
         return transport.open(attempts.call.request, limits, api=True, departure=departure)
@@ -208,6 +210,8 @@ async def _repeated_async(attempts: Attempts[T], once: Callable[[], Awaitable[V]
 async def _sent_async(attempts: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
     while pause := attempts.pause():
         await sleep(pause)
+    if attempts.call.keys is not None:
+        attempts.call.use_key(await attempts.call.keys.ask_awaited())
     limits, departure = attempts.start(timeouts)
     try:
         return await transport.open(attempts.call.request, limits, api=True, departure=departure)

@@ -18,6 +18,7 @@ from .._wire._context import Context, came, reports_failure, request_id
 if TYPE_CHECKING:
     from .._http import HttpRequest, HttpResponse
     from .._requests._draft import Draft
+    from .._secrets import Secret
     from .._state import ClientState
     from ..settings import Settings
 
@@ -28,10 +29,11 @@ class Call(Generic[T]):
     """One logical call: its request, what is known of it, and how its answer is read.
 
     `decode` is pure: it gives the value of an answer, or raises the error that the answer stands for. `lane`
-    names the host, key and model whose rate limit the call shares with others.
+    names the host, key and model whose rate limit the call shares with others. `keys` is asked for the key of
+    each attempt, where the caller gave a function, and `signed` gives the header that carries it.
     """
 
-    __slots__ = ("context", "decode", "lane", "request")
+    __slots__ = ("context", "decode", "keys", "lane", "request", "signed")
 
     def __init__(
         self,
@@ -39,11 +41,20 @@ class Call(Generic[T]):
         context: Context,
         decode: Callable[[HttpResponse, Context], T],
         lane: str,
+        settings: Settings | None = None,
     ) -> None:
         self.request = request
         self.context = context
         self.decode = decode
         self.lane = lane
+        self.keys = None if settings is None else settings.key_source
+        self.signed = None if settings is None else settings.provider.signed
+
+    def use_key(self, key: Secret) -> None:
+        """Send the next attempt under this key, and know it in what the host says."""
+        if self.signed is not None:
+            self.request = self.request.with_header(self.signed(key))
+            self.context = self.context._replace(key=key)
 
 
 def context_of(

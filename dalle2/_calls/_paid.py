@@ -86,9 +86,13 @@ def paid_call(
             extra=options.extra_headers,
             accept="text/event-stream" if stream else "application/json",
         ),
-        context._replace(charge=_charge(settings, request, values) if priced else None),
+        context._replace(
+            charge=_charge(settings, request, {**values, "model": model}) if priced else None,
+            retired=context.retired or options.falls_back,
+        ),
         decode_images,
         lane=f"{settings.base_url} {model}",
+        settings=settings,
     )
 
 

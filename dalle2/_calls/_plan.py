@@ -33,12 +33,16 @@ _warned: set[str] = set()
 
 
 class Plan(NamedTuple):
-    """The calls that a request becomes, the request that they amount to, and how it was adapted."""
+    """The calls that a request becomes, the request that they amount to, and how it was adapted.
+
+    `replaced` names the model whose place a successor took although the caller named neither.
+    """
 
     request: Draft
     parts: tuple[tuple[Draft, Options], ...]
     adaptations: tuple[Adaptation, ...] = ()
     scale: tuple[int, int] | None = None
+    replaced: str | None = None
 
 
 def make_plan(
@@ -46,14 +50,89 @@ def make_plan(
 ) -> Plan:
     """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
     sent then.
+
+    Where nobody named a model and dall-e-2 may be gone, the call goes out as dall-e-2 all the same, unless
+    its host has said that it has none, or dall-e-2 could not take it and its successor can.
     """
+    if request.model is not None or settings.successor is not None or not settings.falls_back:
+        return _planned(settings, state, request, options, settings.successor, stream=stream)
+    if settings.model in state.known.gone:
+        return replaced_plan(settings, state, request, options, stream=stream)
+    try:
+        return _planned(settings, state, request, options._replace(falls_back=True), None, stream=stream)
+    except e.InvalidRequestError as error:
+        refused = error
+    if not _heir_takes(settings.model, state, request, stream=stream):
+        raise refused
+    return replaced_plan(settings, state, request, options, stream=stream)
+
+
+def _heir_takes(model: str, state: ClientState, request: Draft, *, stream: bool) -> bool:
+    """Whether the successor takes, as it stands, each parameter that the model refuses: `quality`, a long
+    prompt, `stream` and the like. Input images are another matter.
+    """
+    heir = catalog.default_successor(state.today(), models=state.known.models)
+    refused = _refused(request, model, stream=stream)
+    if heir is None or not refused:
+        return False
+    if refused.get("quality") in ("standard", "hd"):  # dall-e-3's words, which `adapt` translates
+        refused.pop("quality")
+    try:
+        catalog.check(request.operation, heir, refused)
+    except e.InvalidRequestError:
+        return False
+    return True
+
+
+def _refused(request: Draft, model: str, *, stream: bool) -> dict[str, object]:
+    """The parameters that a model refuses, by name."""
+    values = {**request.parameters, **({"stream": True} if stream else {})}
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        try:
+            catalog.check(request.operation, model, {name: value})
+        except e.InvalidRequestError:
+            found[name] = value
+    return found
+
+
+def replaced_plan(
+    settings: Settings, state: ClientState, request: Draft, options: Options, *, stream: bool = False
+) -> Plan:
+    """The plan with the successor of a model that nobody named. Raises like `make_plan`; warns once."""
+    plan = _planned(settings, state, request, options._replace(again=request), "auto", stream=stream)
+    if settings.model not in _warned:
+        import warnings
+
+        _warned.add(settings.model)
+        living = plan.request.model
+        price = plan.request.without("n").value.estimate(rough=True)
+        about = "" if price is None else f", for about ${price:.2g} an image"
+        warnings.warn(
+            f"{settings.host} no longer has {settings.model}: {living} takes its place{about}. "
+            f"Name what you want: Client(successor={living!r}), or model= for another",
+            e.ModelRetirementWarning,
+            _callers_level(),
+        )
+    return plan._replace(replaced=settings.model)
+
+
+def _planned(
+    settings: Settings,
+    state: ClientState,
+    request: Draft,
+    options: Options,
+    successor: str | None,
+    *,
+    stream: bool,
+) -> Plan:
     sent = original = request if request.model is not None else request.to(settings.model)
     adaptations: tuple[Adaptation, ...] = ()
     scale: tuple[int, int] | None = None
-    if settings.successor is not None:
+    if successor is not None:
         from .._requests._successor import adapt
 
-        adapted = adapt(original.value, settings.successor, today=state.today(), models=state.known.models)
+        adapted = adapt(original.value, successor, today=state.today(), models=state.known.models)
         sent, adaptations, scale = Draft.of(adapted.request), adapted.adaptations, adapted.scale
         if scale is not None:
             from .._requests._pictures import require_pillow
@@ -61,19 +140,19 @@ def make_plan(
             require_pillow()
     model = sent.model or settings.model
     _warn_of_end(settings, state, model)
-    count = sent.n
-    if stream or count == 1 or not (settings.split_n and _makes_one(settings, sent, model)):
+    again = options.again or original
+    if stream or sent.n == 1 or not (settings.split_n and _makes_one(settings, sent, model)):
         check_request(sent, model, stream=stream)
         if stream:  # sent again, it is no stream
-            original = original.without("partial_images")
-        if original is not sent:
-            options = options._replace(again=original)
-        return Plan(sent, ((sent, options),), adaptations, scale)
+            again = again.without("partial_images")
+        return Plan(
+            sent, ((sent, options._replace(again=None if again is sent else again)),), adaptations, scale
+        )
     part = sent.without("n")
     check_request(part, model)
     key = new_key() if options.idempotency_key is None else checked_key(options.idempotency_key)
-    options = options._replace(again=original.without("n"))
-    numbered = (options._replace(idempotency_key=f"{key}-{number}") for number in range(1, count + 1))
+    options = options._replace(again=again.without("n"))
+    numbered = (options._replace(idempotency_key=f"{key}-{number}") for number in range(1, sent.n + 1))
     return Plan(sent, tuple((part, each) for each in numbered), adaptations, scale)
 
 
@@ -130,6 +209,8 @@ def keeping(
         if paid:
             error.maybe_billed = True
         error.images = wrap([*paid, *(_fitted(image, plan) for image in error.images)])
+        if plan.replaced is not None:
+            error.args = (f"{plan.request.model}, in the place of {plan.replaced}: {error.message}",)
         raise
     except BaseException as interrupt:
         paid = _images(calls, plan)

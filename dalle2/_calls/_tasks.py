@@ -57,6 +57,7 @@ class Polling:
             first.context._replace(started=True),
             first.decode,
             lane=first.lane,
+            settings=settings,
         )
 
     def again(self) -> tuple[float, Attempts[ImagesData | Task]]:
@@ -68,7 +69,7 @@ class Polling:
         if left is not None and left <= wait:
             raise self._lost("it was still not finished at the deadline")
         asking = Attempts(self.call, self._policy, self._state)
-        asking.deadline = self._before.deadline
+        asking.follow(self._before)
         return wait, asking
 
     def _lost(self, detail: str) -> e.Dalle2Error:

@@ -1,138 +1,160 @@
-"""Where images go, and what is printed about them.
+"""What was paid for, brought to the user: saved, printed, and on no way lost.
 
-The rule: what can be refused about the place is refused before anything is paid for, and whatever was paid
-for ends up on disk or, at the least, with its URL on the screen.
+The rule: whatever happens between the answer and the last line (a disk that fills, a reader that leaves, a
+signal), each image ends up on disk or, at the least, with its URL on the screen.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
-import sys
 import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from typing import NamedTuple
 
-import attrs
-
-from .._results._files import AtomicFile, has_image_suffix, is_directory_target
+from . import _screen
+from ._halt import unbroken
+from ._words import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from .._results._blocking import ImageResult
+    from ._output import Place
 
 
-_MOST_IMAGES = 100
-"""More than any host makes in one call: a wild `-n` is left to the check of the request."""
-
-
-@attrs.frozen
-class Place:
-    """A file for one image (numbered for each of several), or a directory where the library chooses names."""
-
-    path: Path
-    in_directory: bool
-    overwrite: bool
-
-    @classmethod
-    def from_option(cls, option: str | None, *, overwrite: bool) -> Place:
-        """Read `-o`: without it the current directory; a name that ends in `/` is a directory to make."""
-        text = "." if option is None else option
-        return cls(Path(text), is_directory_target(text), overwrite)
-
-    def file(self, index: int, count: int) -> Path:
-        """The path for image `index` (from 0) of `count`: `corgi.png`, or `corgi-1.png` and so on."""
-        if self.in_directory or count == 1:
-            return self.path
-        suffix = self.path.suffix if has_image_suffix(self.path) else ""
-        return self.path.with_name(f"{self.path.name.removesuffix(suffix)}-{index + 1}{suffix}")
-
-    def check(self, count: int) -> None:
-        """Raise the `OSError` that saving `count` images here would end in, as far as it can be foreseen."""
-        if self.in_directory:
-            folder = self.path
-            while not folder.exists():
-                folder = folder.parent  # what is missing is made when there is something to save
-            with AtomicFile(folder / "probe"):
-                return
-        with AtomicFile(self.file(0, count)):
-            pass
-        if self.overwrite:
-            return
-        for index in range(min(count, _MOST_IMAGES)):
-            file = self.file(index, count)
-            complete = file if has_image_suffix(file) else file.with_name(f"{file.name}.png")
-            if complete.exists():
-                raise FileExistsError(errno.EEXIST, "exists already; --overwrite replaces it", str(complete))
-
-
-@attrs.frozen
-class Delivered:
+class Delivered(NamedTuple):
     """One image after the attempt to save it: `path` is where it is, `error` why not where it should be."""
 
     image: ImageResult
-    path: Path | None
+    path: Path | None = None
     error: Exception | None = None
+    on_stdout: bool = False
 
 
-def save_all(images: Sequence[ImageResult], place: Place, *, count: int) -> list[Delivered]:
-    """Save each image, whatever happens to the others."""
-    delivered: list[Delivered] = []
-    try:
-        for index, image in enumerate(images):
-            delivered.append(_save(image, place, place.file(index, count)))
-    except KeyboardInterrupt:
-        print_paths([*delivered, *(Delivered(image, None) for image in images[len(delivered) :])])
-        raise
-    return delivered
+class Delivery:
+    """The images of one paid call on their way to the user. What is taken is told, come what may."""
+
+    def __init__(self, place: Place, count: int, *, model: str | None, as_json: bool) -> None:
+        self._place = place
+        self._count = count
+        self._as_json = as_json
+        self._images: Sequence[ImageResult] = ()
+        self._delivered: list[Delivered] = []
+        self._done = False
+        self._model = model
+
+    @property
+    def count(self) -> int:
+        """How many images there are."""
+        return len(self._images)
+
+    def take(self, images: Sequence[ImageResult]) -> None:
+        """The images, before anything else is done: from here on none of them is lost."""
+        self._images = images
+
+    def save(self) -> None:
+        """Save each image, whatever happens to the others."""
+        for image in self._images[len(self._delivered) :]:
+            self._delivered.append(self._save(image, len(self._delivered)))
+
+    def _save(self, image: ImageResult, index: int) -> Delivered:
+        place = self._place
+        if place.is_stdout:
+            return self._write(image, index)
+        path = place.file(index, max(self._count, len(self._images)))
+        try:
+            if place.in_directory:
+                path.mkdir(parents=True, exist_ok=True)
+            return Delivered(image, image.save(path, overwrite=place.overwrite))
+        except Exception as error:
+            return Delivered(image, _rescue(image) if image.url is None else None, error)
+
+    def _write(self, image: ImageResult, index: int) -> Delivered:
+        """The first image goes to standard output; what a host adds unasked must not run into it."""
+        try:
+            if index == 0:
+                _screen.picture(image.read())
+                return Delivered(image, on_stdout=True)
+            return Delivered(image, _rescue(image))
+        except Exception as error:
+            return Delivered(image, _rescue(image), error)
+
+    def tell(self) -> None:
+        """Print where the images are: paths or one document on stdout, and for an image that could not be
+        saved its URL on stderr. No signal breaks this off.
+        """
+        with unbroken():
+            self._done = True
+            if self._as_json:
+                images = [_described(each) for each in self._delivered]
+                _screen.document(self._about() | {"images": images}, paid=True)
+                return
+            for each in self._delivered:
+                if each.path is None and each.image.url is not None and not each.on_stdout:
+                    _screen.tell(f"not saved, for now it is at {each.image.url}")
+            paths = [str(each.path) for each in self._delivered if each.path is not None]
+            if self._place.is_stdout:
+                for path in paths:
+                    _screen.tell(f"saved as {path}")
+            elif paths:
+                _screen.say(*paths, paid=True)
+
+    def _about(self) -> dict[str, object]:
+        """What is known of the call: of one that failed in part, little."""
+        images = self._images
+        return {
+            "created": _iso(getattr(images, "created", None)),
+            "model": getattr(images, "model", self._model),
+            "request_id": getattr(images, "request_id", None),
+            "cost": getattr(images, "cost", None),
+            "adaptations": changes(images),
+        }
+
+    def break_off(self) -> None:
+        """After an interrupt: keep what is held already, and tell all."""
+        with unbroken():
+            for image in self._images[len(self._delivered) :]:
+                if image.content is None:
+                    self._delivered.append(Delivered(image))
+                elif self._place.is_stdout:
+                    self._delivered.append(Delivered(image, _rescue(image)))
+                else:
+                    self._delivered.append(self._save(image, len(self._delivered)))
+            if self._delivered and not self._done:
+                with contextlib.suppress(OSError):  # told on stderr, and the signal is what ended the command
+                    self.tell()
+
+    def failures(self) -> list[Exception]:
+        """Why images are not where they should be."""
+        return [each.error for each in self._delivered if each.error is not None]
 
 
-def _save(image: ImageResult, place: Place, path: Path) -> Delivered:
-    try:
-        if place.in_directory:
-            path.mkdir(parents=True, exist_ok=True)
-        return Delivered(image, image.save(path, overwrite=place.overwrite))
-    except Exception as error:
-        return Delivered(image, _rescue(image) if image.url is None else None, error)
+def changes(images: object) -> list[dict[str, object]]:
+    """What was changed for a successor, as plain values."""
+    names = ("field", "asked", "sent", "reason")
+    return [{name: getattr(change, name) for name in names} for change in getattr(images, "adaptations", ())]
 
 
 def _rescue(image: ImageResult) -> Path | None:
-    """Save an image that exists nowhere else to the system's temporary directory, if it can be done."""
+    """Save an image to the system's temporary directory, if it can be done."""
     with contextlib.suppress(Exception):
         return image.save(tempfile.mkdtemp(prefix="dalle2-"))
     return None
 
 
-def print_paths(delivered: Sequence[Delivered]) -> None:
-    """One path a line on stdout; for an image that could not be saved, its URL on stderr."""
-    for each in delivered:
-        if each.path is not None:
-            print(each.path)
-        elif each.image.url is not None:
-            print(f"dalle2: not saved, for now it is at {each.image.url}", file=sys.stderr)
-
-
-def print_document(created: datetime | None, model: str | None, delivered: Sequence[Delivered]) -> None:
-    """One JSON document on stdout; datetimes are ISO 8601, UTC; `path` is `null` for an image not saved."""
-    document = {
-        "created": _iso(created),
-        "model": model,
-        "images": [
-            {
-                "path": None if each.path is None else str(each.path),
-                "url": each.image.url,
-                "revised_prompt": each.image.revised_prompt,
-                "media_type": each.image.media_type,
-                "expires_at": _iso(each.image.expires_at),
-                "error": None if each.error is None else str(each.error),
-            }
-            for each in delivered
-        ],
+def _described(each: Delivered) -> dict[str, object]:
+    """An image in the JSON document; `path` is `null` for one not saved."""
+    image = each.image
+    return {
+        "path": None if each.path is None else str(each.path),
+        "url": image.url,
+        "revised_prompt": image.revised_prompt,
+        "media_type": image.media_type,
+        "expires_at": _iso(image.expires_at),
+        "error": None if each.error is None else describe(each.error),
     }
-    print(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def _iso(moment: datetime | None) -> str | None:

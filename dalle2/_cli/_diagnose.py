@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -12,19 +11,30 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from ._paint import BaseUrl, Host, Json, Model
+from .._secrets import one_line
+from ._options import BaseUrl, Host, Json, Model, open_client
+from ._screen import document, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._doctor._checks import Check
+    from .._doctor._check import Check
     from .._doctor._scan import Finding
 
+TO_CHANGE = ("retired", "retiring", "error")
+"""The kinds of finding that are certain."""
+_LONGEST = 1000
 MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
 
 
-def _print_json(document: dict[str, object]) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="With PATH: exit status 1 also for calls whose host is not known or that are not understood, "
+        "and for files that are not read.",
+    ),
+]
 
 
 def doctor(
@@ -34,14 +44,16 @@ def doctor(
     provider: Host = None,
     model: Model = None,
     base_url: BaseUrl = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Check key, host and model; or, with PATH, find the calls in Python source that a retirement breaks.
 
-    The exit status is 1 if there is a problem, or a call to change.
+    The exit status is 1 if there is a problem, or a call to change; with --strict also if a call cannot be
+    judged.
     """
     if paths:
-        _scan(paths, as_json=as_json)
+        _scan(paths, strict=strict, as_json=as_json)
     else:
         _check(provider, model, base_url, as_json=as_json)
 
@@ -52,7 +64,7 @@ def _check(provider: str | None, model: str | None, base_url: str | None, *, as_
     today = datetime.now(UTC).date()
     checks = diagnose(os.environ, provider=provider, model=model, base_url=base_url, today=today)
     if as_json:
-        _print_json({"checks": [attrs.asdict(check) for check in checks]})
+        document({"checks": [attrs.asdict(check) for check in checks]})
     else:
         _print_checks(checks)
     if any(check.status == "problem" for check in checks):
@@ -64,26 +76,33 @@ def _print_checks(checks: Sequence[Check]) -> None:
     changes = [check for check in checks if check.name.startswith("on ")]
     for check in checks:
         if check not in changes:
-            print(f"{MARKS[check.status]:9}{check.name:6} {check.detail}")
+            say(f"{MARKS[check.status]:9}{check.name:6} {one_line(check.detail, _LONGEST)}")
     if changes:
-        print(f"\nWith Client(successor='auto'), {changes[0].name}:")
+        say("", f"What usual requests become {one_line(changes[0].name)}:")
     for change in changes:
-        print(f"  {change.detail}")
+        say(f"  {one_line(change.detail, _LONGEST)}")
 
 
-def _scan(paths: list[Path], *, as_json: bool) -> None:
+def _scan(paths: list[Path], *, strict: bool, as_json: bool) -> None:
     from .._doctor._scan import scan_path
 
     today = datetime.now(UTC).date()
     for path in paths:
-        if not path.exists():
+        if not os.path.lexists(path):
             raise FileNotFoundError(2, "No such file or directory", str(path))
-    findings = [finding for path in paths for finding in scan_path(path, today=today)]
+    found = [finding for path in paths for finding in scan_path(path, today=today)]
     if as_json:
-        _print_json({"findings": [attrs.asdict(finding) for finding in findings]})
+        document(
+            {
+                "findings": [attrs.asdict(one) for one in found if one.kind not in ("unclear", "unread")],
+                "not_understood": [attrs.asdict(one) for one in found if one.kind == "unclear"],
+                "not_read": [attrs.asdict(one) for one in found if one.kind == "unread"],
+            }
+        )
     else:
-        _print_findings(findings)
-    if findings:
+        _print_findings(found)
+        tell(_summed_up(found), prefix="")
+    if (strict and found) or any(one.kind in TO_CHANGE for one in found):
         raise typer.Exit(1)
 
 
@@ -91,16 +110,35 @@ def _print_findings(findings: Sequence[Finding]) -> None:
     """A line each where another program reads; on a terminal the changes below it, one by one."""
     for finding in findings:
         if not sys.stdout.isatty():
-            print(finding)
+            say(str(finding))
             continue
-        print(attrs.evolve(finding, change=""))
+        say(str(attrs.evolve(finding, change="")))
         for change in filter(None, finding.change.split("; ")):
-            print(f"    {change}")
-    calls, files = len(findings), len({finding.file for finding in findings})
-    told = (
-        f"{calls} to change in {files} file{'' if files == 1 else 's'}" if findings else "nothing to change"
+            say(f"    {change}")
+
+
+def _summed_up(findings: Sequence[Finding]) -> str:
+    """What is certain, what hangs on the host, and what was not understood or read, each counted apart."""
+    certain = [one for one in findings if one.kind in TO_CHANGE]
+    of_host, unclear, unread = (
+        sum(one.kind == kind for one in findings) for kind in ("host", "unclear", "unread")
     )
-    print(told, file=sys.stderr)
+    told = []
+    if certain:
+        told.append(f"{len(certain)} to change in {_counted(len({one.file for one in certain}), 'file')}")
+    if of_host:
+        told.append(f"{of_host} {'more ' if certain else ''}to change if the host is OpenAI's")
+    if unclear:
+        told.append(f"{_counted(unclear, 'call')} not understood")
+    if not told:
+        told.append("nothing to change" + (" in what could be read" if unread else ""))
+    if unread:
+        told.append(f"{_counted(unread, 'file')} not read")
+    return "; ".join(told)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def models(
@@ -109,9 +147,7 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the models of the host, with the day on which each ends."""
-    from .._client import Client
-
-    with Client(provider=provider, base_url=base_url) as client:
+    with open_client({"provider": provider, "base_url": base_url}) as client:
         rows = client.list_models()
     if as_json:
         listed = [
@@ -122,10 +158,14 @@ def models(
             }
             for row in rows
         ]
-        _print_json({"models": listed})
+        document({"models": listed})
         return
     today = datetime.now(UTC).date()
-    width = max((len(row.id) for row in rows), default=0)
-    for row in rows:
+    names = [one_line(row.id) for row in rows]
+    width = max(map(len, names), default=0)
+    lines = []
+    for name, row in zip(names, rows, strict=True):
         end = row.shutdown_date
-        print(row.id if end is None else f"{row.id:{width}}  {'ended' if end <= today else 'ends'} {end}")
+        told = "" if end is None else f"{'ended' if end <= today else 'ends'} {end}"
+        lines.append(f"{name:{width}}  {told}".rstrip())
+    say(*lines)

@@ -1,46 +1,31 @@
 """Is everything ready for a paid call? Asked without spending anything.
 
-What is looked at: the key's shape (never the key), the host, proxy and TLS, the model that would be called
-and its end, and what usual arguments become on its successor. One free request is made, for the list of
-models.
+What is looked at: the key's shape (never the key), proxy and certificates, the host, and what would become
+of a call there. One free request is made, for the list of models. Whatever is wrong with what is looked at,
+the other looks go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Literal
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-import attrs
+from typing import TYPE_CHECKING
 
 from .. import catalog
 from .. import errors as e
 from .._client import Client
-from .._requests._inputs import InputImage
-from .._requests._pictures import mask_from_box
-from .._requests._successor import adapt, check_successor
-from .._requests._values import EditRequest, GenerateRequest, VariationRequest
-from .._secrets import shown_url
+from .._secrets import one_line, redact
 from ..retry import RetryPolicy
 from ..settings import Settings, resolve
+from ._check import Check
+from ._network import network
+from ._prospects import Prospects
 
 if TYPE_CHECKING:
-    from .._requests._values import Request
     from ..providers import Provider
 
-Status = Literal["ok", "note", "warning", "problem"]
 SHORTEST = 20
 """Characters: no host gives out shorter keys."""
-
-
-@attrs.frozen
-class Check:
-    """One thing looked at: its name, how it is, and what to do about it. A `note` is neither good nor bad."""
-
-    name: str
-    status: Status
-    detail: str
 
 
 def diagnose(
@@ -49,23 +34,37 @@ def diagnose(
     provider: str | Provider | None = None,
     base_url: str | None = None,
     model: str | None = None,
-    successor: str = "auto",
     today: date,
 ) -> list[Check]:
     """All checks, in the order in which a call would meet the problems. Never raises for what it looks at."""
     try:
         settings = resolve(environ, provider=provider, base_url=base_url, model=model)
-    except e.ConfigurationError as error:
-        return [Check("settings", "problem", str(error))]
-    host, dates = _host(settings)
-    models = catalog.with_dates(dates)
-    return [
-        _key(settings),
-        *_proxy(environ, settings),
-        host,
-        _model(settings, today, models, dates),
-        *_on_successor(settings, successor, today, models),
-    ]
+    except Exception as error:
+        return [_failed("settings", error)]
+    checks = _looked("key", lambda: [_key(settings)])
+    way = _looked("network", lambda: network(environ, settings))
+    listed: dict[str, date | None] = {}
+    if any(check.status == "problem" for check in way):
+        way.append(Check("host", "note", "not asked, since no call can reach it"))
+    else:
+        way += _looked("host", lambda: [_host(settings, listed)])
+    named = model is not None or bool(environ.get("DALLE2_MODEL", "").strip())
+    prospects = Prospects(settings, catalog.with_dates(listed), listed, today)
+    return checks + way + _looked("model", lambda: prospects.checks(environ, named=named))
+
+
+def _looked(name: str, look: Callable[[], list[Check]]) -> list[Check]:
+    try:
+        return look()
+    except Exception as error:
+        return [_failed(name, error)]
+
+
+def _failed(name: str, error: Exception) -> Check:
+    if isinstance(error, e.Dalle2Error):
+        return Check(name, "problem", str(error))
+    reason = one_line(redact(f"{type(error).__name__}: {error}"))
+    return Check(name, "problem", f"this cannot be looked at ({reason})")
 
 
 def _key(settings: Settings) -> Check:
@@ -82,21 +81,8 @@ def _key(settings: Settings) -> Check:
     return Check("key", "ok", shape)
 
 
-def _proxy(environ: Mapping[str, str], settings: Settings) -> list[Check]:
-    """Proxies are read from the environment, as the HTTP library does."""
-    scheme = settings.base_url.partition(":")[0]
-    forms = [name for base in (f"{scheme}_proxy", "all_proxy") for name in (base, base.upper())]
-    name = next((form for form in forms if scheme and environ.get(form)), None)
-    if name is None:
-        return []
-    excepted = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if proxy_bypass_environment(settings.host, {"no": excepted}):
-        return [Check("proxy", "note", f"{name} is set, but NO_PROXY excepts {settings.host}")]
-    return [Check("proxy", "note", f"{name} is set: calls go through {shown_url(environ[name], 80)}")]
-
-
-def _host(settings: Settings) -> tuple[Check, dict[str, date | None]]:
-    """Whether the host answers, and the models that it lists, with their ends."""
+def _host(settings: Settings, listed: dict[str, date | None]) -> Check:
+    """Whether the host answers; the models that it lists, with their ends, are put into `listed`."""
     place = settings.base_url or "the emulator on board"
     secure = {"https": " over TLS", "http": " without TLS"}.get(settings.base_url.partition(":")[0], "")
     try:
@@ -111,73 +97,13 @@ def _host(settings: Settings) -> tuple[Check, dict[str, date | None]]:
         ) as client:
             rows = client.list_models()
     except (e.AuthenticationError, e.PermissionDeniedError) as error:
-        return Check("host", "problem", f"{place} answers{secure}, and refuses the key: {error}"), {}
+        return Check("host", "problem", f"{place} answers{secure}, and refuses the key: {error}")
     except (e.APIStatusError, e.DecodeError) as error:
         status = getattr(error, "status_code", None)
         why = f": HTTP {status}" if status else ""
-        return Check("host", "warning", f"{place} answers{secure}, but lists no models{why}"), {}
+        return Check("host", "warning", f"{place} answers{secure}, but lists no models{why}")
     except e.Dalle2Error as error:
-        return Check("host", "problem", str(error)), {}
+        return Check("host", "problem", str(error))
+    listed.update((row.id, row.shutdown_date) for row in rows)
     detail = f"{place} answers{secure}, accepts the key and lists {len(rows)} models"
-    return Check("host", "ok", detail), {row.id: row.shutdown_date for row in rows}
-
-
-def _model(
-    settings: Settings,
-    today: date,
-    models: Mapping[str, catalog.Model],
-    listed: Mapping[str, date | None],
-) -> Check:
-    name = settings.model
-    known = catalog.find(name, models=models)
-    missing = bool(listed) and name not in listed
-    if known is None:
-        if missing:
-            return Check("model", "warning", f"{name} is not in the host's list: is it spelt right?")
-        return Check("model", "ok", f"{name} is not known to this package: its requests are sent unchecked")
-    follows = catalog.successor_of(name, today, models=models)
-    way = f": use {follows}, or Client(successor='auto')" if follows else ""
-    if catalog.retired(name, today, models=models):
-        return _retired(settings, f"{name} was retired on {known.retired_on}", way, name in listed, missing)
-    soon = catalog.retiring_within(name, today, models=models)
-    if soon is not None:
-        return Check("model", "warning", f"{name} ends on {soon}{way}")
-    if missing:
-        return Check("model", "warning", f"{name} is not in the host's list: does the key have access to it?")
-    return Check("model", "ok", f"{name} lives" + (f" until {known.retired_on}" if known.retired_on else ""))
-
-
-def _retired(settings: Settings, end: str, way: str, listed: bool, missing: bool) -> Check:
-    """OpenAI's dates hold for its own host; any other one says by its list what it still serves."""
-    if listed:
-        return Check("model", "ok", f"{end} by OpenAI; this host still lists it")
-    if missing or (settings.provider.official and settings.host == "api.openai.com"):
-        return Check("model", "problem", end + way)
-    return Check("model", "warning", f"{end} by OpenAI; this host decides for itself. If it refuses{way}")
-
-
-def _on_successor(
-    settings: Settings, successor: str, today: date, models: Mapping[str, catalog.Model]
-) -> list[Check]:
-    """What usual requests become, so that a reader sees it before anything is changed."""
-    if not settings.model.startswith("dall-e") and not catalog.retired(settings.model, today, models=models):
-        return []
-    try:
-        heir = check_successor(successor, today, models)
-    except e.ConfigurationError as error:
-        return [Check("successor", "problem", str(error))]
-    image = (InputImage.of(mask_from_box(16, (0, 0, 8, 8))),)
-    usual: list[Request] = [
-        GenerateRequest(prompt="-", model=settings.model, size=size, response_format="url")
-        for size in ("256x256", "512x512")
-    ]
-    if settings.model == "dall-e-2":
-        usual.append(EditRequest(image=image, prompt="-", model=settings.model, size="1024x1024"))
-        usual.append(VariationRequest(image=image, model=settings.model, size="1024x1024"))
-    changes = [
-        str(change)
-        for request in usual
-        for change in adapt(request, heir, today=today, models=models).adaptations
-        if change.field != "model"
-    ]
-    return [Check(f"on {heir}", "note", text) for text in dict.fromkeys(changes)]
+    return Check("host", "ok", detail)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._dates import in_utc
 from ._expiry import Expiry, expiry_of
 from ._media import sniff
 
@@ -106,7 +107,7 @@ class ImageData(NamedTuple):
         except (ValueError, OverflowError, OSError):
             raise ValueError("'created' is no moment in Unix seconds") from None
         try:
-            at = None if expires is None else datetime.fromisoformat(expires).astimezone(UTC)
+            at = None if expires is None else in_utc(datetime.fromisoformat(expires))
         except (ValueError, OverflowError):
             raise ValueError("'expires_at' is no date and time in ISO form") from None
         try:

@@ -8,6 +8,7 @@ not an image is called by its name.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from ._formats import WALKERS, ImageError, NotAnImage, Seen, Truncated
@@ -22,11 +23,13 @@ __all__ = [
     "NotAnImage",
     "Truncated",
     "facts",
+    "size_of",
     "sniff",
     "suffix_for",
 ]
 
 _HEAD = 512
+_PIECE = 65_536
 _SUFFIXES = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -133,11 +136,27 @@ class ImageCheck:
             raise Truncated("truncated", f"a {kind} image without its end, cut off after {self.size} bytes")
         return self._media_type
 
+    @property
+    def size_seen(self) -> tuple[int, int] | None:
+        """Width and height in pixels, once the header was seen."""
+        return (self._seen.width, self._seen.height) if self._seen.width and self._seen.height else None
+
     def facts(self) -> ImageFacts:
         """What the header said, after `finish`. Raises `NotAnImage` if it gave no size in pixels."""
         if self._media_type is None or not (self._seen.width and self._seen.height):
             raise NotAnImage("damaged", "an image without a size in pixels")
         return ImageFacts(self._media_type, self._seen.width, self._seen.height, self._seen.has_alpha)
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels by the picture's own header, as far as it is one; else `None`."""
+    check = ImageCheck(sums=False)
+    with suppress(ImageError):
+        for start in range(0, len(data), _PIECE):
+            check.feed(data[start : start + _PIECE])
+            if check.size_seen is not None:
+                break
+    return check.size_seen
 
 
 def _describe(head: bytes) -> tuple[str, str]:

@@ -11,14 +11,14 @@ import os
 import threading
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import attrs
 
 from ..catalog._model import dollars, shown
 from ..errors import BudgetExceededError, ConfigurationError, InvalidRequestError
 from ._prices import Estimate, in_words
-from ._tables import table
+from ._tables import in_dollars, table
 
 MARGIN = 4
 """How many times a rough price is reserved."""
@@ -78,7 +78,7 @@ class Budget:
         self._lock = threading.RLock()  # a signal handler may ask in the middle of a count
         self._open: set[Reservation] = set()
         self._spent = _Spent()
-        _budgets.add(self)
+        _budgets[id(self)] = self
 
     def __repr__(self) -> str:
         spent = self._spent
@@ -91,10 +91,10 @@ class Budget:
         """What a notebook shows: limit, spent and left."""
         told = self.to_dict()
         rows = [("", "limit", "spent", "left")]
-        for name, unit in (("images", "{}"), ("usd", "${:.6g}")):
+        for name, title, show in (("images", "images", str), ("usd", "US dollars", in_dollars)):
             cells = (told[f"{kind}_{name}"] for kind in ("max", "spent", "remaining"))
-            limit, spent, left = ("none" if cell is None else unit.format(cell) for cell in cells)
-            rows.append(("US dollars" if name == "usd" else name, limit, spent, left))
+            limit, spent, left = ("none" if cell is None else show(cell) for cell in cells)
+            rows.append((title, limit, spent, left))
         return table("Budget", rows)
 
     def to_dict(self) -> dict[str, int | float | None]:
@@ -211,15 +211,15 @@ class Budget:
     def _check_money(self, limit: float, usd: float | None) -> None:
         if usd is None:
             raise BudgetExceededError(
-                f"the cost of this call is not known, not even roughly, so the budget of ${limit} cannot be "
-                "kept. Nothing was sent. State size and quality, limit max_images, or bring a table that "
-                "knows it"
+                "the cost of this call is not known, not even roughly, so the budget of "
+                f"{in_dollars(limit)} cannot be kept. Nothing was sent. State size and quality, limit "
+                "max_images, or bring a table that knows it"
             )
         if self._spent.nano + _nano(usd) > _nano(limit):
             rough = f" ({MARGIN} times the rough price, until its usage tells)"
             raise BudgetExceededError(
                 f"{in_words(usd)} more{rough if isinstance(usd, Estimate) else ''} would pass the budget of "
-                f"${limit}: {in_words(self._spent.nano / _NANO)} are spent. Nothing was sent. "
+                f"{in_dollars(limit)}: {in_dollars(self._spent.nano / _NANO)} are spent. Nothing was sent. "
                 "Ask for less (n, size, quality), or raise max_usd"
             )
 
@@ -233,7 +233,10 @@ class Budget:
 
 def _images(count: object, field: str) -> int:
     if type(count) is not int or not 0 <= count <= _MOST:
-        raise InvalidRequestError(f"{field} must be an integer from 0 up, not {shown(count)}", field=field)
+        way = ": write int(...)" if hasattr(count, "__index__") and not isinstance(count, int) else ""
+        raise InvalidRequestError(
+            f"{field} must be an integer from 0 up, not {shown(count)}{way}", field=field
+        )
     return count
 
 
@@ -250,12 +253,12 @@ def _nano(usd: float) -> int:
     return round(usd * _NANO)
 
 
-_budgets: WeakSet[Budget] = WeakSet()
+_budgets: WeakValueDictionary[int, Budget] = WeakValueDictionary()
 
 
 def _rearm() -> None:
     """In a forked child: a lock that another thread held is nobody's to open any more."""
-    for budget in _budgets:
+    for budget in _budgets.values():
         budget._lock = threading.RLock()
 
 

@@ -68,7 +68,7 @@ class Usage:
     def total(cls, parts: Iterable[Usage | None]) -> Usage | None:
         """The tokens of several answers together; what one of them does not tell is not known."""
         known = list(parts)
-        if None in known:
+        if not known or None in known:
             return None
         sums = []
         for field in attrs.fields(cls):

@@ -14,7 +14,7 @@ import attrs
 from ..catalog import AS_OF, MODELS, Price
 from ..catalog._model import MOST_DOLLARS, shown
 from ..errors import InvalidRequestError
-from ._tables import price_rows, table
+from ._tables import in_dollars, price_rows, table
 
 
 class Estimate(float):
@@ -59,9 +59,9 @@ class Estimate(float):
 
 def in_words(usd: float) -> str:
     """An amount for a message: `$0.018`, or `about $0.013` if it is a rough one."""
-    rough = isinstance(usd, Estimate) and usd.rough
-    text = f"{float(f'{usd:.{2 if rough else 4}g}'):f}"
-    return f"{'about ' if rough else ''}${text.rstrip('0').rstrip('.')}"
+    if isinstance(usd, Estimate) and usd.rough:
+        return f"about {in_dollars(float(f'{usd:.2g}'))}"
+    return in_dollars(usd)
 
 
 def _prices(given: object) -> Mapping[str, Price]:

@@ -1,4 +1,4 @@
-"""Small tables of money for notebooks, as HTML.
+"""Amounts of money as text, and small tables of them for notebooks, as HTML.
 
 The rule: every text is escaped, since models and sources may have any name.
 """
@@ -9,6 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from ..catalog import Price
+
+
+def in_dollars(usd: float) -> str:
+    """An amount to the millionth of a dollar: `$0.018`, `$5`, never `$1e+06`."""
+    return "$" + f"{usd:.6f}".rstrip("0").rstrip(".")
 
 
 def table(caption: str, rows: Iterable[Sequence[str]]) -> str:
@@ -32,8 +37,8 @@ def price_rows(prices: Mapping[str, Price]) -> Iterable[Sequence[str]]:
         tokens = price.per_million or ()
         yield (
             name,
-            " to ".join(f"${usd:g}" for usd in span),
-            ", ".join(f"${usd:g}" for usd in tokens),
+            " to ".join(map(in_dollars, span)),
+            ", ".join(map(in_dollars, tokens)),
             "yes" if price.first_party else "no",
             price.source,
         )

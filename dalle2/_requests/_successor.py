@@ -59,20 +59,21 @@ class Adapted:
     scale: tuple[int, int] | None = None
 
 
-def check_successor(name: str, today: date, models: Mapping[str, catalog.Model]) -> str:
-    """The model that `successor=` means. Raises `ConfigurationError` for one that is itself retired."""
+def check_successor(
+    name: str, today: date, models: Mapping[str, catalog.Model], source: str = "successor"
+) -> str:
+    """The model that a successor means. Raises `ConfigurationError`, naming its `source`, for one that is
+    itself retired.
+    """
     if name == "auto":
         living = catalog.default_successor(today, models=models)
         if living is None:
-            raise ConfigurationError("successor='auto': no living model is known; name one")
+            raise ConfigurationError(f"{source}='auto': no living model is known; name one")
         return living
     if catalog.retired(name, today, models=models):
         follows = catalog.successor_of(name, today, models=models)
-        raise ConfigurationError(
-            f"successor={name!r} is itself retired"
-            + (f": use {follows!r}" if follows else "")
-            + " (or 'auto')"
-        )
+        advice = f": use {follows!r} (or 'auto')" if follows else ": use 'auto'"
+        raise ConfigurationError(f"{source}={name!r} is itself retired{advice}")
     return name
 
 

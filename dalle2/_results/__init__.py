@@ -7,8 +7,16 @@ checker catches a forgotten `await`; what is pure they share, and it is here.
 
 from __future__ import annotations
 
+from ._files import Target, made_directory
 from ._many import BaseImages, note_saved, partial_error
-from ._one import BaseResult, checked_type, data_from
-from ._target import Target
+from ._one import BaseResult, data_from
 
-__all__ = ["BaseImages", "BaseResult", "Target", "checked_type", "data_from", "note_saved", "partial_error"]
+__all__ = [
+    "BaseImages",
+    "BaseResult",
+    "Target",
+    "data_from",
+    "made_directory",
+    "note_saved",
+    "partial_error",
+]

@@ -7,11 +7,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from . import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
+from . import (
+    BaseImages,
+    BaseResult,
+    Target,
+    data_from,
+    made_directory,
+    note_saved,
+    partial_error,
+)
 from ._fetch import AsyncFetcher, AsyncMemory
 
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from PIL.Image import Image as PillowImage
 
     from ._files import AtomicFile
 
@@ -31,10 +41,36 @@ P = ParamSpec("P")
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking work in a thread, on asyncio and trio alike."""
+    """Run blocking work in a thread, on asyncio and trio alike.
+
+    However its caller is cancelled, it ends when the work has ended. (anyio alone lets asyncio's own
+    `task.cancel` through while the thread works on.)
+    """
+    import anyio
     import anyio.to_thread
 
-    return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs))
+    done: list[T] = []
+    failed: list[BaseException] = []
+    waiting = True
+
+    def kept() -> None:
+        try:
+            done.append(work(*args, **kwargs))
+        except BaseException as error:
+            failed.append(error)
+        if not waiting:
+            done.clear()
+
+    try:
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.to_thread.run_sync, kept)
+        if failed:
+            raise failed.pop()
+        return done.pop()
+    finally:
+        waiting = False
+        done.clear()  # a file that nobody will get is closed and removed now
 
 
 class _ThreadedFile:
@@ -68,27 +104,45 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
 
     async def read(self) -> bytes:
         """`ImageResult.read`, awaited."""
-        held = self._data.content
+        held = self._held()
         if held is not None:
-            return held
+            return held[0]
         memory = AsyncMemory()
-        await self._fetcher.fetch(self._data, memory)
-        return self._hold(bytes(memory.data))
+        kind = await self._fetcher.fetch(self._data, memory)
+        return self._hold(bytes(memory.data), kind)
 
     async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """`ImageResult.save`, awaited; the disk is used in a thread."""
+        """`ImageResult.save`, awaited; the disk is used in a thread. Cancelled, it leaves nothing behind."""
         return await self._save(Target(path, self._stem, overwrite=overwrite))
 
     async def _save(self, target: Target) -> Path:
-        with target.open() as file:
+        file = await in_thread(target.open)
+        try:
             sink = _ThreadedFile(file)
-            held = self._data.content
+            held = self._held()
             if held is None:
                 kind = await self._fetcher.fetch(self._data, sink)
             else:
-                kind = checked_type(self._data, held)
-                await sink.write(held)
+                content, kind = held
+                await sink.write(content)
             return await in_thread(sink.finish, target, kind)
+        except BaseException:
+            file.withdraw()
+            raise
+
+    async def show(self) -> None:
+        """`ImageResult.show`, awaited."""
+        from ._display import shown_in_kernel, view
+
+        content = await self.read()
+        if not shown_in_kernel(content):
+            await in_thread(view, content, self.media_type)
+
+    async def to_pil(self) -> PillowImage:
+        """`ImageResult.to_pil`, awaited; the picture is decoded in a thread."""
+        from ._display import to_pil
+
+        return await in_thread(to_pil, await self.read())
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: AsyncFetches | None = None) -> AsyncImageResult:
@@ -115,7 +169,7 @@ class AsyncImages(BaseImages[AsyncImageResult]):
         """`Images.save`, awaited; the images are fetched at once."""
         import anyio
 
-        os.makedirs(directory, exist_ok=True)
+        await in_thread(made_directory, directory)
         saved: dict[int, Path] = {}
         failed: dict[int, Exception] = {}
 

@@ -9,11 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import BaseImages, BaseResult, Target, checked_type, data_from, note_saved, partial_error
+from . import (
+    BaseImages,
+    BaseResult,
+    Target,
+    data_from,
+    made_directory,
+    note_saved,
+    partial_error,
+)
 from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from PIL.Image import Image as PillowImage
 
     class Fetches(Protocol):
         """A `dalle2.Client`, as far as fetching is concerned."""
@@ -37,14 +47,15 @@ class ImageResult(BaseResult[Fetcher]):
         """The image's bytes, fetched once and kept.
 
         Raises `ImageExpiredError` if the URL is dead, `DownloadError` for anything else that keeps the whole
-        image from coming. Fetching costs nothing; what can pass is tried again.
+        image from coming, also for held bytes that are not one (`content` has them as they are). Fetching
+        costs nothing; what can pass is tried again.
         """
-        held = self._data.content
+        held = self._held()
         if held is not None:
-            return held
+            return held[0]
         memory = Memory()
-        self._fetcher.fetch(self._data, memory)
-        return self._hold(bytes(memory.data))
+        kind = self._fetcher.fetch(self._data, memory)
+        return self._hold(bytes(memory.data), kind)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save the image and give the path that it got; the bytes stream to the disk and are not kept.
@@ -61,13 +72,34 @@ class ImageResult(BaseResult[Fetcher]):
 
     def _save(self, target: Target) -> Path:
         with target.open() as file:
-            held = self._data.content
+            held = self._held()
             if held is None:
                 kind = self._fetcher.fetch(self._data, file)
             else:
-                kind = checked_type(self._data, held)
-                file.write(held)
+                content, kind = held
+                file.write(content)
             return target.publish(file, kind)
+
+    def show(self) -> None:
+        """Show the picture: in a notebook, else with the system's viewer. It is fetched if it must be.
+
+        Raises like `read`, and `ConfigurationError` where no viewer is found.
+        """
+        from ._display import shown_in_kernel, view
+
+        content = self.read()
+        if not shown_in_kernel(content):
+            view(content, self.media_type)
+
+    def to_pil(self) -> PillowImage:
+        """The picture for Pillow (extra `pillow`), decoded. It is fetched if it must be.
+
+        Raises like `read`, `DownloadError` for a format that Pillow does not know, and `ConfigurationError`
+        without Pillow.
+        """
+        from ._display import to_pil
+
+        return to_pil(self.read())
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: Fetches | None = None) -> ImageResult:
@@ -92,7 +124,7 @@ class Images(BaseImages[ImageResult]):
         All are tried; if some failed, raises `DownloadError` with `.saved` (paths) and `.failed` (errors by
         index).
         """
-        os.makedirs(directory, exist_ok=True)
+        made_directory(directory)
         saved: dict[int, Path] = {}
         failed: dict[int, Exception] = {}
         for index, (image, target) in enumerate(self._targets(directory, overwrite)):

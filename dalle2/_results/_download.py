@@ -7,9 +7,9 @@ store allows it (`Range` with `If-Match`), else from the start. What a refusal m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from .._dates import parse_retry_after
+from .._dates import parse_http_date, parse_retry_after
 from .._http import HttpRequest, Timeouts, TransportError, keeps_bytes, origin_of
 from .._image._media import ImageCheck, ImageError
 from .._secrets import one_line
@@ -62,16 +62,19 @@ class Setback(Exception):
         return cls("not_an_image" if failure.kind == "unreadable" else "unreachable", failure.detail)
 
 
-class _Refusal(NamedTuple):
+class _Refusal:
     """An answer that is no image, its body still to come."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytearray
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = bytearray()
 
 
 class Download:
-    """One image on its way: `request`, `begin`, `feed`, `finish`, and `after` what `AGAIN` names.
+    """One image on its way: `request`, `begin`, `feed`, `finish`; `after` what of `AGAIN` was `judged`.
 
     Raises `DownloadError` at once if the image must not be fetched, and later as soon as it cannot come.
     """
@@ -96,7 +99,7 @@ class Download:
         self._digest: bytes | None = None
         self._refusal: _Refusal | None = None
         self._restart()
-        expires, now = image.expiry.at, how.now()
+        expires, now = image.expiry.at, how.earliest()
         if expires is not None and expires <= now:
             from ._refusal import expired_error
 
@@ -149,12 +152,10 @@ class Download:
             self._redirect(headers["location"])
         encoding = headers.get("content-encoding", "").strip().lower()
         plain = encoding in ("", "identity")
-        if plain and status == 206 and self.size:
-            same = headers.get("etag", self._etag) == self._etag  # some stores ignore If-Match
-            if same and headers.get("content-range", "").startswith(f"bytes {self.size}-"):
-                return False
+        if plain and status == 206 and self.size and self._continued_by(headers):
+            return False
         if status != 200:
-            self._refusal = _Refusal(status, headers, bytearray())
+            self._refusal = _Refusal(status, headers)
             return False
         if not plain and encoding not in _ENCODINGS:
             raise self._error("not_an_image", f"it came encoded as {one_line(encoding, 40)!r}, unasked")
@@ -177,13 +178,25 @@ class Download:
         self._ranges = self._etag is not None and headers.get("accept-ranges", "bytes").lower() != "none"
         self._digest = _md5_of(headers.get("content-md5")) if plain else None
 
+    def _continued_by(self, headers: Mapping[str, str]) -> bool:
+        """Whether a part is the rest that was asked for, of the very object that was begun."""
+        from ._rest import total_of_rest
+
+        total = total_of_rest(headers, self._etag, self.size)
+        if self._expected is None:
+            self._expected = total
+        return total is not None and total == self._expected
+
     def _redirect(self, location: str) -> None:
         self._redirects += 1
         if self._redirects > MAX_REDIRECTS:
             raise self._error("forbidden", f"more than {MAX_REDIRECTS} redirects")
         from urllib.parse import urljoin
 
-        self._url = urljoin(self._url, location)
+        try:
+            self._url = urljoin(self._url, location)
+        except ValueError:
+            raise self._error("forbidden", "it redirects to what is no URL") from None
         self.origins.check(self._url)
         self._etag, self._ranges = None, False
         self._restart()
@@ -196,7 +209,7 @@ class Download:
         if self.how.shared.monotonic() > self.deadline:
             raise self._error("timeout", "it took too long")
         if self._refusal is not None:
-            self._refusal.body.extend(chunk)
+            self._refusal.body.extend(chunk[: _REFUSAL + 1])
             if len(self._refusal.body) > _REFUSAL:
                 self._refused(self._refusal)
             return b""
@@ -232,9 +245,14 @@ class Download:
             self._ranges = False
             raise Setback("truncated", "the bytes do not match the Content-MD5 of the store")
 
-    def after(self, failure: TransportError | Setback) -> float:
+    def judged(self, failure: TransportError | Setback) -> Setback:
+        """Why an attempt ended, without its frames."""
+        if isinstance(failure, Setback):
+            return failure.with_traceback(None)
+        return Setback.of(failure.failure, self.size)
+
+    def after(self, setback: Setback) -> float:
         """Seconds until the next attempt. Raises `DownloadError` if there is none."""
-        setback = failure if isinstance(failure, Setback) else Setback.of(failure.failure, self.size)
         if setback.reason == "redirect":
             return 0.0
         policy, left = policy_of(self.how.policy), self.deadline - self.how.shared.monotonic()
@@ -267,8 +285,9 @@ class Download:
         from ._refusal import refusal
 
         key = None if self.how.key is None else self.how.key[1].reveal().removeprefix("Bearer ")
-        said = answer.body.decode("utf-8", "replace")
-        raise refusal(self.image, self._url, status, said, now=now, key=key)
+        said = answer.body[:_REFUSAL].decode("utf-8", "replace")
+        there = parse_http_date(answer.headers.get("date")) or self.how.earliest()
+        raise refusal(self.image, self._url, status, said, now=now, there=there, key=key)
 
     def _too_large(self) -> DownloadError:
         return self._error("too_large", f"it is larger than {self.how.largest} bytes")

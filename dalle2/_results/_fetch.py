@@ -1,7 +1,8 @@
 """Fetching an image, blocking and awaited: the two loops around `Download`, which decides everything.
 
 A `Fetcher` is what a result keeps of its client: how to reach images, and nothing that could make a paid
-call. When its client is closed, or was never there, it fetches over a connection of its own.
+call. When its client is closed, or was never there, it fetches over a connection of its own. What failed in
+the transport is let go before anything is raised: its frames hold the request as it was sent.
 """
 
 from __future__ import annotations
@@ -120,9 +121,10 @@ class Fetcher(BaseFetcher["Transport"]):
                 for chunk in answer:
                     sink.write(download.feed(chunk))
             download.finish()
+            return None
         except Download.AGAIN as failure:
-            return download.after(failure)
-        return None
+            setback = download.judged(failure)
+        return download.after(setback)
 
     @contextmanager
     def _connected(self) -> Iterator[Transport]:
@@ -168,9 +170,10 @@ class AsyncFetcher(BaseFetcher["AsyncTransport"]):
                 async for chunk in answer:
                     await sink.write(download.feed(chunk))
             download.finish()
+            return None
         except Download.AGAIN as failure:
-            return download.after(failure)
-        return None
+            setback = download.judged(failure)
+        return download.after(setback)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncTransport]:

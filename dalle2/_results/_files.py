@@ -1,8 +1,8 @@
-"""Decides how bytes become a file, and what the file is called.
+"""Decides where an image is saved and what the file is called.
 
-The rule: a reader sees a whole file or none. Bytes go to a hidden temporary file beside the target and are
-published in one step; whatever goes wrong, the temporary file goes and an older file stays. The local disk
-speaks in the built-in `OSError`s, which name the path that the caller gave.
+The rule: a name that was given is kept, and gets the suffix of the bytes if it has none; a directory gets a
+name made from the prompt, under which nothing is. What is no place on this disk is refused with what to call
+instead.
 """
 
 from __future__ import annotations
@@ -10,197 +10,118 @@ from __future__ import annotations
 import errno
 import os
 import re
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._image._media import suffix_for
+from ..errors import InvalidRequestError
+from ._atomic import AtomicFile, has_image_suffix
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Callable
+
+__all__ = ["AtomicFile", "Target", "has_image_suffix", "is_directory_target", "made_directory", "safe_stem"]
 
 _MAX_CHARACTERS = 60
 _MAX_BYTES = 200
 _MAX_MARKS = 8
 _RESERVED = "(?i)" r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\Z"
 _JOINERS = "\u200c\u200d"  # Persian and Indic spelling needs them, and so do many emoji
+_URL = r"[A-Za-z][A-Za-z0-9+.-]+:/"
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".avif", ".bmp", ".tif", ".tiff")
 
 
-class AtomicFile:
-    """A file that appears at its target whole, or not at all.
+class Target:
+    """Where an image is to be saved: a file, or a name of its own in a directory.
 
-    The temporary file is opened at once, so that a missing or read-only directory is known before a download:
-    `FileNotFoundError`, `NotADirectoryError` and `PermissionError` name the directory, other `OSError`s the
-    target. As a context manager it removes the temporary file unless it was committed. For one thread only.
+    `stem` is that name, or gives it if it is wanted; `inside` says that `path` is a directory. Raises
+    `InvalidRequestError` for what is no place on this disk.
     """
 
-    def __init__(self, target: str | os.PathLike[str]) -> None:
-        self._fd = -1
-        self._temporary = ""
-        self._pid = os.getpid()
-        self._target = Path(target)
-        # Kept absolute: the process may change its directory before the file is published.
-        absolute = self._target.absolute()
-        self._directory = absolute.parent
-        temporary = os.path.join(self._directory, f".{os.urandom(8).hex()}.part")
-        flags = (
-            os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        )
-        try:
-            with _naming(self._target.parent):
-                self._temporary = temporary
-                # The system applies the umask, as it does for every new file.
-                self._fd = os.open(temporary, flags, 0o666)
-            with _naming(self._target), suppress(FileNotFoundError):
-                # A name that is too long, or a directory's, is refused now rather than after the download.
-                os.lstat(absolute)
-                if absolute.is_dir():
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        except BaseException:
-            self.abort()
-            raise
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        stem: str | Callable[[], str],
+        *,
+        overwrite: bool,
+        inside: bool = False,
+    ) -> None:
+        text = _local_path(path)
+        self._named = not (inside or is_directory_target(text))
+        self._path = Path(text)
+        if not self._named:
+            self._path /= stem if isinstance(stem, str) else stem()
+        self._overwrite = overwrite
+
+    def open(self) -> AtomicFile:
+        """The file that will become it. Raises the built-in `OSError`s, `FileExistsError` for a taken
+        name.
+        """
+        if self._named and not self._overwrite and os.path.lexists(self._path):
+            raise FileExistsError(errno.EEXIST, "File exists (overwrite=True replaces it)", str(self._path))
+        return AtomicFile(self._path, overwrite=self._overwrite and self._complete)
+
+    def publish(self, file: AtomicFile, media_type: str) -> Path:
+        """Give the file its name: a missing suffix comes from the bytes."""
+        path = self._path
+        if not self._complete:
+            path = path.with_name(path.name + suffix_for(media_type))
+        if self._named or self._overwrite:
+            return file.commit(path, overwrite=self._overwrite)
+        return file.commit_unique(path)
 
     @property
-    def target(self) -> Path:
-        """The path asked for."""
-        return self._target
-
-    def write(self, data: bytes) -> None:
-        """Append `data`. A full disk is an `OSError`; leaving the context removes what was written."""
-        view = memoryview(data)
-        with _naming(self._target):
-            while view:
-                view = view[os.write(self._open_fd(), view) :]
-
-    def restart(self) -> None:
-        """Forget what was written: the download begins again."""
-        with _naming(self._target):
-            os.ftruncate(self._open_fd(), 0)
-            os.lseek(self._open_fd(), 0, os.SEEK_SET)
-
-    def commit(self, name: Path | None = None, *, overwrite: bool) -> Path:
-        """Publish the file and return its path: the target, or `name`, which must lie in the same directory.
-
-        Without `overwrite` an existing file is never replaced, not even one that appears at this very moment:
-        `FileExistsError` names it, and the bytes are kept for a `commit` under another name.
-        """
-        final = self._target if name is None else name
-        self._settle(final)
-        with _naming(final):
-            self._publish(final, overwrite)
-        self._done()
-        return final
-
-    def commit_unique(self, name: Path | None = None) -> Path:
-        """Publish under the first free of `name.png`, `name-2.png`, `name-3.png`, …; returns that path.
-
-        Two processes that save the same name at once get two files.
-        """
-        wanted = self._target if name is None else name
-        stem, suffix = (wanted.stem, wanted.suffix) if has_image_suffix(wanted) else (wanted.name, "")
-        self._settle(wanted)
-        final, number = wanted, 1
-        while not self._publish_free(final):
-            number += 1
-            final = wanted.with_name(f"{stem}-{number}{suffix}")
-        self._done()
-        return final
-
-    def _open_fd(self) -> int:
-        if self._fd < 0:
-            raise ValueError("this file is already committed or aborted")
-        return self._fd
-
-    def _settle(self, final: Path) -> None:
-        """Bring the bytes to the disk before the name: a crash must not leave a name without bytes."""
-        if self._fd < 0 and self._temporary:
-            return  # an earlier commit met an existing file
-        with _naming(final):
-            os.fsync(self._open_fd())
-            fd, self._fd = self._fd, -1
-            os.close(fd)
-
-    def _publish(self, final: Path, overwrite: bool) -> None:
-        path = self._directory / final.name
-        if overwrite:
-            os.replace(self._temporary, path)
-            return
-        try:
-            # A hard link fails if the name exists; no look beforehand could be as sure.
-            os.link(self._temporary, path)
-        except FileExistsError:
-            raise
-        except (OSError, AttributeError):
-            # No hard links here (FAT, some network disks): reserve the name, then put the file in its place.
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            try:
-                os.replace(self._temporary, path)
-            except BaseException:
-                if os.path.lexists(self._temporary):
-                    os.unlink(path)
-                raise
-
-    def _publish_free(self, final: Path) -> bool:
-        try:
-            with _naming(final):
-                self._publish(final, overwrite=False)
-        except FileExistsError:
-            return False
-        return True
-
-    def _done(self) -> None:
-        self.abort()
-        with suppress(OSError):  # not every system lets a directory be synced
-            fd = os.open(self._directory, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-
-    def abort(self) -> None:
-        """Remove the temporary file. Does nothing after `commit`, or the second time."""
-        fd, self._fd = self._fd, -1
-        temporary, self._temporary = self._temporary, ""
-        if fd >= 0:
-            with suppress(OSError):
-                os.close(fd)
-        if temporary:
-            with suppress(OSError):
-                os.unlink(temporary)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.abort()
-
-    def __del__(self) -> None:
-        # An interrupt can fall between the constructor and `with`; a fork must not remove its parent's file.
-        if self._pid == os.getpid():
-            self.abort()
+    def _complete(self) -> bool:
+        return self._named and has_image_suffix(self._path)
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let an `OSError` name `path`, which the caller knows, and not the temporary file."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror
-        if error.errno == errno.EEXIST:
-            reason = "File exists (overwrite=True replaces it)"
-        raise OSError(error.errno, reason, str(path)) from None
+def _local_path(path: str | os.PathLike[str], *, directory: bool = False) -> str:
+    """A path of this disk as a text. Raises `InvalidRequestError` that says what to call for anything else.
 
-
-def has_image_suffix(path: str | os.PathLike[str]) -> bool:
-    """Whether a path ends in a file suffix: a dot, a letter, up to five more letters or digits.
-
-    `photo.png` does and `photo v1.2` does not: what looks like a version number is part of the name.
+    `directory`: it is to hold several images.
     """
-    stem, _, suffix = os.path.basename(os.fspath(path)).rpartition(".")
-    return bool(stem) and len(suffix) <= 6 and suffix.isascii() and suffix.isalnum() and suffix[0].isalpha()
+    field = "directory" if directory else "path"
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise InvalidRequestError(
+            f"{field} must be a text or a path; it is {type(path).__name__} "
+            "(into an open file: file.write(image.read()))",
+            field=field,
+        ) from None
+    problem = None
+    if not text:
+        problem = "is empty"
+    elif "\0" in text or not _encodable(text):
+        problem = "holds a character that no file name can hold"
+    elif re.match(_URL, text):
+        problem = (
+            "is a URL, and save() writes to the local disk: put image.read() there yourself, or give a path "
+            f"('./{text[:20]}...' if a folder really has that name)"
+        )
+    elif directory and text.lower().endswith(_PICTURES) and not os.path.isdir(text):
+        problem = "names one picture: save one with images[0].save(...), or give a directory for all of them"
+    if problem:
+        raise InvalidRequestError(f"{field} {problem}; it is {text!r:.80}", field=field)
+    return text
+
+
+def made_directory(path: str | os.PathLike[str]) -> str:
+    """The directory for several images, made if it is missing.
+
+    Raises `InvalidRequestError` for what is none, and the built-in `OSError`s.
+    """
+    text = _local_path(path, directory=True)
+    os.makedirs(text, exist_ok=True)
+    return text
+
+
+def _encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeError:
+        return False
+    return True
 
 
 def is_directory_target(path: str | os.PathLike[str]) -> bool:

@@ -4,15 +4,15 @@ saved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from .._requests._draft import value_of
+from .._secrets import one_line
 from ..errors import DownloadError
-from ._files import safe_stem
-from ._target import Target
+from ._files import Target, safe_stem
 
 if TYPE_CHECKING:
     import os
@@ -34,6 +34,7 @@ class BaseImages(Sequence[R], Generic[R]):
     def __init__(self, data: ImagesData, results: Sequence[R]) -> None:
         self._data = data
         self._results = tuple(results)
+        self._made = len(self._results)
 
     @classmethod
     def of(cls, data: ImagesData, fetcher: object) -> Self:
@@ -47,6 +48,7 @@ class BaseImages(Sequence[R], Generic[R]):
 
         state: dict[str, object] = {
             "results": self._results,
+            "made": self._made,
             "answer": answer_state(self._data._replace(request=self.request), self.usage),
             "adaptations": adaptations_state(self.adaptations),
             "scale": self._data.scale,
@@ -65,7 +67,9 @@ class BaseImages(Sequence[R], Generic[R]):
             scale=state["scale"],
             prices=prices_of(state["prices"]),
         )
-        return cls(data, state["results"])
+        made = cls(data, state["results"])
+        made._made = state["made"]
+        return made
 
     def __copy__(self) -> Self:
         made = type(self)(self._data, self._results)
@@ -110,7 +114,7 @@ class BaseImages(Sequence[R], Generic[R]):
         request, data = self.request, self._data
         sent: dict[str, object] = {"size": request.size, "quality": getattr(request, "quality", None)}
         sent |= {**(request.extra_body or {}), "model": data.model}
-        return cost_of(sent, len(self), data.usage, data.extra, prices=data.prices or PRICES)
+        return cost_of(sent, self._made, data.usage, data.extra, prices=data.prices or PRICES)
 
     @property
     def created(self) -> datetime:
@@ -147,31 +151,49 @@ class BaseImages(Sequence[R], Generic[R]):
         """What the answer said under names that this package does not know."""
         return self._data.extra
 
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values: what was said of the call, and each image as its own `to_dict` gives it."""
+        from ._stored import fields_of
+
+        usage = self.usage
+        return {
+            "created": self.created.timestamp(),
+            "model": self.model,
+            "request_id": self.request_id,
+            "cost": self.cost,
+            "usage": None if usage is None else fields_of(usage),
+            "adaptations": [fields_of(adaptation) for adaptation in self.adaptations],
+            "extra": dict(self.extra),
+            "images": [result.to_dict() for result in self._results],
+        }
+
     @overload
     def __getitem__(self, index: int) -> R: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[R]: ...
-    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
-        return self._results[index]
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> R | Self:
+        """One result, or some of them as images of the same call, with its cost and usage."""
+        if not isinstance(index, slice):
+            return self._results[index]
+        some = self.__copy__()
+        some._results = self._results[index]
+        return some
 
     def __len__(self) -> int:
         return len(self._results)
 
     def __repr__(self) -> str:
         made = f"{self.created:%Y-%m-%d %H:%M:%S} UTC"
-        return f"<{type(self).__name__} {len(self)} image(s) of {self.model}, created {made}>"
+        model = one_line(self.model, 60)
+        return f"<{type(self).__name__} {len(self)} image(s) of {model}, created {made}>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
         """What a notebook shows: the pictures side by side."""
-        cells = []
-        for result in self._results:
-            bundle = result._repr_mimebundle_()
-            kind = next((kind for kind in bundle if kind.startswith("image/")), None)
-            picture = (
-                f'<img src="data:{kind};base64,{bundle[kind]}">' if kind else bundle.get("text/html", "")
-            )
-            cells.append(f'<div style="display:inline-block;margin:4px;max-width:256px">{picture}</div>')
-        return {"text/plain": repr(self), "text/html": "".join(cells)}
+        from ._display import grid_of
+
+        return grid_of(repr(self), self._results, include, exclude)
 
 
 def partial_error(
@@ -181,7 +203,7 @@ def partial_error(
     first = failed[min(failed)]
     return DownloadError(
         f"{len(failed)} of {len(images)} images were not saved (see .failed; .saved lists the others); "
-        f"the first: {type(first).__name__}: {first}",
+        f"the first: {type(first).__name__}: {one_line(str(first), 300)}",
         reason="partial",
         saved=[saved[index] for index in sorted(saved)],
         failed=failed,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .._http import is_loopback_name, origin_of
 from .._image._data import ImageData
 from .._image._media import ImageCheck, ImageError
-from .._secrets import shown_url
+from .._secrets import one_line, shown_url
 from ..errors import DownloadError, InvalidRequestError
 from ._fetch import AsyncFetcher, Fetcher
 from ._files import safe_stem
@@ -27,14 +27,14 @@ F = TypeVar("F", Fetcher, AsyncFetcher)
 class BaseResult(Generic[F]):
     """One image, without any way to fetch it."""
 
-    __slots__ = ("_clock", "_data", "_fetcher")
+    __slots__ = ("_data", "_fetcher", "_whole")
 
     _fetchers: type[F]
 
     def __init__(self, data: ImageData, fetcher: F | None = None) -> None:
         self._data = data
         self._fetcher: F = self._fetchers() if fetcher is None else fetcher
-        self._clock = self._fetcher.how.shared.clock
+        self._whole: tuple[bytes, str] | None = None
 
     @property
     def url(self) -> str | None:
@@ -68,6 +68,22 @@ class BaseResult(Generic[F]):
         return self._data.media_type
 
     @property
+    def width(self) -> int | None:
+        """In pixels, by the picture's own header; `None` until the bytes are held."""
+        return self._size[0]
+
+    @property
+    def height(self) -> int | None:
+        """Like `width`."""
+        return self._size[1]
+
+    @property
+    def _size(self) -> tuple[int, int] | tuple[None, None]:
+        from .._image._media import size_of
+
+        return size_of(self._data.content or b"") or (None, None)
+
+    @property
     def model(self) -> str | None:
         """The model that was asked."""
         return self._data.model
@@ -95,7 +111,7 @@ class BaseResult(Generic[F]):
         unknown.
         """
         at = self._data.expiry.at
-        return None if at is None else max((at - self._clock.now()).total_seconds(), 0.0)
+        return None if at is None else max((at - self._fetcher.how.earliest()).total_seconds(), 0.0)
 
     @property
     def is_expired(self) -> bool:
@@ -131,7 +147,7 @@ class BaseResult(Generic[F]):
         return self.__copy__()  # on the same connections; what it holds never changes
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, BaseResult) and type(other) is type(self) and other._data == self._data
+        return self._data == other._data if type(other) is type(self) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -143,33 +159,38 @@ class BaseResult(Generic[F]):
             if left is not None:
                 parts.append("expired" if left == 0 else f"expires_in={left:.0f}s")
         if self._data.content is not None:
-            parts.append(f"{self.media_type or 'unknown type'}, {len(self._data.content)} bytes held")
+            kind = one_line(self.media_type or "unknown type", 40)
+            parts.append(f"{kind}, {len(self._data.content)} bytes held")
         return f"<{type(self).__name__} {' '.join(parts)}>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """What a notebook shows: the picture, else the live URL, else that it expired."""
-        import html
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        """What a notebook shows: the picture, else a sentence."""
+        from ._display import bundle_of
 
-        bundle = {"text/plain": repr(self)}
-        encoded, kind = self.b64_json, self.media_type or "image/png"
-        if encoded is not None and kind in ("image/png", "image/jpeg", "image/gif"):
-            bundle[kind] = encoded
-        elif encoded is not None:
-            bundle["text/html"] = f'<img src="data:{html.escape(kind)};base64,{encoded}">'
-        elif self.is_expired:
-            bundle["text/html"] = (
-                f"<em>This image's URL expired at {self.expires_at:%Y-%m-%d %H:%M:%S} UTC.</em>"
-            )
-        elif self._data.url is not None:
-            bundle["text/html"] = f'<img src="{html.escape(self._data.url)}" referrerpolicy="no-referrer">'
-        return bundle
+        return bundle_of(self, include, exclude)
 
     def _stem(self) -> str:
         return safe_stem(self._data.prompt or "")
 
-    def _hold(self, content: bytes) -> bytes:
+    def _hold(self, content: bytes, kind: str) -> bytes:
+        """Keep bytes that were fetched, and so are one whole image of that media type."""
         self._data = self._data.holding(content)
+        self._whole = content, kind
         return content
+
+    def _held(self) -> tuple[bytes, str] | None:
+        """The held bytes and their media type, if there are any.
+
+        Raises `DownloadError` if they are not one whole image: what `read` gives and `save` saves is whole.
+        """
+        content = self._data.content
+        if content is None:
+            return None
+        if self._whole is None or self._whole[0] is not content:
+            self._whole = content, checked_type(self._data, content)
+        return self._whole
 
 
 def checked_type(image: ImageData, content: bytes) -> str:
@@ -179,11 +200,12 @@ def checked_type(image: ImageData, content: bytes) -> str:
         check.feed(content)
         return check.finish()
     except ImageError as problem:
-        raise DownloadError(
-            f"The host's answer holds bytes that are not a whole image: {problem}; "
-            "read() gives them as they are",
-            reason="truncated" if problem.reason == "truncated" else "not_an_image",
-        ) from None
+        reason, detail = problem.reason, str(problem)
+    raise DownloadError(
+        f"The host's answer holds bytes that are not a whole image: {detail}; image.content has them as "
+        "they are",
+        reason="truncated" if reason == "truncated" else "not_an_image",
+    )
 
 
 def data_from(data: object) -> tuple[ImageData, Fetching]:

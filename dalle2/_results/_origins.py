@@ -66,7 +66,7 @@ class Origins(NamedTuple):
             return "it holds a space or a control character"
         if "@" in parts.netloc:
             return "it holds a user name or password"
-        if any(char in parts.netloc for char in '\\<>"^`{|}'):
+        if any(char in parts.netloc for char in '\\<>"^`{|}') or not _is_name(host):
             return "it is no URL"
         if origin_of(url) == self.origin:
             return None
@@ -110,6 +110,15 @@ class Origins(NamedTuple):
         return cls(origin, private, tuple(host.lower() for host in allowed))
 
 
+def _is_name(host: str) -> bool:
+    """Whether a host can be looked up at all: resolvers raise errors of their own for what cannot."""
+    try:
+        name = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return False
+    return len(name) < 254 and all(0 < len(label) < 64 for label in name.split("."))
+
+
 class Fetching:
     """How a client fetches images: plain values, and what its calls share. `key` is what the API's own origin
     gets where the provider wants it.
@@ -141,6 +150,24 @@ class Fetching:
     def now(self) -> datetime:
         """The corrected clock (aware, UTC)."""
         return self.shared.clock.now(self.shared.now())
+
+    def earliest(self) -> datetime:
+        """The time by which an expiry is certainly past (aware, UTC)."""
+        return self.shared.clock.earliest(self.shared.now())
+
+    def within(self, seconds: float, largest: int) -> Fetching:
+        """The same, for an image that is wanted now or not at all, and only if it is not larger (bytes)."""
+        from ..retry import RetryPolicy
+
+        return Fetching(
+            shared=self.shared,
+            policy=RetryPolicy(max_attempts=2, initial=0.1, deadline=seconds),
+            origins=self.origins,
+            key=self.key,
+            timeouts=self.timeouts,
+            user_agent=self.user_agent,
+            largest=largest,
+        )
 
     @contextmanager
     def telling_of_loss(self, image: ImageData) -> Iterator[None]:

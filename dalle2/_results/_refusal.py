@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .._image._data import ImageData
 
 NEARLY = timedelta(seconds=2)
+_SHOWN = 2_000
+"""Characters of a refusal that are looked at for its first line."""
 
 
 def not_fetched(
@@ -34,16 +36,24 @@ def not_fetched(
 
 
 def refusal(
-    image: ImageData, url: str, status: int, body: str, *, now: datetime, key: str | None
+    image: ImageData,
+    url: str,
+    status: int,
+    body: str,
+    *,
+    now: datetime,
+    there: datetime,
+    key: str | None,
 ) -> DownloadError:
-    """What an answer of `url` that will not become an image means; `now` is the corrected clock (aware, UTC).
+    """What an answer of `url` that will not become an image means.
 
+    `now` is the corrected clock, `there` that of the store, which checks its signatures by it (aware, UTC).
     The image's own expiry speaks for its own URL only, not for one that it was sent on to. `key` is what the
     host was given, and may repeat.
     """
     verdict = store_verdict(status, body)
     expires = image.expiry.at if url == image.url else None
-    late = expires is not None and image.expiry.source == "signature" and expires - NEARLY < now
+    late = expires is not None and image.expiry.source == "signature" and expires - NEARLY < there
     if status in (403, 404, 410) and (verdict.kind == "expired" or (late and verdict.kind != "altered")):
         return expired_error(image, now, verdict.at or expires, status)
     if verdict.kind == "altered" or (verdict.kind == "rejected" and expires is not None):
@@ -52,7 +62,7 @@ def refusal(
             "way (often by decoding or re-encoding it); use it byte for byte"
         )
         return not_fetched(image, url, "forged", detail, status)
-    said = one_line(redact(body, key=key), 80) if "<" not in body else "an HTML or XML page"
+    said = one_line(redact(body[:_SHOWN], key=key), 80) if "<" not in body else "an HTML or XML page"
     detail = f"the host answered HTTP {status}" + (f" ({said})" if said else "")
     return not_fetched(image, url, "status", detail, status)
 

@@ -51,7 +51,7 @@ def answer_state(answer: ImagesData, usage: Usage | None) -> Stored:
     }
     return {
         **state,
-        "usage": _fields(usage),
+        "usage": None if usage is None else fields_of(usage),
         "extra": dict(answer.extra),
         "headers": dict(answer.headers),
     }
@@ -71,7 +71,7 @@ def fetching_state(how: Fetching, origins: Origins) -> Stored:
     """How to fetch, plainly; `origins` as they are known by now."""
     return {
         **origins._asdict(),
-        "policy": _fields(how.policy),
+        "policy": None if how.policy is None else fields_of(how.policy),
         "timeouts": None if how.timeouts is None else tuple(how.timeouts),
         "user_agent": how.user_agent,
     }
@@ -95,7 +95,7 @@ def fetching_of(state: Stored) -> Fetching:
 
 def adaptations_state(adaptations: tuple[Adaptation, ...]) -> tuple[object, ...]:
     """The changes made for a successor, plainly."""
-    return tuple(map(_fields, adaptations))
+    return tuple(map(fields_of, adaptations))
 
 
 def adaptations_of(state: tuple[Stored, ...]) -> tuple[Adaptation, ...]:
@@ -125,10 +125,8 @@ def prices_of(state: Stored | None) -> PriceTable | None:
     return PriceTable(state["as_of"], {name: Price(**price) for name, price in state["prices"].items()})
 
 
-def _fields(value: AttrsInstance | None) -> Stored | None:
+def fields_of(value: AttrsInstance) -> dict[str, Any]:
     """The fields of an attrs value, by name."""
-    if value is None:
-        return None
     import attrs
 
     return attrs.asdict(value, recurse=False)

@@ -4,50 +4,46 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Any, cast
 
-from .._http import Departure, HttpRequest, Timeouts, TransportError
-from ._pools import Base, Slot, Slots
-from ._shared import Watch, as_written, build, flat, tells
+from .._http import Failure, HttpRequest, Timeouts, TransportError
+from ._exchange import Base, BaseAnswer
+from ._pools import Slot, Slots, new_transport
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from types import AsyncGeneratorType, ModuleType
 
     import httpx
 
-    from ._shared import AsyncHttpClient, Guard
+    from .._http import Departure
+    from ._callers import AsyncHttpClient
+    from ._proxies import Named
+    from ._watch import Guard, Watch
 
 _BUFFERED = 64
 """Chunks that may have come before a connection was closed."""
+_GRACE = 0.1
+"""Seconds after the deadline in which a traced exchange ends by itself. Others are cancelled then."""
 
 
-class AsyncAnswer:
+class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
     """`Answer`, awaited."""
 
-    __slots__ = ("_chunks", "_lease", "_left", "_lib", "_response", "_watch", "headers", "status")
+    __slots__ = ("_chunks", "_left", "_next")
 
-    def __init__(
-        self,
-        response: httpx.Response,
-        lib: ModuleType,
-        watch: Watch,
-        lease: tuple[Slots[httpx.AsyncClient], Slot[httpx.AsyncClient]] | None,
-    ) -> None:
-        self._response = response
-        self._lib = lib
-        self._watch = watch
-        self._lease = lease
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._chunks: AsyncIterator[bytes] | None = None
+        self._next: Iterator[bytes] = iter(())
         self._left = False
-        self.status = response.status_code
-        self.headers = flat(response.headers)
 
     async def __aenter__(self) -> AsyncAnswer:
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         await self.aclose()
 
     def __aiter__(self) -> AsyncAnswer:
@@ -55,28 +51,56 @@ class AsyncAnswer:
 
     async def __anext__(self) -> bytes:
         # Not an async generator: trio warns of one that is left half-way to the garbage collector.
-        lib = self._lib
-        if self._chunks is None:
-            self._chunks = self._response.aiter_bytes()
-        self._left = False
         try:
-            chunk = await anext(self._chunks)
-            self._left = True
-            return chunk
-        except (lib.HTTPError, lib.StreamError) as error:
-            failure = self._watch.failure(lib, error)._replace(sent=True)
-        raise TransportError(failure)
+            if not self._started:
+                held = self._held()
+                if held is not None:
+                    self._whole = True
+                    return held
+                self._chunks = (
+                    self._response.aiter_bytes() if self._packed_otherwise() else self._response.aiter_raw()
+                )
+            while self._chunks is not None and not self._whole:
+                for piece in self._next:
+                    return piece
+                if self._enough:
+                    break
+                await self._more(self._chunks)
+            raise StopAsyncIteration
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            problem = self._broken(error)
+        raise problem
+
+    async def _more(self, chunks: AsyncIterator[bytes]) -> None:
+        """Wait for the next chunk, or the end."""
+        self._left = False
+        with bounded(self._watch) as late:
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                self._end()
+                return
+        if late is not None and late.cancelled_caught:
+            raise TransportError(
+                Failure("timeout", True, "the deadline passed while the answer was arriving")
+            )
+        self._left = True
+        self._next = iter(self._pieces(chunk))
 
     async def aclose(self) -> None:
         """End the exchange; what is left of the body is not read."""
+        clean = False
         try:
             await self._response.aclose()
             if self._left and self._chunks is not None:
                 await _run_out(self._chunks)
+            clean = True
+        except Exception:  # what came is here; only the connection is not used again
+            pass
         finally:
-            lease, self._lease = self._lease, None
-            if lease is not None:
-                lease[0].give_back(lease[1])
+            self._release(clean=clean)
 
 
 async def _run_out(chunks: AsyncIterator[bytes]) -> None:
@@ -89,14 +113,27 @@ async def _run_out(chunks: AsyncIterator[bytes]) -> None:
             await anext(chunks)
 
 
-class AsyncTransport(Base):
-    """`Transport`, awaited. Clients of our own belong to one event loop; a new loop gets new ones."""
+def bounded(watch: Watch) -> AbstractContextManager[Any]:
+    """A cancel scope that ends shortly after the exchange must be over, for transports that nobody can attend
+    to.
+    """
+    left = watch.left()
+    if left is None:
+        return nullcontext()
+    import anyio
+
+    return anyio.move_on_after(max(left, 0.0) + _GRACE)
+
+
+class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
+    """`Transport`, awaited. Connections of our own belong to one event loop; a new loop gets new ones."""
 
     kind = "AsyncClient"
+    ours = "AsyncHTTPTransport"
 
     def __init__(self, client: AsyncHttpClient | None = None) -> None:
         super().__init__(client)
-        self._own: dict[tuple[int, object, str], _Home] = {}
+        self._own: dict[tuple[int, object, str, Named | None], _Home] = {}
 
     async def open(
         self,
@@ -108,8 +145,12 @@ class AsyncTransport(Base):
         departure: Departure | None = None,
     ) -> AsyncAnswer:
         """`Transport.open`, awaited."""
+        if self.client is None:
+            await self._prepared(request.url)
         lib = self._library()
-        watch = Watch(guard, departure)
+        watch = self._watch(timeouts, guard)
+        loop = _current_loop()
+        watch.buffered = hasattr(loop, "call_soon")
 
         async def trace(name: str, info: Mapping[str, object]) -> None:
             failure = watch.event(name, info)
@@ -119,51 +160,79 @@ class AsyncTransport(Base):
 
         lease = None
         try:
-            made = build(lib, request, timeouts, trace, watch, self.client if api else None)
-            if not api:
-                as_written(lib, made, request.url)
+            made = self._built(lib, request, timeouts, trace, watch, api=api)
             if self.client is None:
-                lease = await self._lease(lib, made.url.scheme)
-            client = cast("httpx.AsyncClient", self.client) if lease is None else lease[1].client
-            watch.sending(told=lease is not None or tells(lib, client, made.url))
-            response = await client.send(made, stream=True, follow_redirects=False, auth=None)
+                lease = await self._lease(lib, request.url, loop)
+                watch.slot = lease[1]
+            with bounded(watch) as late:
+                if lease is not None:
+                    response = await lease[1].transport.handle_async_request(made)
+                    response.request = made
+                else:
+                    client = cast("httpx.AsyncClient", self.client)
+                    response = await client.send(made, stream=True, follow_redirects=False, auth=None)
+            if late is not None and late.cancelled_caught:
+                raise TransportError(Failure("timeout", True, "the deadline passed"))
         except BaseException as error:
             if lease is not None:
-                lease[0].give_back(lease[1])
-            problem = self._problem(lib, watch, error)
+                lease[0].give_back(lease[1], clean=False)
+            comes_to = self._comes_to(lib, watch, error)
+            if comes_to is error:
+                raise
         else:
             self.peer = watch.peer or self.peer if api else self.peer
             return AsyncAnswer(response, lib, watch, lease)
-        raise problem
+        finally:
+            if departure is not None:
+                departure.left = watch.sent
+        if not isinstance(comes_to, BaseException):
+            return AsyncAnswer(comes_to, lib, watch)
+        raise comes_to
 
-    async def _lease(
-        self, lib: ModuleType, scheme: str
-    ) -> tuple[Slots[httpx.AsyncClient], Slot[httpx.AsyncClient]]:
-        key = os.getpid(), _current_loop(), scheme
+    async def _lease(self, lib: ModuleType, url: str, loop: object) -> tuple[Slots[Any], Slot[Any]]:
+        scheme, proxy = self._routes.find(url)
+        key = os.getpid(), loop, scheme, proxy
         home = self._own.get(key)
         if home is None or home.gone():
             self._own = {known: other for known, other in list(self._own.items()) if not other.gone()}
-            home = self._own[key] = _Home(key[1])
+            home = self._own[key] = _Home(loop)
             await anext(home.ending)
-        return home.slots, home.slots.take(lambda: cast("httpx.AsyncClient", self._new(lib, scheme)))
+        return home.slots, home.slots.take(
+            lambda: cast("httpx.AsyncHTTPTransport", new_transport(lib, self.ours, scheme, proxy))
+        )
+
+    async def warm_up(self) -> None:
+        """Load what a first call over https would, off the event loop."""
+        await self._prepared("https://")
+
+    async def _prepared(self, url: str) -> None:
+        """Load, in a thread, what a first call would load in the event loop: modules and certificates."""
+        scheme = url.partition(":")[0].lower()
+        if scheme not in _prepared:
+            await _in_thread(lambda: self._prepare(scheme))
+            _prepared.add(scheme)
 
     async def aclose(self) -> None:
         """Close the connections of our own that belong to the running loop."""
         self.closed = True
         own, self._own = self._own, {}
-        for (pid, loop, _), home in own.items():
+        for (pid, loop, *_), home in own.items():
             if pid == os.getpid() and loop is _current_loop():
                 await home.ending.aclose()
 
 
+_prepared: set[str] = set()
+"""The schemes for which everything is loaded."""
+
+
 class _Home:
-    """The pools of one event loop, which closes them at its end, as it does every open async generator."""
+    """The slots of one event loop, which closes them at its end, as it does every open async generator."""
 
     __slots__ = ("_loop", "ending", "slots")
 
     def __init__(self, loop: object) -> None:
         self._loop = loop
-        self.slots: Slots[httpx.AsyncClient] = Slots()
+        self.slots: Slots[httpx.AsyncHTTPTransport] = Slots()
         self.ending = cast("AsyncGeneratorType[None, None]", _ending(self.slots))
 
     def gone(self) -> bool:
@@ -171,12 +240,14 @@ class _Home:
         return self.ending.ag_frame is None or getattr(self._loop, "is_closed", bool)()
 
 
-async def _ending(slots: Slots[httpx.AsyncClient]) -> AsyncGenerator[None, None]:
+async def _ending(slots: Slots[httpx.AsyncHTTPTransport]) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        for slot in slots.all:
-            await slot.client.aclose()
+        import anyio
+
+        slots.close()
+        await anyio.sleep(0)  # asyncio closes the sockets at its next step
 
 
 def _current_loop() -> object:
@@ -188,3 +259,12 @@ def _current_loop() -> object:
     except RuntimeError:
         token: object = sys.modules["trio"].lowlevel.current_trio_token()
         return token
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Do this in a thread of the running event loop."""
+    loop = _current_loop()
+    if hasattr(loop, "run_in_executor"):
+        await loop.run_in_executor(None, work)
+    else:
+        await sys.modules["trio"].to_thread.run_sync(work)

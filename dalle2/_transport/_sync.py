@@ -4,71 +4,73 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from .._http import Departure, HttpRequest, Timeouts, TransportError
-from ._pools import Base, Slot, Slots
-from ._shared import Watch, as_written, build, flat, tells
+from .._http import HttpRequest, Timeouts, TransportError
+from ._exchange import Base, BaseAnswer
+from ._pools import Slot, Slots, new_transport
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     import httpx
 
-    from ._shared import Guard, HttpClient
+    from .._http import Departure
+    from ._callers import HttpClient
+    from ._proxies import Named
+    from ._watch import Guard
 
 
-class Answer:
+class Answer(BaseAnswer["httpx.HTTPTransport"]):
     """An answer whose body is still to come: iterate it for the decoded bytes, once; the `with` closes it."""
 
-    __slots__ = ("_lease", "_lib", "_response", "_watch", "headers", "status")
-
-    def __init__(
-        self,
-        response: httpx.Response,
-        lib: ModuleType,
-        watch: Watch,
-        lease: tuple[Slots[httpx.Client], Slot[httpx.Client]] | None,
-    ) -> None:
-        self._response = response
-        self._lib = lib
-        self._watch = watch
-        self._lease = lease
-        self.status = response.status_code
-        self.headers = flat(response.headers)
+    __slots__ = ()
 
     def __enter__(self) -> Answer:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        clean = kind is None
         try:
-            self._response.close()
+            if clean or self._lease is None:  # else the pool may be in the middle of something
+                self._response.close()
+        except Exception:  # what came is here; only the connection is not used again
+            clean = False
+        except BaseException:
+            clean = False
+            raise
         finally:
-            lease, self._lease = self._lease, None
-            if lease is not None:
-                lease[0].give_back(lease[1])
+            self._release(clean=clean)
 
     def __iter__(self) -> Iterator[bytes]:
-        lib = self._lib
         try:
-            if "content-encoding" in self.headers:
-                yield from self._response.iter_bytes()
-            else:  # the bytes as they come, without the steps that would change nothing
-                yield from cast("Iterable[bytes]", self._response.stream)
+            held = self._held()
+            if held is not None:
+                yield held
+                return
+            chunks = cast("Iterable[bytes]", self._response.stream)  # as they come, without the steps between
+            if self._packed_otherwise():
+                chunks = self._response.iter_bytes()
+            for chunk in chunks:
+                yield from self._pieces(chunk)
+                if self._enough:
+                    break
+            self._end()
             return
-        except (lib.HTTPError, lib.StreamError) as error:
-            failure = self._watch.failure(lib, error)._replace(sent=True)
-        raise TransportError(failure)
+        except Exception as error:
+            problem = self._broken(error)
+        raise problem
 
 
-class Transport(Base):
-    """Blocking exchanges, over clients of our own or the caller's."""
+class Transport(Base["httpx.HTTPTransport"]):
+    """Blocking exchanges, over connections of our own or the caller's client."""
 
     kind = "Client"
+    ours = "HTTPTransport"
 
     def __init__(self, client: HttpClient | None = None) -> None:
         super().__init__(client)
-        self._own: dict[tuple[int, str], Slots[httpx.Client]] = {}
+        self._own: dict[tuple[int, str, Named | None], Slots[httpx.HTTPTransport]] = {}
 
     def open(
         self,
@@ -79,9 +81,12 @@ class Transport(Base):
         guard: Guard | None = None,
         departure: Departure | None = None,
     ) -> Answer:
-        """Send a request; gives the answer once its headers are here. Raises `TransportError`."""
+        """Send a request; gives the answer once its headers are here. Raises `TransportError`.
+
+        `departure` is told how far the request got, whatever is raised.
+        """
         lib = self._library()
-        watch = Watch(guard, departure)
+        watch = self._watch(timeouts, guard)
 
         def trace(name: str, info: Mapping[str, object]) -> None:
             failure = watch.event(name, info)
@@ -91,33 +96,47 @@ class Transport(Base):
 
         lease = None
         try:
-            made = build(lib, request, timeouts, trace, watch, self.client if api else None)
-            if not api:
-                as_written(lib, made, request.url)
+            made = self._built(lib, request, timeouts, trace, watch, api=api)
             if self.client is None:
-                lease = self._lease(lib, made.url.scheme)
-            client = cast("httpx.Client", self.client) if lease is None else lease[1].client
-            watch.sending(told=lease is not None or tells(lib, client, made.url))
-            response = client.send(made, stream=True, follow_redirects=False, auth=None)
+                lease = self._lease(lib, request.url)
+                watch.slot = lease[1]
+                response = lease[1].transport.handle_request(made)
+                response.request = made
+            else:
+                client = cast("httpx.Client", self.client)
+                response = client.send(made, stream=True, follow_redirects=False, auth=None)
         except BaseException as error:
             if lease is not None:
-                lease[0].give_back(lease[1])
-            problem = self._problem(lib, watch, error)
+                lease[0].give_back(lease[1], clean=False)
+            comes_to = self._comes_to(lib, watch, error)
+            if comes_to is error:
+                raise
         else:
             self.peer = watch.peer or self.peer if api else self.peer
             return Answer(response, lib, watch, lease)
-        raise problem
+        finally:
+            if departure is not None:
+                departure.left = watch.sent
+        if not isinstance(comes_to, BaseException):
+            return Answer(comes_to, lib, watch)
+        raise comes_to
 
-    def _lease(self, lib: ModuleType, scheme: str) -> tuple[Slots[httpx.Client], Slot[httpx.Client]]:
-        key = os.getpid(), scheme
+    def _lease(self, lib: ModuleType, url: str) -> tuple[Slots[Any], Slot[Any]]:
+        scheme, proxy = self._routes.find(url)
+        key = os.getpid(), scheme, proxy
         slots = self._own.get(key) or self._own.setdefault(key, Slots())
-        return slots, slots.take(lambda: cast("httpx.Client", self._new(lib, scheme)))
+        return slots, slots.take(
+            lambda: cast("httpx.HTTPTransport", new_transport(lib, self.ours, scheme, proxy))
+        )
+
+    def warm_up(self) -> None:
+        """Load what a first call over https would."""
+        self._prepare("https")
 
     def close(self) -> None:
         """Close the connections of our own; a caller's client is left as it is."""
         self.closed = True
         own, self._own = self._own, {}
-        for (pid, _), slots in own.items():
+        for (pid, *_), slots in own.items():
             if pid == os.getpid():
-                for slot in slots.all:
-                    slot.client.close()
+                slots.close()

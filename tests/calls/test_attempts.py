@@ -318,15 +318,15 @@ def test_what_is_not_ours_is_not_repeated(fake: Fake) -> None:
 def test_one_deadline_covers_attempts_and_waits(fake: Fake) -> None:
     """Each attempt may use what is left, and a wait that would pass the deadline is not begun."""
     run = make_run(fake, RetryPolicy(deadline=10, max_attempts=9))
-    assert run.start(TIMEOUTS)[0] == Timeouts(10, 10, 10, 10)
+    assert run.start(TIMEOUTS)[0] == Timeouts(10, 10, 10, 10, total=10)
     fake.sleep(8)
-    assert run.start(TIMEOUTS)[0] == Timeouts(2, 2, 2, 2)
+    assert run.start(TIMEOUTS)[0] == Timeouts(2, 2, 2, 2, total=2)
     assert run.remaining() == 2
     late = limited(3)
     assert not run.repeats(late)
     assert late.retry_after == 3
     fake.sleep(5)
-    assert run.start(TIMEOUTS)[0] == Timeouts(0.001, 0.001, 0.001, 0.001)
+    assert run.start(TIMEOUTS)[0] == Timeouts(0.001, 0.001, 0.001, 0.001, total=0.001)
 
 
 def test_without_a_deadline_the_timeouts_stand(fake: Fake) -> None:

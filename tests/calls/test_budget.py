@@ -41,55 +41,90 @@ def test_a_call_that_would_pass_the_budget_is_not_sent() -> None:
     assert len(emulator.requests) == 2
 
 
-def test_a_call_whose_price_is_not_known_needs_another_limit() -> None:
+def test_a_call_whose_price_is_not_known_needs_another_limit(host: Any) -> None:
     """A limit in dollars that could not be kept is told before sending; one in images works always."""
-    emulator = Emulator()
+    host.say({"created": 1, "data": [{"url": "/images/1.png"}]})
+    options: dict[str, Any] = {"base_url": host.base_url, "model": "mine"}
     with (
-        client_of(emulator, budget=dalle2.Budget(max_usd=9)) as client,
+        dalle2.Client("sk-test", budget=dalle2.Budget(max_usd=9), **options) as client,
         pytest.raises(dalle2.BudgetExceededError, match="not known, not even roughly"),
     ):
-        client.generate("a corgi", model="somebody-elses-model")
-    assert emulator.requests == []
+        client.generate("a corgi")
+    assert host.asked == []
     budget = dalle2.Budget(max_images=1)
-    with client_of(emulator, budget=budget, model="gpt-image-2") as client:
+    with dalle2.Client("sk-test", budget=budget, **options) as client:
         client.generate("a corgi")
         with pytest.raises(dalle2.BudgetExceededError):
             client.generate("a corgi")
+    assert budget.unpriced_images == 1
 
 
-def test_a_rough_price_is_reserved_four_times_and_settled_by_usage() -> None:
-    """Where no list price is known a call puts aside four times the rough one, until its answer tells."""
-    emulator = Emulator()
-    budget = dalle2.Budget(max_usd=9)
-    with client_of(emulator, budget=budget) as client:
-        images = client.generate("a corgi", model="gpt-image-2.5-flare", quality="low", size="1024x1024")
-        assert images.cost is not None
-        assert budget.spent_usd == pytest.approx(images.cost)
-        rough = images.request.estimate(rough=True)
-        assert rough is not None
-        emulator.lose_next()
-        with pytest.raises(dalle2.OutcomeUnknownError):
-            client.send(images.request)
-        assert budget.spent_usd == pytest.approx(images.cost + 4 * rough)
+def test_a_successor_is_settled_by_its_usage() -> None:
+    """Four times the rough price is put aside; what is spent in the end is what the answers did cost."""
+    emulator = Emulator(today=date(2026, 6, 1))
+    budget = dalle2.Budget(max_usd=0.2)
+    with client_of(emulator, budget=budget, successor="auto") as client:
+        spent = [client.generate("a corgi", size="1024x1024").cost for _ in range(3)]
+        assert None not in spent
+        assert budget.spent_usd == pytest.approx(sum(usd for usd in spent if usd))
+        with pytest.raises(dalle2.BudgetExceededError, match=r"about \$0\.21 more \(4 times the rough price"):
+            client.generate("a corgi", size="1024x1024", n=4)
+    assert len(emulator.billed) == 3
 
 
-def test_a_host_that_makes_more_than_was_asked_is_settled_for_what_it_made(host: Any) -> None:
-    """Ten images for a request of one count as ten."""
-    host.say({"created": 1724527201, "data": [{"url": f"https://h.example/{n}.png"} for n in range(10)]})
-    budget = dalle2.Budget(max_images=100, max_usd=9)
-    with dalle2.Client("sk-test", base_url=host.base_url, budget=budget) as client:
-        client.generate("a corgi", size="256x256")
-    assert (budget.spent_images, budget.spent_usd) == (10, 0.16)
+def test_a_stream_is_settled_by_its_usage() -> None:
+    """The tokens come with the last event."""
+    budget = dalle2.Budget(max_usd=1)
+    with client_of(Emulator(), budget=budget, model="gpt-image-2.5-flare") as client:
+        last = list(client.stream("a corgi", size="1024x1024", quality="low"))[-1]
+    assert isinstance(last, dalle2.FinalImage)
+    assert last.usage is not None
+    assert last.usage.output_tokens is not None
+    assert 0 < budget.spent_usd == pytest.approx(last.usage.output_tokens * 30 / 1e6, abs=0.001)
 
 
 @pytest.mark.parametrize("n", [10, 10.0, "10"])
 def test_what_extra_body_asks_for_is_counted(n: object) -> None:
-    """`extra_body` wins, in whatever form it writes the number: the budget counts what a host may read."""
-    budget = dalle2.Budget(max_images=9)
+    """In whatever form a host reads as a number: ten images do not fit a budget of nine."""
     emulator = Emulator()
-    with client_of(emulator, budget=budget) as client, pytest.raises(dalle2.BudgetExceededError, match="10"):
+    with (
+        client_of(emulator, budget=dalle2.Budget(max_images=9)) as client,
+        pytest.raises(dalle2.BudgetExceededError, match="10 more would pass the budget of 9"),
+    ):
         client.generate("a corgi", extra_body={"n": n})
     assert emulator.requests == []
+
+
+def test_a_task_is_counted_when_its_images_come(host: Any) -> None:
+    """Its end counts what was made, and a question that fails gives nothing back."""
+    host.say({"id": "task_1", "status": "queued"})
+    host.say({"created": 1, "data": [{"url": f"/images/{number}.png"} for number in range(3)]})
+    host.say({"id": "task_2", "status": "queued"})
+    host.say({"error": {"message": "no such key", "code": "invalid_api_key"}}, status=401)
+    budget = dalle2.Budget(max_images=9)
+    with dalle2.Client("sk-test", base_url=host.base_url, budget=budget, retry=AT_ONCE) as client:
+        assert len(client.generate("a corgi", **SMALL)) == 3
+        assert (budget.spent_images, budget.spent_usd) == (3, 0.048)
+        with pytest.raises(dalle2.AuthenticationError):
+            client.generate("a corgi", **SMALL)
+    assert budget.spent_images == 4
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_host_that_makes_more_is_counted_for_all(host: Any, whole: bool) -> None:
+    """Asked for one, it made three: three are counted, also when one of them cannot be read."""
+    images: list[dict[str, object]] = [{"url": f"/images/{number}.png"} for number in range(3)]
+    host.say({"created": 1, "data": images if whole else [*images, {"url": None}]})
+    budget = dalle2.Budget(max_images=5)
+    with dalle2.Client("sk-test", base_url=host.base_url, budget=budget) as client:
+        if whole:
+            assert client.generate("a corgi", **SMALL).cost == 0.048
+        else:
+            with pytest.raises(dalle2.DecodeError):
+                client.generate("a corgi", **SMALL)
+        assert (budget.spent_images, budget.spent_usd) == (3, 0.048)
+        with pytest.raises(dalle2.BudgetExceededError):
+            client.generate("a corgi", n=3, **SMALL)
 
 
 def test_an_unknown_outcome_is_spent() -> None:

@@ -17,7 +17,6 @@ import pytest
 import dalle2
 from dalle2 import (
     AsyncClient,
-    Budget,
     Client,
     GenerateRequest,
     Provider,
@@ -390,13 +389,11 @@ def test_a_pickled_client_finds_its_key_again(monkeypatch: pytest.MonkeyPatch) -
             successor="gpt-image-2",
             split_n=True,
             prices=dalle2.PriceTable(date(2026, 1, 1), {}),
-            budget=Budget(max_images=1),
         )
         data = pickle.dumps(client)
         assert b"SECRET" not in data
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-        with pytest.raises(errors.ConfigurationError, match="OPENAI_API_KEY"):
-            pickle.loads(data)
+        assert "key from a function" in repr(pickle.loads(data))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-again")
         again = pickle.loads(data)
         assert type(again) is kind

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -182,6 +183,26 @@ def test_impossible_amounts_are_refused(images: Any, usd: Any) -> None:
     assert budget.spent_images == 1
     budget.settle(held, 2, 0.5)
     assert (budget.spent_images, budget.spent_usd) == (2, 0.5)
+
+
+class Scalar:
+    """A number of another library, as arrays hold them."""
+
+    def __index__(self) -> int:
+        return 5
+
+    def __float__(self) -> float:
+        return 5.0
+
+
+def test_a_number_of_another_library_is_told_what_to_write() -> None:
+    """Refused with the next step, which works."""
+    odd: Any = Scalar()
+    with pytest.raises(InvalidRequestError, match=r"write int\(\.\.\.\)"):
+        Budget(max_images=odd)
+    with pytest.raises(InvalidRequestError, match=r"write float\(\.\.\.\)"):
+        Budget(max_usd=odd)
+    assert repr(Budget(int(odd), float(odd))).startswith("Budget(max_images=5, max_usd=5.0,")
 
 
 def test_a_limit_can_be_raised() -> None:
@@ -409,6 +430,21 @@ def test_a_budget_is_plain_json() -> None:
     assert (told["remaining_images"], told["remaining_usd"], told["unpriced_images"]) == (2, None, 1)
 
 
+def test_a_budget_of_ones_own_kind_is_one() -> None:
+    """Also one that compares by value, and so has no hash."""
+
+    @dataclass
+    class Mine(Budget):
+        name: str = "mine"
+
+        def __post_init__(self) -> None:
+            super().__init__(max_images=1)
+
+    budget = Mine()
+    budget.reserve(1)
+    assert budget.remaining_images == 0
+
+
 def test_a_notebook_shows_a_budget() -> None:
     """Limit, spent and left, of images and of dollars."""
     budget = Budget(max_usd=1)
@@ -416,3 +452,4 @@ def test_a_notebook_shows_a_budget() -> None:
     html = budget._repr_html_()
     assert "<td>images</td><td>none</td><td>2</td><td>none</td>" in html
     assert "<td>US dollars</td><td>$1</td><td>$0.25</td><td>$0.75</td>" in html
+    assert "<td>$2500000</td>" in Budget(max_usd=2.5e6)._repr_html_()

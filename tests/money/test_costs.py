@@ -95,6 +95,7 @@ def test_usage_travels() -> None:
     """It pickles to an equal value."""
     usage = Usage.from_json(BODY)
     assert pickle.loads(pickle.dumps(usage)) == usage
+    assert b"_money" not in pickle.dumps(usage)
 
 
 def test_the_tokens_of_many_answers_stay_a_count() -> None:
@@ -103,6 +104,7 @@ def test_the_tokens_of_many_answers_stay_a_count() -> None:
     assert Usage.total([most, most]) == most
     assert Usage.total([most, Usage(input_tokens=1)]) == Usage()
     assert Usage.total([most, None]) is None
+    assert Usage.total([]) is None
 
 
 def test_the_cost_follows_usage_where_tokens_are_billed() -> None:

@@ -170,6 +170,7 @@ def test_an_estimate_is_a_number() -> None:
     assert repr(usd) == "Estimate(0.013, rough=True, source='https://example.com')"
     for twin in (copy.copy(usd), copy.deepcopy(usd), *(pickle.loads(pickle.dumps(usd, p)) for p in range(6))):
         assert (twin, twin.rough, twin.source) == (usd, True, "https://example.com")
+    assert b"_money" not in pickle.dumps(usd)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,8 @@ def test_an_estimate_is_a_number() -> None:
         (Estimate(123.45, True), "about $120"),
         (Estimate(0.018), "$0.018"),
         (0.05, "$0.05"),
+        (1234.56, "$1234.56"),
+        (0.0131234, "$0.013123"),
         (0.0, "$0"),
         (100.0, "$100"),
         (1e12, "$1000000000000"),

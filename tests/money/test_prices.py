@@ -114,6 +114,8 @@ def test_a_table_is_a_value() -> None:
     assert table == PriceTable(DAY, {"x": Price("me")})
     assert type(table.as_of) is date
     assert pickle.loads(pickle.dumps(PRICES)) == PRICES
+    assert b"_money" not in pickle.dumps(PRICES)
+    assert b"catalog._" not in pickle.dumps(PRICES)
     assert repr(table) == "PriceTable(as_of=datetime.date(2026, 11, 1), prices=<1 models>)"
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from PIL import Image
 
@@ -334,13 +335,172 @@ def test_a_model_that_lives_or_is_not_known_is_left_alone(model: str) -> None:
     assert dalle2.adapt(request, FLARE, today=AFTER) == dalle2.Adapted(request)
 
 
-def test_without_successor_nothing_is_swapped(emulator: Emulator) -> None:
-    """The host's refusal is told, and nothing else is tried."""
-    with client_of(emulator) as client, pytest.raises(dalle2.ModelRetiredError):
+# --- where nobody named a model -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has warned of nothing yet."""
+    monkeypatch.setattr(_plan, "_warned", set())
+
+
+@pytest.mark.parametrize("options", [{"successor": None}, {"successor": "none"}, {"model": "dall-e-2"}])
+def test_without_successor_nothing_is_swapped(emulator: Emulator, options: dict[str, Any]) -> None:
+    """Where the caller named the model, or none to follow it, the refusal is told and nothing else tried."""
+    with client_of(emulator, **options) as client, pytest.raises(dalle2.ModelRetiredError):
         client.generate("a corgi", size="256x256")
-    assert len(emulator.requests) == 1
+    with client_of(emulator) as client, pytest.raises(dalle2.ModelRetiredError):
+        client.generate("a corgi", size="256x256", model="dall-e-2")
+    with client_of(emulator) as client, pytest.raises(dalle2.ModelRetiredError):
+        client.with_options(successor=None).generate("a corgi", size="256x256")
+    assert len(emulator.requests) == 3
     images = client_of(Emulator()).generate("a corgi", size="256x256")
     assert (images.adaptations, images.model) == ((), "dall-e-2")
+
+
+def test_the_model_that_environment_or_client_names_is_not_replaced(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`DALLE2_MODEL` names a model as an argument does; `DALLE2_SUCCESSOR=none` forbids any other."""
+    for name, value in (("DALLE2_MODEL", "dall-e-2"), ("DALLE2_SUCCESSOR", "none")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with client_of(emulator) as client, pytest.raises(dalle2.ModelRetiredError):
+                client.generate("a corgi")
+
+
+@pytest.mark.usefixtures("first")
+def test_a_key_of_openai_gets_an_image_although_nobody_named_a_model(emulator: Emulator) -> None:
+    """The host says, free, that dall-e-2 is gone; then the successor makes it, warned of once."""
+    with client_of(emulator) as client:
+        with pytest.warns(dalle2.ModelRetirementWarning) as caught:
+            images = client.generate("a corgi", size="256x256")
+        again = client.with_options(timeout=9).generate("a corgi", size="256x256")
+    assert [json.loads(request.body)["model"] for request in emulator.requests] == ["dall-e-2", FLARE, FLARE]
+    assert [billed.model for billed in emulator.billed] == [FLARE, FLARE]
+    assert images.model == again.model == FLARE
+    assert Image.open(io.BytesIO(images[0].read())).size == (256, 256)
+    assert {change.field: change.sent for change in images.adaptations}["quality"] == "medium"
+    (warning,) = caught
+    for words in ("api.openai.com no longer has dall-e-2", FLARE, "about $0.0", "successor=", "model="):
+        assert words in str(warning.message)
+    assert warning.filename == __file__
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("flavour", ["asyncio", "trio"])
+def test_the_awaited_client_replaces_it_alike(emulator: Emulator, flavour: Any) -> None:
+    """The twin does the same, and `DALLE2_SUCCESSOR` needs no first refusal."""
+
+    async def main(**options: Any) -> None:
+        http = emulator.async_client()
+        async with http, dalle2.AsyncClient("sk-test", http_client=http, **options) as client:
+            await client.generate("a corgi")
+
+    with pytest.warns(dalle2.ModelRetirementWarning):
+        anyio.run(main, backend=flavour)
+    assert len(emulator.requests) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DALLE2_SUCCESSOR", " auto\n")
+        anyio.run(main, backend=flavour)
+    assert len(emulator.requests) == 3
+
+
+@pytest.mark.filterwarnings("ignore::dalle2.ModelRetirementWarning")
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"quality": "high"}, {"quality": "high"}),
+        ({"quality": "standard", "size": "512x512"}, {"quality": "medium"}),
+        ({"prompt": "a" * 1001}, {"prompt": "a" * 1001}),
+        ({"size": "1536x1024"}, {"size": "1536x1024"}),
+        ({"background": "transparent", "output_format": "webp"}, {"output_format": "webp"}),
+    ],
+)
+def test_what_only_the_successor_takes_goes_to_it_at_once(
+    emulator: Emulator, asked: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    """No refusal is asked for that is certain; on a host that still has dall-e-2 likewise."""
+    for host in (emulator, Emulator()):
+        with client_of(host) as client:
+            client.generate(**{"prompt": "a corgi", **asked})
+        (request,) = host.requests
+        body = json.loads(request.body)
+        assert body["model"] == FLARE
+        assert sent.items() <= body.items()
+
+
+@pytest.mark.filterwarnings("ignore::dalle2.ModelRetirementWarning")
+def test_a_stream_goes_to_the_successor_at_once(emulator: Emulator) -> None:
+    """dall-e-2 never streamed."""
+    with client_of(emulator) as client:
+        events = list(client.stream("a corgi", partial_images=1))
+    assert [type(event).__name__ for event in events] == ["PartialImage", "FinalImage"]
+    assert [billed.model for billed in emulator.billed] == [FLARE]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"size": "300x300"}, {"n": 11}, {"style": "vivid"}, {"quality": "ultra"}, {"quality": "high", "n": 11}],
+)
+def test_what_neither_takes_is_refused_in_the_words_of_dall_e_2(
+    emulator: Emulator, asked: dict[str, Any]
+) -> None:
+    """A mistake is told as one, and nothing is sent."""
+    with client_of(emulator) as client, pytest.raises(dalle2.InvalidRequestError, match="dall-e-2"):
+        client.generate("a corgi", **asked)
+    assert emulator.requests == []
+
+
+def test_other_hosts_are_not_second_guessed(host: Any) -> None:
+    """A custom host, and OpenAI's name at another address, say no and that is that."""
+    body = {"error": {"message": "The model 'dall-e-2' does not exist.", "code": "model_not_found"}}
+    host.say(body, status=404)
+    for options in ({}, {"provider": "openai"}):
+        with (
+            dalle2.Client("sk-test", base_url=host.base_url, **options) as client,
+            pytest.raises(dalle2.Dalle2Error),
+        ):
+            client.generate("a corgi")
+    assert len(host.asked) == 2
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.filterwarnings("ignore::dalle2.ModelRetirementWarning")
+def test_an_error_after_the_swap_names_both_models(emulator: Emulator) -> None:
+    """Who asked for dall-e-2 and is told to verify for another model must learn how that came about."""
+    body = {"error": {"message": f"Your organization must be verified to use the model {FLARE}."}}
+    with client_of(emulator) as client:
+        client.generate("a corgi")
+        emulator.fail_next(403, body=body)
+        with pytest.raises(
+            dalle2.PermissionDeniedError, match=f"{FLARE}, in the place of dall-e-2: "
+        ) as caught:
+            client.generate("a corgi")
+        emulator.lose_next()
+        with pytest.raises(dalle2.OutcomeUnknownError) as lost:
+            client.generate("a corgi")
+        assert lost.value.request == dalle2.GenerateRequest(prompt="a corgi")
+        assert client.send(lost.value.request).model == FLARE
+    assert "verified" in str(caught.value)
+
+
+@pytest.mark.usefixtures("first")
+def test_cometapi_is_asked_again_for_a_living_model() -> None:
+    """Its 503 for an unknown model is such an answer, too."""
+    emulator = Emulator(persona="cometapi", today=AFTER)
+    client = dalle2.Client("sk-test", provider="cometapi", http_client=emulator.client())
+    with client, pytest.warns(dalle2.ModelRetirementWarning, match=r"api\.cometapi\.com"):
+        assert client.generate("a corgi").model == FLARE
+
+
+def test_a_retired_successor_in_the_environment_is_told_by_its_variable(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names what is to be changed."""
+    monkeypatch.setenv("DALLE2_SUCCESSOR", "dall-e-3")
+    with pytest.raises(dalle2.ConfigurationError, match="DALLE2_SUCCESSOR='dall-e-3' is itself retired"):
+        client_of(emulator)
 
 
 @pytest.mark.parametrize("name", ["dall-e-2", "dall-e-3", "gpt-image-1"])
@@ -373,7 +533,7 @@ def test_auto_needs_a_living_model() -> None:
     request = dalle2.GenerateRequest(prompt="a corgi")
     with pytest.raises(dalle2.ConfigurationError, match="name one"):
         dalle2.adapt(request, "auto", today=AFTER, models=gone)
-    with pytest.raises(dalle2.ConfigurationError, match=r"itself retired \(or 'auto'\)"):
+    with pytest.raises(dalle2.ConfigurationError, match=r"itself retired: use 'auto'"):
         dalle2.adapt(request, "gpt-image-2", today=AFTER, models=gone)
 
 
@@ -471,7 +631,10 @@ def test_every_form_of_the_answer_is_a_retirement(
     """The error names model, successor and other hosts; it is a bad request and costs nothing."""
     if body is not None:
         emulator.fail_next(status, body=body)
-    with client_of(emulator) as client, pytest.raises(dalle2.ModelRetiredError) as caught:
+    with (
+        client_of(emulator, successor=None) as client,
+        pytest.raises(dalle2.ModelRetiredError) as caught,
+    ):
         client.generate("a corgi")
     error = caught.value
     assert isinstance(error, dalle2.BadRequestError)
@@ -485,7 +648,7 @@ def test_every_form_of_the_answer_is_a_retirement(
 
 def test_edits_and_variations_are_retired_alike(emulator: Emulator) -> None:
     """All three routes give the same error."""
-    with client_of(emulator) as client:
+    with client_of(emulator, successor=None) as client:
         for call in (lambda: client.edit(opaque(), "a hat", mask=MASK), lambda: client.vary(opaque())):
             with pytest.raises(dalle2.ModelRetiredError):
                 call()

@@ -5,27 +5,33 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 import pickle
 import threading
 import warnings
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import httpx
 import httpx2
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import DownloadError, ImageExpiredError
 from dalle2._http import Failure, Timeouts
 from dalle2._image._data import ImageData
 from dalle2._image._expiry import Expiry
-from dalle2._results import checked_type
 from dalle2._results._download import Download, Setback
+from dalle2._results._fetch import AsyncFetcher, Fetcher
+from dalle2._results._one import checked_type
 from dalle2._results._origins import LARGEST_IMAGE, LONGEST, Fetching, Origins
 from dalle2._results._refusal import expired_error
 from dalle2._secrets import Secret
@@ -108,7 +114,7 @@ def answer(body: bytes = IMAGE, **headers: str) -> dict[str, str]:
 
 def header_of_range(start: int) -> dict[str, str]:
     """The headers of an answer that goes on from `start`."""
-    return {"content-range": f"bytes {start}-{len(IMAGE) - 1}/{len(IMAGE)}"}
+    return {"content-range": f"bytes {start}-{len(IMAGE) - 1}/{len(IMAGE)}", "etag": ETAG}
 
 
 # --- decisions, without I/O ---
@@ -160,8 +166,14 @@ def test_without_a_strong_tag_it_starts_again(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
-        (206, {"content-range": "bytes 5-9/10"}),
-        (206, {}),
+        (206, {"content-range": "bytes 5-9/10", "etag": ETAG}),
+        (206, {"etag": ETAG}),
+        (206, {"content-range": f"bytes 1000-{len(IMAGE) - 1}/{len(IMAGE)}"}),
+        (206, header_of_range(1000) | {"etag": '"another"'}),
+        (206, header_of_range(1000) | {"content-length": "5"}),
+        (206, header_of_range(1000) | {"content-range": f"bytes 1000-{len(IMAGE)}/{len(IMAGE) + 1}"}),
+        (206, header_of_range(1000) | {"content-range": f"bytes 1000-1999/{len(IMAGE)}"}),
+        (206, header_of_range(1000) | {"content-range": f"bytes 1000-{len(IMAGE) - 1}/*"}),
         (206, header_of_range(1000) | {"content-encoding": "gzip"}),
         (412, {}),
         (416, {"content-range": f"bytes */{len(IMAGE)}"}),
@@ -461,8 +473,8 @@ def refused_by_store(
     status: int, body: str, *, expires: datetime | None = None, source: Any = "signature"
 ) -> DownloadError:
     """The error for a refusal by the store, while the image seemed alive until just now."""
-    shared = ClientState(monotonic=lambda: 0.0, now=lambda: times.pop(0))
-    times = [NOW - timedelta(days=1), NOW]
+    times = iter([NOW - timedelta(days=1)])
+    shared = ClientState(monotonic=lambda: 0.0, now=lambda: next(times, NOW))
     error = refused(download(image_at(expires=expires, source=source), shared=shared), status, {}, body)
     assert isinstance(error, DownloadError)
     assert error.status_code == status
@@ -542,6 +554,65 @@ def test_an_expired_url_is_refused_without_a_request() -> None:
     with pytest.raises(ImageExpiredError) as caught:
         download(image_at(expires=NOW))
     assert caught.value.expires_at == NOW
+
+
+@pytest.mark.parametrize("hours", [-24, -5, -2, 2, 5, 24, 20_000])
+def test_a_clock_that_is_far_off_refuses_no_living_image(hours: int) -> None:
+    """Ours or the host's: one of them is wrong, and one free request decides. Past by both is past."""
+    clock = Clock()
+    how = clock.shared()
+    how.clock.observe(format_datetime(NOW + timedelta(hours=hours), usegmt=True), NOW)
+    alive = image_at(expires=max(NOW, NOW + timedelta(hours=hours)) - timedelta(minutes=30))
+    download(alive, shared=how)
+    assert not dalle2.ImageResult(alive, Fetcher(None, Fetching(shared=how))).is_expired
+    with pytest.raises(ImageExpiredError):
+        download(image_at(expires=min(NOW, NOW + timedelta(hours=hours))), shared=how)
+
+
+def test_a_signature_is_judged_by_the_clock_of_its_store() -> None:
+    """A bare 403 is an expiry if the store's own `Date` says that the time is past."""
+    image = image_at(expires=NOW + timedelta(minutes=30))
+    for minutes, kind in ((31, ImageExpiredError), (0, DownloadError), (-600, DownloadError)):
+        date = format_datetime(NOW + timedelta(minutes=minutes), usegmt=True)
+        assert type(refused(download(image), 403, {"date": date})) is kind
+
+
+@pytest.mark.parametrize(
+    "host", ["a..b", ".com", "a" * 64 + ".com", "a." * 130 + "com", "\u00fc" * 70 + ".de"]
+)
+def test_a_host_name_that_nothing_can_look_up_is_forbidden(host: str) -> None:
+    """Resolvers raise errors of their own for it; nothing is asked."""
+    for work in (
+        lambda: download(image_at(f"https://{host}/a.png")),
+        lambda: moved(download(), 302, f"//{host}/"),
+    ):
+        with pytest.raises(DownloadError) as caught:
+            work()
+        assert caught.value.reason == "forbidden"
+
+
+@given(st.text() | st.builds("{}://{}".format, st.sampled_from(["http", "https", "x"]), st.text(max_size=20)))
+@example("http://[::1")
+@example("//[")
+@example("https://a]/")
+@example("\udc80")
+def test_a_redirect_that_cannot_be_read_is_forbidden(location: str) -> None:
+    """Whatever a host writes there: it is followed, or a `DownloadError`."""
+    one = download()
+    with pytest.raises((Setback, DownloadError)) as caught:
+        one.begin(302, {"location": location or "/"})
+    assert caught.value.reason in ("redirect", "forbidden")
+
+
+def test_a_refusal_is_kept_in_bounds() -> None:
+    """However large its pieces are, of its body 16 KiB are looked at."""
+    one = download()
+    one.begin(403, {})
+    with pytest.raises(DownloadError) as caught:
+        one.feed(b"<" + b"x" * 5_000_000)
+    assert one._refusal is not None
+    assert len(one._refusal.body) < 20_000
+    assert len(str(caught.value)) < 400
 
 
 def test_nothing_shows_a_signature() -> None:
@@ -887,18 +958,11 @@ def test_a_repr_says_what_is_known_and_asks_nobody() -> None:
         assert "expires_in=" in repr(live)
         assert "expired" in repr(dead)
         assert "expire" not in repr(unknown)
-        assert live._repr_mimebundle_()["text/html"].startswith('<img src="http')
-        assert "&amp;" in live._repr_mimebundle_()["text/html"]
-        assert "expired at 2020-01-01 00:00:00 UTC" in dead._repr_mimebundle_()["text/html"]
         assert (live.expiry_source, unknown.expiry_source, unknown.expires_in) == ("signature", None, None)
         assert dead.is_expired
         assert server.requests == []
         live.read()
-        assert live._repr_mimebundle_()["image/png"] == live.b64_json
         assert "bytes held" in repr(live)
-
-
-WEBP = bytes.fromhex("524946461e000000 574542505650384c 11000000 2f0000000007 10fd8ffe0722a2ff0100")
 
 
 def result_of(content: bytes | None, **more: Any) -> dalle2.ImageResult:
@@ -906,25 +970,79 @@ def result_of(content: bytes | None, **more: Any) -> dalle2.ImageResult:
     return dalle2.ImageResult(ImageData(created=NOW, content=content, **more))
 
 
-def test_a_notebook_shows_every_kind() -> None:
-    """WebP as an inline picture of HTML, an empty result as its repr only; several side by side."""
-    assert result_of(WEBP)._repr_mimebundle_()["text/html"].startswith('<img src="data:image/webp;base64,')
-    assert "unknown type" in repr(result_of(b"?"))
-    assert set(result_of(None)._repr_mimebundle_()) == {"text/plain"}
+def test_a_stored_date_without_a_zone_is_utc() -> None:
+    """Some stores of plain values drop it; the clock of this machine is no reason to lose an image."""
+    result = result_of(None, url=URL, expiry=Expiry(NOW, "signature"))
+    stored = result.to_dict()
+    for text in ("2026-06-01T12:00:00", "2026-06-01T12:00:00Z", "2026-06-01T14:00:00+02:00"):
+        assert dalle2.ImageResult.from_dict(stored | {"expires_at": text}) == result
+
+
+def test_a_stored_result_of_yesterday_is_read() -> None:
+    """The form of `to_dict` is promised: what was stored when it was first released comes back."""
+    stored = json.loads(
+        '{"created": 1780315200.0, "url": "https://images.example.com/private/img.png", "b64_json": null,'
+        ' "revised_prompt": "a red fox", "prompt": "a fox", "model": "dall-e-2", "media_type": "image/png",'
+        ' "expires_at": "2026-06-01T13:00:00+00:00", "expiry_source": "created", "extra": {"seed": 7},'
+        ' "api": "https://api.openai.com:443"}'
+    )
+    result = dalle2.ImageResult.from_dict(stored)
+    assert (result.url, result.created, result.expires_at) == (URL, NOW, NOW + timedelta(hours=1))
+    assert (result.revised_prompt, result.model, result.expiry_source) == ("a red fox", "dall-e-2", "created")
+    assert (result.media_type, result.extra) == ("image/png", {"seed": 7})
+    again = dict(result.to_dict())
+    assert again | {"api": None} == stored | {"api": None}
+
+
+def test_results_compare_with_anything() -> None:
+    """A foreign type may say that it is equal, as the standard library's `mock.ANY` does."""
+    result = result_of(IMAGE)
+    assert result == mock.ANY
+    assert result == result_of(IMAGE)
+    assert result != result_of(IMAGE, model="m")
+    assert result != dalle2.AsyncImageResult(ImageData(created=NOW, content=IMAGE))
+    assert result != "an image"
+    assert result.__eq__("an image") is NotImplemented
+
+
+def test_some_images_of_a_call_are_images_of_it() -> None:
+    """A slice saves itself, and keeps what was said of the call: its request, usage and cost."""
+    emulator = Emulator()
+    with emulator.client() as http, dalle2.Client("sk-test", http_client=http) as client:
+        images = client.generate("a fox", n=4, size="256x256")
+    some = images[1:3]
+    assert type(some) is dalle2.Images
+    assert [image.url for image in some] == [image.url for image in images][1:3]
+    assert some[0] is images[1]
+    assert (some.cost, some.request, some.created) == (images.cost, images.request, images.created)
+    assert pickle.loads(pickle.dumps(some)).cost == images.cost
+    assert len(images[4:]) == 0 and len(images) == 4
+    assert images == mock.ANY
+    assert type(dalle2.AsyncImages.of(images._data, AsyncFetcher())[:1]) is dalle2.AsyncImages
+    assert "2 image(s)" in repr(some)
+
+
+def test_images_become_plain_values() -> None:
+    """For any JSON encoder: what was said of the call, and each image as its own `to_dict`."""
     emulator = Emulator()
     with emulator.client() as http, dalle2.Client("sk-test", http_client=http) as client:
         images = client.generate("a fox", n=2, size="256x256")
-        images[0].read()
-        html = images._repr_mimebundle_()["text/html"]
-        assert html.count("<img") == 2
-        assert html.count("data:image/png") == 1
-        assert "2 image(s)" in repr(images)
-        assert images.extra == {}
-        assert len(images[:1]) == 1
-        assert images[0] != images[1]
-        assert images[0] != "something else"
-        assert pickle.loads(pickle.dumps(images)).request == images.request
-        assert pickle.loads(pickle.dumps(images))[0] == images[0]
+    images._data = images._data._replace(
+        usage={"total_tokens": 5}, adaptations=(dalle2.Adaptation("style", "vivid", None, "not taken"),)
+    )
+    plain = json.loads(json.dumps(images.to_dict()))
+    assert [dalle2.ImageResult.from_dict(one) for one in plain["images"]] == list(images)
+    assert (plain["model"], plain["request_id"], plain["cost"]) == (
+        "dall-e-2",
+        images.request_id,
+        images.cost,
+    )
+    assert plain["created"] == images.created.timestamp()
+    assert plain["usage"]["total_tokens"] == 5
+    assert plain["adaptations"] == [{"field": "style", "asked": "vivid", "sent": None, "reason": "not taken"}]
+    images._data = images._data._replace(usage=None)
+    assert images.to_dict()["usage"] is None
+    assert images.extra == {}
 
 
 def test_what_a_result_knows_of_itself() -> None:
@@ -945,18 +1063,22 @@ def test_a_stored_text_cannot_open_a_private_network(host: str) -> None:
     assert caught.value.reason == "forbidden"
 
 
-def test_held_bytes_that_are_no_image_are_not_saved(tmp_path: Path) -> None:
-    """`read()` gives them as they are; `save` refuses and leaves nothing."""
-    for content, reason in ((b"{}", "not_an_image"), (IMAGE[:-10], "truncated")):
+def test_read_and_save_agree_on_what_is_whole(tmp_path: Path) -> None:
+    """Held bytes that are not one whole image are neither given nor saved as one; `content` has them."""
+    for content, reason in ((b"{}", "not_an_image"), (IMAGE[:-10], "truncated"), (b"", "not_an_image")):
         result = result_of(content)
-        assert result.read() == content
-        with pytest.raises(DownloadError, match=r"read\(\) gives them") as caught:
-            result.save(tmp_path / "x.png")
-        assert caught.value.reason == reason
         asynchronous = dalle2.AsyncImageResult(ImageData(created=NOW, content=content))
-        assert anyio.run(asynchronous.read) == content
-        with pytest.raises(DownloadError):
-            anyio.run(asynchronous.save, tmp_path / "x.png")
+        for attempt in (
+            result.read,
+            lambda: result.save(tmp_path / "x.png"),  # noqa: B023
+            lambda: anyio.run(asynchronous.read),  # noqa: B023
+            lambda: anyio.run(asynchronous.save, tmp_path / "x.png"),  # noqa: B023
+        ):
+            with pytest.raises(DownloadError, match=r"image\.content") as caught:
+                attempt()
+            assert caught.value.reason == reason
+            assert caught.value.__context__ is None
+        assert result.content == asynchronous.content == content
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,484 +1,28 @@
-"""Files appear whole or not at all, under names that every system takes."""
+"""Where an image is saved, and under a name that every system takes."""
 
 from __future__ import annotations
 
-import errno
+import io
 import os
-import re
-import signal
-import subprocess
-import sys
 import tempfile
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import dalle2._results._files
+import dalle2
+from dalle2._image._data import ImageData
 from dalle2._results._files import AtomicFile, has_image_suffix, is_directory_target, safe_stem
+from dalle2.testing import Emulator
 
-HOME = Path(dalle2._results._files.__file__).parents[2]
+from ..faults.server import IMAGE
 
-
-def python(script: str, *args: object) -> subprocess.Popen[str]:
-    """A Python process of its own that runs `script` with this very package."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import os, sys\nfrom dalle2._results._files import AtomicFile\n" + script,
-            *map(str, args),
-        ],
-        env={**os.environ, "PYTHONPATH": str(HOME)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(script: str, *args: object) -> str:
-    """What such a process prints; it must end well."""
-    process = python(script, *args)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    return out.strip()
-
-
-def names(directory: Path) -> list[str]:
-    """Everything in a directory, hidden files too."""
-    return sorted(os.listdir(directory))
-
-
-def save(target: Path, data: bytes, *, overwrite: bool = False) -> Path:
-    """One plain save."""
-    with AtomicFile(target) as file:
-        file.write(data)
-        return file.commit(overwrite=overwrite)
-
-
-def test_a_committed_file_is_there_and_nothing_else(tmp_path: Path) -> None:
-    """The path given comes back, the bytes are in it, the temporary file is gone."""
-    target = tmp_path / "a.png"
-    with AtomicFile(target) as file:
-        assert file.target == target
-        file.write(b"one ")
-        assert names(tmp_path)[0].startswith(".")
-        assert not target.exists()
-        file.write(b"two")
-        assert file.commit(overwrite=False) == target
-    assert target.read_bytes() == b"one two"
-    assert names(tmp_path) == ["a.png"]
-
-
-def test_a_block_left_without_commit_leaves_nothing(tmp_path: Path) -> None:
-    """Giving up is the default."""
-    with AtomicFile(tmp_path / "a.png") as file:
-        file.write(b"half")
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_whatever_goes_wrong_the_older_file_stays(tmp_path: Path, error: type[BaseException]) -> None:
-    """A failed save changes nothing, an interrupt included."""
-    target = tmp_path / "a.png"
-    target.write_bytes(b"old")
-    with pytest.raises(error), AtomicFile(target) as file:
-        file.write(b"new")
-        raise error
-    assert names(tmp_path) == ["a.png"]
-    assert target.read_bytes() == b"old"
-
-
-def test_abort_can_be_repeated_and_comes_too_late_after_commit(tmp_path: Path) -> None:
-    """Cleaning up twice, or after success, does nothing."""
-    file = AtomicFile(tmp_path / "a.png")
-    file.abort()
-    file.abort()
-    assert names(tmp_path) == []
-    file = AtomicFile(tmp_path / "a.png")
-    file.commit(overwrite=False)
-    file.abort()
-    assert names(tmp_path) == ["a.png"]
-
-
-def test_a_file_that_is_done_takes_no_more(tmp_path: Path) -> None:
-    """Using it after commit or abort is a mistake that is told."""
-    file = AtomicFile(tmp_path / "a.png")
-    file.commit(overwrite=False)
-    for use in (
-        lambda: file.write(b"x"),
-        file.restart,
-        lambda: file.commit(overwrite=True),
-        file.commit_unique,
-    ):
-        with pytest.raises(ValueError, match="already committed or aborted"):
-            use()
-
-
-def test_restart_forgets_what_was_written(tmp_path: Path) -> None:
-    """A download that begins again leaves nothing of its first try."""
-    with AtomicFile(tmp_path / "a.png") as file:
-        file.write(b"a long first try")
-        file.restart()
-        file.write(b"second")
-        file.commit(overwrite=False)
-    assert (tmp_path / "a.png").read_bytes() == b"second"
-
-
-def test_without_overwrite_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
-    """The error names the file and the way out, and the bytes can still go elsewhere."""
-    target = tmp_path / "a.png"
-    target.write_bytes(b"old")
-    with AtomicFile(target) as file:
-        file.write(b"new")
-        with pytest.raises(FileExistsError, match="overwrite=True") as caught:
-            file.commit(overwrite=False)
-        assert caught.value.filename == str(target)
-        assert file.commit(tmp_path / "b.png", overwrite=False) == tmp_path / "b.png"
-    assert target.read_bytes() == b"old"
-    assert names(tmp_path) == ["a.png", "b.png"]
-    assert (tmp_path / "b.png").read_bytes() == b"new"
-
-
-def test_with_overwrite_the_file_is_replaced_in_one_step(tmp_path: Path) -> None:
-    """A reader that has the old file open keeps the old bytes, whole."""
-    target = tmp_path / "a.png"
-    target.write_bytes(b"old")
-    with target.open("rb") as reader:
-        save(target, b"new", overwrite=True)
-        assert reader.read() == b"old"
-    assert target.read_bytes() == b"new"
-
-
-def test_a_dangling_link_counts_as_an_existing_file(tmp_path: Path) -> None:
-    """Nothing is written through a link, and without overwrite the link itself stays."""
-    target = tmp_path / "a.png"
-    target.symlink_to(tmp_path / "elsewhere.png")
-    with pytest.raises(FileExistsError):
-        save(target, b"new")
-    save(target, b"new", overwrite=True)
-    assert not target.is_symlink()
-    assert names(tmp_path) == ["a.png"]
-
-
-def test_the_umask_decides_the_permissions(tmp_path: Path) -> None:
-    """A saved image is as readable as any other new file, not private like a temporary one."""
-    before = os.umask(0o027)
-    try:
-        save(tmp_path / "a.png", b"x")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o640
-
-
-def test_a_change_of_directory_in_between_does_no_harm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A relative target means the directory in which the save began."""
-    (tmp_path / "other").mkdir()
-    monkeypatch.chdir(tmp_path)
-    with AtomicFile("a.png") as file:
-        file.write(b"x")
-        monkeypatch.chdir(tmp_path / "other")
-        assert file.commit(overwrite=False) == Path("a.png")
-    assert names(tmp_path) == ["a.png", "other"]
-
-
-def test_a_missing_directory_is_known_at_once(tmp_path: Path) -> None:
-    """The error is the built-in one and names the directory."""
-    with pytest.raises(FileNotFoundError) as caught:
-        AtomicFile(tmp_path / "missing" / "a.png")
-    assert caught.value.filename == str(tmp_path / "missing")
-
-
-def test_a_file_in_place_of_the_directory_is_known_at_once(tmp_path: Path) -> None:
-    """The error is the built-in one and names the file that should be a directory."""
-    (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError) as caught:
-        AtomicFile(tmp_path / "file" / "a.png")
-    assert caught.value.filename == str(tmp_path / "file")
-
-
-def test_a_read_only_directory_is_known_at_once(tmp_path: Path) -> None:
-    """The error is the built-in one and names the directory; root drops its privilege to see it."""
-    script = """
-if os.getuid() == 0:
-    os.setgid(65534); os.setuid(65534)
-try:
-    AtomicFile(sys.argv[1] + "/a.png")
-except PermissionError as error:
-    print(error.filename)
-"""
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o555)
-    assert run(script, closed) == str(closed)
-    assert names(closed) == []
-
-
-def test_a_directory_in_place_of_the_file_is_known_at_once(tmp_path: Path) -> None:
-    """A directory is never taken for a file to replace."""
-    with pytest.raises(IsADirectoryError) as caught:
-        AtomicFile(tmp_path)
-    assert caught.value.filename == str(tmp_path)
-    (tmp_path / "d").mkdir()
-    with pytest.raises(IsADirectoryError):
-        AtomicFile(tmp_path / "d")
-    assert names(tmp_path) == ["d"]
-
-
-def test_a_name_may_be_as_long_as_the_system_takes(tmp_path: Path) -> None:
-    """255 bytes work, since the temporary name is short; one more is an error before any download."""
-    longest = tmp_path / ("x" * 251 + ".png")
-    assert save(longest, b"x") == longest
-    with pytest.raises(OSError) as caught:
-        AtomicFile(tmp_path / ("y" * 252 + ".png"))
-    assert caught.value.errno == errno.ENAMETOOLONG
-    assert names(tmp_path) == [longest.name]
-
-
-def test_a_directory_that_goes_away_is_an_error_of_the_target(tmp_path: Path) -> None:
-    """What fails at the end still names the path that the caller knows."""
-    with AtomicFile(tmp_path / "a.png") as file, pytest.raises(IsADirectoryError) as caught:
-        (tmp_path / "b.png").mkdir()
-        file.commit(tmp_path / "b.png", overwrite=True)
-    assert caught.value.filename == str(tmp_path / "b.png")
-    assert names(tmp_path) == ["b.png"]
-
-
-def test_free_names_are_counted_up(tmp_path: Path) -> None:
-    """A second save of the same name gets `-2`, and what looks like a version is not taken for a suffix."""
-    for stem, expected in (
-        ("cat.png", ["cat.png", "cat-2.png", "cat-3.png"]),
-        ("photo v1.2", ["photo v1.2", "photo v1.2-2", "photo v1.2-3"]),
-    ):
-        for name in expected:
-            with AtomicFile(tmp_path / stem) as file:
-                file.write(name.encode())
-                assert file.commit_unique() == tmp_path / name
-        assert [(tmp_path / name).read_bytes().decode() for name in expected] == expected
-
-
-def test_a_free_name_can_differ_from_the_target(tmp_path: Path) -> None:
-    """The suffix is known only when the bytes are; a directory in the way is passed over too."""
-    (tmp_path / "cat.png").mkdir()
-    with AtomicFile(tmp_path / "cat") as file:
-        file.write(b"x")
-        assert file.commit_unique(tmp_path / "cat.png") == tmp_path / "cat-2.png"
-    assert names(tmp_path) == ["cat-2.png", "cat.png"]
-
-
-def test_processes_that_save_the_same_name_get_files_of_their_own(tmp_path: Path) -> None:
-    """No save overwrites another's, and none is lost."""
-    script = """
-for number in range(25):
-    with AtomicFile(sys.argv[1] + "/cat.png") as file:
-        file.write(f"{os.getpid()} {number}".encode())
-        file.commit_unique()
-"""
-    processes = [python(script, tmp_path) for _ in range(3)]
-    assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 3
-    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 75
-    assert set(names(tmp_path)) == {"cat.png", *(f"cat-{number}.png" for number in range(2, 76))}
-
-
-def test_of_processes_without_overwrite_one_wins(tmp_path: Path) -> None:
-    """The others are told, and the winner's bytes stay."""
-    script = """
-won = []
-for number in range(40):
-    with AtomicFile(f"{sys.argv[1]}/{number}.png") as file:
-        file.write(str(os.getpid()).encode())
-        try:
-            file.commit(overwrite=False)
-        except FileExistsError:
-            continue
-        won.append(str(number))
-print(os.getpid(), *won)
-"""
-    processes = [python(script, tmp_path) for _ in range(3)]
-    winners: dict[str, str] = {}
-    for process in processes:
-        out, err = process.communicate(timeout=60)
-        assert err == ""
-        pid, *won = out.split()
-        assert winners.keys().isdisjoint(won)
-        winners |= dict.fromkeys(won, pid)
-    assert {f"{number}.png": pid for number, pid in winners.items()} == {
-        path.name: path.read_text() for path in tmp_path.iterdir()
-    }
-
-
-WAITING = """
-with AtomicFile(sys.argv[1]) as file:
-    file.write(b"half" * 1000)
-    print("ready", flush=True)
-    sys.stdin.read()
-    file.commit(overwrite=True)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_process_that_is_stopped_in_mid_save_leaves_no_half_file(tmp_path: Path, number: int) -> None:
-    """Ctrl-C leaves nothing; `kill -9` at most the hidden temporary file. The older image stays."""
-    target = tmp_path / "a.png"
-    target.write_bytes(b"old")
-    process = python(WAITING, target)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(number)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert target.read_bytes() == b"old"
-    left = [name for name in names(tmp_path) if name != "a.png"]
-    assert len(left) == (1 if number == signal.SIGKILL else 0)
-    assert all(re.fullmatch(r"\.[0-9a-f]{16}\.part", name) for name in left)
-
-
-def test_a_disk_that_takes_no_more_is_an_error_of_the_target(tmp_path: Path) -> None:
-    """The system's own `OSError` comes out and nothing is left (a limit on file sizes stands in)."""
-    script = """
-import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    with AtomicFile(sys.argv[1]) as file:
-        for _ in range(10):
-            file.write(b"x" * 30_001)
-        file.commit(overwrite=True)
-except OSError as error:
-    print(error.errno, error.filename)
-"""
-    target = tmp_path / "a.png"
-    target.write_bytes(b"old")
-    assert run(script, target) == f"{errno.EFBIG} {target}"
-    assert names(tmp_path) == ["a.png"]
-    assert target.read_bytes() == b"old"
-
-
-def test_bytes_that_do_not_reach_the_disk_are_never_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk that is found full only when the file is flushed is a failed save too."""
-
-    def full(fd: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left") as caught:
-        save(tmp_path / "a.png", b"x")
-    assert caught.value.filename == str(tmp_path / "a.png")
-    assert names(tmp_path) == []
-
-
-def test_a_directory_that_cannot_be_synced_is_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some systems do not let a directory be synced; the image is saved all the same."""
-    real = os.fsync
-
-    def files_only(fd: int) -> None:
-        if os.path.isdir(f"/proc/self/fd/{fd}") or os.fstat(fd).st_mode & 0o040000:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        real(fd)
-
-    monkeypatch.setattr(os, "fsync", files_only)
-    assert save(tmp_path / "a.png", b"x").read_bytes() == b"x"
-    assert names(tmp_path) == ["a.png"]
-
-
-@pytest.fixture(params=["refused", "absent"])
-def no_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system, or a Python, without hard links."""
-
-    def refuse(*args: object, **options: object) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    if request.param == "refused":
-        monkeypatch.setattr(os, "link", refuse)
-    else:
-        monkeypatch.delattr(os, "link")
-
-
-@pytest.mark.usefixtures("no_links")
-def test_without_hard_links_an_existing_file_is_still_safe(tmp_path: Path) -> None:
-    """The name is reserved first, which fails if it is taken."""
-    assert save(tmp_path / "a.png", b"old").read_bytes() == b"old"
-    with pytest.raises(FileExistsError) as caught:
-        save(tmp_path / "a.png", b"new")
-    assert caught.value.filename == str(tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes() == b"old"
-    with AtomicFile(tmp_path / "a.png") as file:
-        assert file.commit_unique() == tmp_path / "a-2.png"
-    assert names(tmp_path) == ["a-2.png", "a.png"]
-
-
-@pytest.mark.usefixtures("no_links")
-def test_a_reservation_that_was_not_used_is_given_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If the last step fails there is no empty file left."""
-
-    def fail(*args: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError) as caught:
-        save(tmp_path / "a.png", b"x")
-    assert caught.value.errno == errno.EIO
-    assert names(tmp_path) == []
-
-
-@pytest.mark.usefixtures("no_links")
-def test_an_interrupt_after_the_last_step_loses_no_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that already stands whole under its name is not taken for a reservation."""
-    real = os.replace
-
-    def interrupted(source: str, target: str) -> None:
-        real(source, target)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        save(tmp_path / "a.png", b"x")
-    assert names(tmp_path) == ["a.png"]
-    assert (tmp_path / "a.png").read_bytes() == b"x"
-
-
-def test_a_file_nobody_closed_cleans_up_after_itself(tmp_path: Path) -> None:
-    """A task cancelled between opening and `with` leaves nothing behind."""
-    file = AtomicFile(tmp_path / "a.png")
-    assert len(names(tmp_path)) == 1
-    del file
-    assert names(tmp_path) == []
-
-
-def test_a_forked_child_leaves_its_parents_file_alone(tmp_path: Path) -> None:
-    """Only the process that opened the temporary file removes it."""
-    script = """
-file = AtomicFile(sys.argv[1] + "/a.png")
-if os.fork() == 0:
-    del file
-    os._exit(0)
-os.wait()
-print(len(os.listdir(sys.argv[1])))
-"""
-    assert run(script, tmp_path) == "1"
-    assert names(tmp_path) == []
-
-
-def test_the_cleaning_up_asks_whose_file_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same, seen from inside one process."""
-    file = AtomicFile(tmp_path / "a.png")
-    with monkeypatch.context() as other:
-        other.setattr(os, "getpid", lambda: -1)
-        file.__del__()
-        assert len(names(tmp_path)) == 1
-    file.abort()
-    assert names(tmp_path) == []
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -598,8 +142,9 @@ def test_any_prompt_gives_a_name_that_every_system_takes(prompt: str) -> None:
     assert stem.lower() not in RESERVED
     assert unicodedata.category(stem[0])[0] != "M"
     with tempfile.TemporaryDirectory() as directory:
-        path = save(Path(directory) / f"{stem}-999.png", b"x")
-        assert path.parent == Path(directory) and names(Path(directory)) == [path.name]
+        with AtomicFile(Path(directory) / f"{stem}-999.png") as file:
+            path = file.commit(overwrite=False)
+        assert path.parent == Path(directory) and os.listdir(directory) == [path.name]
 
 
 LETTERS = st.tuples(
@@ -612,3 +157,84 @@ def test_a_cut_never_parts_a_letter_from_its_marks(letters: list[str]) -> None:
     """The name of a long prompt is made of its first letters, each with all of its marks."""
     beginnings = {unicodedata.normalize("NFC", "".join(letters[:end])) for end in range(1, 61)}
     assert safe_stem("".join(letters)) in beginnings
+
+
+# --- what is no place ---
+
+
+def image(content: bytes = IMAGE) -> dalle2.ImageResult:
+    """A result that holds its bytes."""
+    return dalle2.ImageResult(ImageData(created=NOW, content=content, prompt="a fox"))
+
+
+def images() -> dalle2.Images:
+    """Two images of one call."""
+    emulator = Emulator()
+    with emulator.client() as http, dalle2.Client("sk-test", http_client=http, download="eager") as client:
+        return client.generate("a fox", n=2, size="256x256")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "empty"),
+        ("a\0b.png", "no file name can hold"),
+        ("a\udfffb\ud800.png", "no file name can hold"),
+        ("s3://bucket/a.png", "local disk"),
+        ("HTTPS://example.com/a.png", "local disk"),
+        (Path("gs://bucket/a.png"), "local disk"),
+        ("file:///tmp/a.png", "local disk"),
+        (5, "must be a text or a path; it is int"),
+        (None, "it is NoneType"),
+        (io.BytesIO(), r"file\.write\(image\.read\(\)\)"),
+    ],
+)
+def test_what_is_no_place_on_this_disk_is_refused(
+    path: Any, words: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """`InvalidRequestError` names the argument and what to call; nothing is written, nothing fetched."""
+    monkeypatch.chdir(tmp_path)
+    for save, field in ((image().save, "path"), (images().save, "directory")):
+        with pytest.raises(dalle2.InvalidRequestError, match=words) as caught:
+            save(path)
+        assert caught.value.field == field
+    with pytest.raises(dalle2.InvalidRequestError, match=words):
+        anyio.run(dalle2.AsyncImageResult(ImageData(created=NOW, content=IMAGE)).save, path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["one.png", "one.JPG", "a/b.webp"])
+def test_several_images_are_not_saved_as_one_picture(name: str, tmp_path: Path) -> None:
+    """A directory of that name would only surprise; one that is there, or is written as one, is taken."""
+    several = images()
+    with pytest.raises(dalle2.InvalidRequestError, match=r"images\[0\]\.save"):
+        several.save(tmp_path / name)
+    (tmp_path / "one.png").write_bytes(b"a file")
+    with pytest.raises(dalle2.InvalidRequestError, match=r"images\[0\]\.save"):
+        several.save(tmp_path / "one.png")
+    assert os.listdir(tmp_path) == ["one.png"]
+    assert [path.name for path in several.save(f"{tmp_path}/new.png/")] == ["a-fox-1.png", "a-fox-2.png"]
+    assert len(several.save(tmp_path / "new.png")) == 2
+    assert len(several.save(tmp_path / "results.v2")) == 2
+
+
+def test_a_path_in_bytes_is_a_path(tmp_path: Path) -> None:
+    """What the system gives, `os.listdir(b".")` for one, can be given back."""
+    assert image().save(os.fsencode(tmp_path / "a.png")) == tmp_path / "a.png"  # type: ignore[arg-type]
+
+
+def test_a_link_is_followed_only_to_replace(tmp_path: Path) -> None:
+    """Through the public call: mode kept, link kept, and without `overwrite` a taken name is an error."""
+    (tmp_path / "real").mkdir()
+    real = tmp_path / "real" / "b.png"
+    real.write_bytes(b"old")
+    real.chmod(0o600)
+    (tmp_path / "a.png").symlink_to(real)
+    with pytest.raises(FileExistsError):
+        image().save(tmp_path / "a.png")
+    assert image().save(tmp_path / "a.png", overwrite=True) == tmp_path / "a.png"
+    assert image().save(tmp_path / "a", overwrite=True) == tmp_path / "a.png"
+    assert real.read_bytes() == IMAGE
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "real"]
+    assert os.listdir(tmp_path / "real") == ["b.png"]

@@ -20,6 +20,8 @@ from dalle2.catalog import Price
 from dalle2.retry import RetryPolicy
 from dalle2.testing import Emulator
 
+from ..faults.server import IMAGE
+
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 URL = "https://images.example.com/private/img.png?sig=x&se=2026-06-01T13%3A00%3A00Z"
 KINDS = [
@@ -115,7 +117,7 @@ def test_the_images_of_a_call_travel_with_what_was_said_of_them() -> None:
     plain = of_a_call()
     assert pickle.loads(pickle.dumps(plain)).cost == plain.cost == 0.032
     deep = copy.deepcopy(plain)
-    deep[0]._hold(b"GIF89a")
+    deep[0]._hold(IMAGE, "image/png")
     assert plain[0].content is None
 
 

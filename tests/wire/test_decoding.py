@@ -630,15 +630,15 @@ def test_a_request_shows_the_size_of_its_body_only() -> None:
 @pytest.mark.parametrize(
     ("remaining", "expected"),
     [
-        (None, (10.0, None, 5.0, 1.0)),
-        (7.0, (7.0, 7.0, 5.0, 1.0)),
-        (-1.0, (0.001, 0.001, 0.001, 0.001)),
+        (None, (10.0, None, 5.0, 1.0, None)),
+        (7.0, (7.0, 7.0, 5.0, 1.0, 7.0)),
+        (-1.0, (0.001, 0.001, 0.001, 0.001, 0.001)),
     ],
 )
 def test_no_phase_lasts_longer_than_the_deadline(
     remaining: float | None, expected: tuple[float | None, ...]
 ) -> None:
-    """Limits shrink to what is left, and "no limit" becomes one."""
+    """Limits shrink to what is left, "no limit" becomes one, and all of them together have it too."""
     assert Timeouts(10.0, None, 5.0, 1.0).within(remaining) == expected
 
 

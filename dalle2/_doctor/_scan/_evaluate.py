@@ -10,7 +10,7 @@ import abc
 import ast
 from collections.abc import Sequence
 
-from ._image_calls import Site, copied, is_operation, plain, site_of
+from ._image_calls import Site, at_address, copied, is_operation, of_unknown, plain, site_of
 from ._known import (
     Args,
     Class,
@@ -25,14 +25,20 @@ from ._known import (
     Row,
     Scope,
     Table,
+    Tail,
     Value,
     Values,
-    called_on_table,
+    called_on,
+    constant,
     joined,
+    put,
+    text_from,
     union,
-    with_entry,
 )
 
+MOST_NODES = 500_000  # expressions that are read in one source before no call is followed any more
+_MOST_APPLIED = 20_000
+_LONGEST_PATH = 200
 _ENVIRONMENT = frozenset({"os.environ.get", "os.getenv", "environ.get"})
 # A call that stands for its default: a field, an option of a command.
 _DEFAULTED = frozenset(
@@ -46,6 +52,9 @@ class Evaluator(abc.ABC):
     def __init__(self) -> None:
         self.scope = Scope({})
         self.sites: list[Site] = []
+        self.nodes = 0
+        self._applied_calls = 0
+        self._lacking: set[ast.expr] = set()  # attributes that something known does not have
 
     @abc.abstractmethod
     def find(self, module: str, level: int = 0) -> Home | None:
@@ -61,6 +70,7 @@ class Evaluator(abc.ABC):
 
     def value(self, node: ast.expr, scope: Scope) -> Values:
         """What the expression may stand for."""
+        self.nodes += 1
         method = getattr(self, f"_{type(node).__name__}", None)
         if method is not None:
             found: Values = method(node, scope)
@@ -81,7 +91,7 @@ class Evaluator(abc.ABC):
         return union([*rows, *keys])
 
     def _Constant(self, node: ast.Constant, scope: Scope) -> Values:
-        return (Const(node.value),)
+        return constant(node.value)
 
     def _Name(self, node: ast.Name, scope: Scope) -> Values:
         found = scope.find(node.id)
@@ -90,13 +100,19 @@ class Evaluator(abc.ABC):
         return found
 
     def _Attribute(self, node: ast.Attribute, scope: Scope) -> Values:
-        return union(self.attribute(owner, node.attr) for owner in self.value(node.value, scope))
+        owners = self.value(node.value, scope)
+        found = union(self.attribute(owner, node.attr) for owner in owners)
+        if owners and not found:
+            self._lacking.add(node)
+        return found
 
     def attribute(self, owner: Value, name: str) -> Values:
         """The attribute of one value."""
         match owner:
             case Ref():
                 path = plain(f"{owner.path}.{name}")
+                if len(path) > _LONGEST_PATH:
+                    return ()
                 module = self.find(path) if owner.made is None else None
                 return (Ref(path, owner.made),) if module is None else (Module(module),)
             case Module():
@@ -111,15 +127,12 @@ class Evaluator(abc.ABC):
                 return (Method(owner, name),)
             case Const() if name == "value":  # of a member of an Enum
                 return (owner,)
+            case Const(str()):
+                return (Method(owner, name),)
         return ()
 
     def _Await(self, node: ast.Await, scope: Scope) -> Values:
         return self.value(node.value, scope)
-
-    def _NamedExpr(self, node: ast.NamedExpr, scope: Scope) -> Values:
-        values = self.value(node.value, scope)
-        self.assign(node.target, values, scope)
-        return values
 
     def _IfExp(self, node: ast.IfExp, scope: Scope) -> Values:
         self.value(node.test, scope)
@@ -133,22 +146,17 @@ class Evaluator(abc.ABC):
 
     def _BinOp(self, node: ast.BinOp, scope: Scope) -> Values:
         left, right = self.value(node.left, scope), self.value(node.right, scope)
-        if len(left) != 1 or len(right) != 1:
-            return ()
-        match node.op, left[0], right[0]:
-            case ast.Add(), Const(str(a)), Const(str(b)):
-                return (Const(a + b),)
-            case ast.BitOr(), Table() as a, Table() as b:
-                return (Table({**a.items, **b.items}, a.open or b.open),)
+        match node.op, left, right:
+            case ast.Add(), (Const(str()),) | (Tail(),) | (), (Const(str()),) | (Tail(),):
+                return text_from([left, right])
         return ()
 
     def _JoinedStr(self, node: ast.JoinedStr, scope: Scope) -> Values:
-        parts = [
-            self.value(part.value if isinstance(part, ast.FormattedValue) else part, scope)
-            for part in node.values
-        ]
-        texts = [str(part[0].value) for part in parts if len(part) == 1 and isinstance(part[0], Const)]
-        return (Const("".join(texts)),) if len(texts) == len(parts) else ()
+        return text_from([self.value(part, scope) for part in node.values])
+
+    def _FormattedValue(self, node: ast.FormattedValue, scope: Scope) -> Values:
+        values = self.value(node.value, scope)
+        return () if node.format_spec or node.conversion != -1 else values
 
     def _List(self, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Values:
         return (Row(tuple(self.value(part, scope) for part in node.elts)),)
@@ -159,9 +167,10 @@ class Evaluator(abc.ABC):
         table = Table({})
         for key, part in zip(node.keys, node.values, strict=True):
             values = self.value(part, scope)
-            table = (
-                joined(table, values) if key is None else with_entry(table, self.value(key, scope), values)
-            )
+            if key is None:
+                table = joined(table, values)
+            else:
+                put(table, self.value(key, scope), values)
         return (table,)
 
     def _Subscript(self, node: ast.Subscript, scope: Scope) -> Values:
@@ -209,34 +218,48 @@ class Evaluator(abc.ABC):
         functions = self.value(node.func, scope)
         args = self._arguments(node, scope)
         for value in (value for values in args.positional for value in values):
-            # A method that is handed over with its arguments: partial(), to_thread(), submit() and their
-            # like.
-            if isinstance(value, Ref) and is_operation(value.path) and "model" in args.named:
-                self._note(value, Args((), args.named, args.open), node)
+            self._handed_over(value, functions, args, node)
+        if not any(isinstance(function, Function | Class) for function in functions):
+            self._keep(at_address(args, node))
+        if not functions and not self._lacking & {node.func, getattr(node.func, "value", None)}:
+            self._keep(of_unknown(args, node))
         return union(self._applied(function, args, node) for function in functions)
 
-    def _note(self, ref: Ref, args: Args, node: ast.Call) -> None:
-        site = site_of(ref, args, node)
+    def _handed_over(self, value: Value, functions: Values, args: Args, node: ast.Call) -> None:
+        """A method that is handed over with its arguments: to to_thread(), submit() and their like.
+
+        A partial() that names its model is told where it is made, any other where it is handed over or
+        called.
+        """
+        if isinstance(value, Partial) and "model" not in value.args.named:
+            for target in value.target:
+                self._handed_over(target, functions, value.args, node)
+            return
+        if not isinstance(value, Ref) or not is_operation(value.path):
+            return
+        waits = any(_is_partial(one) for one in functions) or not (args.named or args.open)
+        if "model" in args.named or not waits:
+            self._keep(site_of(value, Args((), args.named, args.open), node))
+
+    def _keep(self, site: Site | None) -> None:
         if site is not None:
             self.sites.append(site)
 
     def _arguments(self, node: ast.Call, scope: Scope) -> Args:
-        named: dict[str, Values] = {}
-        unread = False
-        positional = []
-        for part in node.args:
-            positional.append(self.value(part, scope))
+        positional = [self.value(part, scope) for part in node.args]
+        table = Table({})
         for keyword in node.keywords:
             values = self.value(keyword.value, scope)
-            if keyword.arg is not None:
-                named[keyword.arg] = values
-                continue
-            table = joined(Table({}), values)
-            named.update(table.items)
-            unread = unread or table.open
-        return Args(tuple(positional), named, unread)
+            if keyword.arg is None:
+                table = joined(table, values)
+            else:
+                table.items[keyword.arg] = values
+        return Args(tuple(positional), table.items, table.open)
 
     def _applied(self, function: Value, args: Args, node: ast.Call) -> Values:
+        self._applied_calls += 1
+        if self._applied_calls > _MOST_APPLIED:
+            return ()
         match function:
             case Ref():
                 return self._called(function, args, node)
@@ -244,11 +267,8 @@ class Evaluator(abc.ABC):
                 return self.enter(function, args)
             case Class():
                 return self._made(function, args)
-            case Instance():
-                methods = function.of.find("__call__")
-                return union(self.enter(one, args) for one in methods if isinstance(one, Function))
             case Method():
-                return called_on_table(function, args)
+                return called_on(function, args)
             case Partial():
                 if "model" in args.named or "model" not in function.args.named:  # else told where it was made
                     whole = args.over(function.args)
@@ -262,12 +282,14 @@ class Evaluator(abc.ABC):
             return args.named.get("default") or (args.positional[0] if args.positional else ())
         if ref.path == "builtins.dict":
             table = joined(Table({}), args.positional[0]) if args.positional else Table({})
-            return (Table({**table.items, **args.named}, table.open or args.open),)
-        if ref.path == "functools.partial" and args.positional:
+            return (joined(table, (Table(args.named, args.open),)),)
+        if ref.path == "json.dumps" and args.positional:  # the body of a request
+            return args.positional[0]
+        if _is_partial(ref) and args.positional:
             return (Partial(args.positional[0], Args(args.positional[1:], args.named, args.open)),)
         if copied(ref.path):
             return (Ref(ref.path.rpartition(".")[0], args.over(ref.made or Args())),)
-        self._note(ref, args, node)
+        self._keep(site_of(ref, args, node))
         return (Ref(f"{ref.path}()", args),)
 
     def _made(self, cls: Class, args: Args) -> Values:
@@ -278,6 +300,10 @@ class Evaluator(abc.ABC):
         for name, values in args.named.items():
             cls.attributes[name] = union((cls.find(name), values))
         return (Instance(cls),)
+
+
+def _is_partial(value: Value) -> bool:
+    return isinstance(value, Ref) and value.path == "functools.partial"
 
 
 def _unbound(value: Value) -> Value:

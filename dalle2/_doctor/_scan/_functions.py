@@ -1,7 +1,7 @@
 """Functions of the source: defined, entered with arguments, and told by their annotations.
 
 The rule: a function is read with what each call gives it, and once with its defaults; how many calls are
-followed, and how deep, is bounded.
+followed, and how deep, is bounded. Calls that hand over a client, a model or an address come first.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import abc
 import ast
 from collections.abc import Sequence
 
-from ._evaluate import Evaluator
-from ._image_calls import CLIENTS
+from ._evaluate import MOST_NODES, Evaluator
+from ._image_calls import CLIENTS, is_telling
 from ._known import Args, Class, Function, Instance, Ref, Row, Scope, Table, Values, union
+from ._syntax import expression
 
-_STEPS = 400  # calls of functions of the source that are followed
+_STEPS = 400  # calls of functions of the source that are followed, if they are given something telling
+_PASSES = 3  # and those of one function, if they are not
 _DEPTH = 6
 
 
@@ -26,6 +28,7 @@ class Functions(Evaluator):
         self.waiting: list[Function] = []
         self._active: list[ast.AST] = []
         self._steps = 0
+        self._returned: dict[ast.AST, tuple[int, Values]] = {}
 
     @abc.abstractmethod
     def block(self, body: Sequence[ast.stmt], scope: Scope) -> None:
@@ -59,19 +62,28 @@ class Functions(Evaluator):
         if function.home is not self:
             return function.home.enter(function, args)
         node = function.node
-        if node in self._active or len(self._active) >= _DEPTH or (args and self._steps >= _STEPS):
+        if node in self._active or len(self._active) >= _DEPTH:
             return ()
-        self._steps += 1
+        passes, returned = self._returned.get(node, (0, ()))
+        if args is not None:
+            telling = is_telling(args)
+            if self.nodes >= MOST_NODES or (self._steps >= _STEPS if telling else passes >= _PASSES):
+                return returned
+            self._steps += telling
         scope = Scope(self._parameters(function, args), function.scope)
         self._active.append(node)
         before, self.waiting = self.waiting, []
-        self.block(node.body, scope)
-        for inner in self.waiting:
-            self.enter(inner, None)
-        self.waiting = before
-        self._active.pop()
+        try:
+            self.block(node.body, scope)
+            for inner in self.waiting:
+                self.enter(inner, None)
+        finally:
+            self.waiting = before
+            self._active.pop()
         hint = self.annotated(node.returns, function.scope) if node.returns else ()
-        return union(scope.returns) or hint
+        returned = union(scope.returns) or hint
+        self._returned[node] = passes + 1, returned
+        return returned
 
     def _parameters(self, function: Function, args: Args | None) -> dict[str, Values]:
         spec = function.node.args
@@ -98,10 +110,8 @@ class Functions(Evaluator):
     def annotated(self, node: ast.expr, scope: Scope) -> Values:
         """What a value with this annotation is, if that is a client or a class of the source."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            try:
-                node = ast.parse(node.value, mode="eval").body
-            except SyntaxError:
-                return ()
+            quoted = expression(node.value)
+            return self.annotated(quoted, scope) if quoted is not None else ()
         if isinstance(node, ast.BinOp):
             return union((self.annotated(node.left, scope), self.annotated(node.right, scope)))
         if isinstance(node, ast.Subscript):
@@ -114,5 +124,6 @@ class Functions(Evaluator):
             if isinstance(value, Class):
                 found.append((Instance(value),))
             elif isinstance(value, Ref) and CLIENTS.fullmatch(value.path):
-                found.append((Ref(f"{value.path}()", Args(open=True)),))
+                made = Args((), {"model": (), "successor": ()}) if value.path.startswith("dalle2") else None
+                found.append((Ref(f"{value.path}()", made),))
         return union(found)

@@ -1,33 +1,37 @@
 """From a call to a finding: what is wrong with it on a given day, and the change that mends it.
 
 The rule: what the successor takes is read from the catalogue, so the advice is right as long as the
-catalogue is. No argument of the scanned source is shown except models, sizes and qualities: sources hold
-keys and prompts.
+catalogue is. What cannot be told from the source (the host, the model, the client) is said and not guessed.
+No argument of the scanned source is shown except models, sizes and qualities: sources hold keys and prompts.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import attrs
 
 from ... import catalog
+from ..._secrets import one_line
 from ...errors import InvalidRequestError
-from ._image_calls import Site, other_host
+from ._image_calls import Site, is_none
 from ._known import Const, Ref, Values, text_of
 
+_LONGEST_NAME = 4096
 _NAMES = {"generate": "generate", "edit": "edit", "vary": "edit"}
 _FOR_NEWER = ("background", "moderation", "output_format", "output_compression", "stream", "partial_images")
 
 
 @attrs.frozen
 class Finding:
-    """One place to change, or one file that could not be read (`kind` is then `"error"`).
+    """One place in a file, and what is to be known of it.
 
-    `kind` is `"retired"` or `"retiring"` for a call. `line` and `column` count from 1; in a notebook they
-    count inside the code cell number `cell` (from 1, as code cells stand in the file).
+    `kind` is `"retired"` or `"retiring"` for a call to change, `"host"` for one to change if its host is
+    OpenAI's, `"unclear"` for one that is not understood; `"error"` for a file that speaks of image models and
+    cannot be read, `"unread"` for any other. `line` and `column` count from 1; in a notebook they count
+    inside the code cell number `cell` (from 1, as code cells stand in the file).
     """
 
     file: str
@@ -41,15 +45,59 @@ class Finding:
     cell: int | None = None
 
     def __str__(self) -> str:
+        file = self.file if self.file.isprintable() else one_line(self.file, _LONGEST_NAME)
         cell = "" if self.cell is None else f"cell {self.cell}:"
         call = f"{self.call}: " if self.call else ""
         change = f": {self.change}" if self.change else ""
-        return f"{self.file}:{cell}{self.line}:{self.column}: {call}{self.problem}{change}"
+        return f"{file}:{cell}{self.line}:{self.column}: {call}{self.problem}{change}"
 
 
-def judge(site: Site, filename: str, today: date) -> Iterator[Finding]:
+def judged(sites: Iterable[Site], filename: str, today: date) -> set[Finding]:
+    """The findings for all calls of a file.
+
+    A call is read once for each way that leads to it: it is not understood only if no way tells more.
+    """
+    places: dict[tuple[int, int], list[Site]] = {}
+    for site in sites:
+        places.setdefault((site.node.lineno, site.node.col_offset), []).append(site)
+    found: set[Finding] = set()
+    for same in places.values():
+        reasons = [_unclear(site) for site in same]
+        if all(reasons):
+            found.add(_finding(same[0], filename, None, f"not understood: {reasons[0]}", "", "unclear"))
+        for site, reason in zip(same, reasons, strict=True):
+            if reason is None:
+                found |= set(_judge(site, filename, today))
+    return _merged(found)
+
+
+def _merged(found: set[Finding]) -> set[Finding]:
+    """One finding for each call and model, with the changes of all ways that lead to it."""
+    changes: dict[Finding, dict[str, None]] = {}
+    for one in sorted(found, key=lambda one: one.change):
+        parts = dict.fromkeys(filter(None, one.change.split("; ")))
+        changes.setdefault(attrs.evolve(one, change=""), {}).update(parts)
+    return {attrs.evolve(one, change="; ".join(parts)) for one, parts in changes.items()}
+
+
+def _unclear(site: Site) -> str | None:
+    """Why nothing can be said of a call; `None` if something can."""
+    if site.host == "other" or _has_successor(site):
+        return None
+    names, omitted = _named(site)
+    if site.api == "unknown":
+        known = " or ".join(repr(name) for name in names if catalog.find(name))
+        return f"the client of this call{known and f', for {known},'} is not in the source"
+    # Variations are gone whatever model the call names, even one that cannot be read.
+    if names or omitted or site.operation == "vary":
+        return None
+    named = "model" in site.args.named
+    return "its model is not in the source" if named else "its arguments are not in the source"
+
+
+def _judge(site: Site, filename: str, today: date) -> Iterator[Finding]:
     """The findings for one call: one for each retired model that it may name."""
-    if other_host(site.made) or other_host(site.args) or _has_successor(site):
+    if site.host == "other" or _has_successor(site):
         return
     for model, named in _models(site):
         gone = "dall-e-2" if site.operation == "vary" else model
@@ -66,33 +114,47 @@ def judge(site: Site, filename: str, today: date) -> Iterator[Finding]:
             problem = f"model {model!r} {when}"
         else:
             problem = f"no model is named, and the default, {model!r}, {when}"
+        if site.host == "unknown":
+            kind, problem = "host", f"if this is OpenAI's host: {problem}"
         successor = catalog.successor_of(gone, today) or catalog.default_successor(today)
         change = "; ".join(_changes(site, model, successor)) if successor else ""
-        node = site.node
-        yield Finding(
-            filename, node.lineno, node.col_offset + 1, _dotted(node.func), model, problem, change, kind
-        )
+        yield _finding(site, filename, model, problem, change, kind)
+
+
+def _finding(site: Site, filename: str, model: str | None, problem: str, change: str, kind: str) -> Finding:
+    node = site.node
+    call = one_line(_dotted(node.func), 100)
+    return Finding(filename, node.lineno, node.col_offset + 1, call, model, problem, change, kind)
 
 
 def _has_successor(site: Site) -> bool:
     given = site.made.named.get("successor") if site.made else None
-    return given is not None and not (given and all(v == Const(None) for v in given))
+    return given is not None and not is_none(given)
 
 
-def _models(site: Site) -> list[tuple[str, bool]]:
-    """The models that the call may name, each with whether it is named; none if that cannot be told."""
-    given = site.args.named.get("model")
-    unread = site.args.open
+def _swaps(site: Site) -> bool:
+    """Whether this package takes a living model by itself where no model is named."""
+    return site.api in ("dalle2", "compat") and not (site.made and "successor" in site.made.named)
+
+
+def _named(site: Site) -> tuple[list[str], bool]:
+    """The models that the call may name, and whether it may name none."""
+    given, unread = site.args.named.get("model"), site.args.open
     if given is None and site.api == "dalle2" and site.made is not None:
         given, unread = site.made.named.get("model"), unread or site.made.open
     if given is None:
-        given = () if unread else (Const(None),)
-    found = [(text, True) for text in text_of(given)]
-    if any(value == Const(None) or _is_omitted(value) for value in given):
-        default = _default(site)
-        found += [(default, False)] if default else []
-    # The endpoint is gone whatever model the call names, even one that cannot be read.
-    return found or [("dall-e-2", False)] if site.operation == "vary" else found
+        return [], not unread
+    return text_of(given), any(value == Const(None) or _is_omitted(value) for value in given)
+
+
+def _models(site: Site) -> list[tuple[str, bool]]:
+    """The models that the call may ask for, each with whether it is named."""
+    names, omitted = _named(site)
+    found = [(name, True) for name in names]
+    default = _default(site)
+    if default and (omitted or (site.operation == "vary" and not found)):
+        found.append((default, False))
+    return found
 
 
 def _is_omitted(value: object) -> bool:
@@ -106,6 +168,8 @@ def _default(site: Site) -> str | None:
     edits dall-e-2 at first, and gpt-image-1.5 later.
     """
     named = site.args.named
+    if _swaps(site):
+        return None
     if site.api in ("openai-0", "langchain", "dalle2", "compat") or site.operation == "vary":
         return "dall-e-2"
     if any(name in named for name in _FOR_NEWER):
@@ -123,7 +187,8 @@ def _changes(site: Site, model: str, successor: str) -> Iterator[str]:
         return
     operation = _NAMES[site.operation]
     if site.operation == "vary":
-        yield f"use edit with model={successor!r} and a prompt that says what to vary"
+        edit = "images/edits" if site.api == "http" else "edit"
+        yield f"use {edit} with model={successor!r} and a prompt that says what to vary"
     else:
         yield f"use model={successor!r}"
     if site.api == "openai-0":
@@ -138,6 +203,8 @@ def _changes(site: Site, model: str, successor: str) -> Iterator[str]:
     client = f"dalle2.{prefix}Client" if site.api == "dalle2" else f"dalle2.compat.{prefix}OpenAI"
     if site.api == "openai-0" and not site.asynchronous:
         yield "or run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'"
+    elif site.api == "http":
+        yield f"or call dalle2.Client(successor='auto').{site.operation}"
     elif site.api == "openai-0":
         same = {"vary": "create_variation"}.get(site.operation, site.operation)
         yield f"or keep the arguments and call {client}(successor='auto').images.{same}"
@@ -154,7 +221,7 @@ def _change(operation: str, successor: str, name: str, values: Values) -> Iterat
             try:
                 catalog.check(operation, successor, {name: text})
             except InvalidRequestError:
-                yield _replacement(successor, name, text[:20])
+                yield _replacement(successor, name, one_line(text, 20))
 
 
 def _replacement(successor: str, name: str, text: str) -> str:

@@ -6,12 +6,14 @@ The rule: a name stands for any of several values; none at all means "unknown". 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping, Sequence
 from typing import Protocol, TypeAlias
 
 import attrs
 
+_MOST_KEYS = 1000
 _MOST = 16  # a name that may stand for more than this is as good as unknown
+LONGEST = 500  # characters: a longer text is no model, no size and no address
 
 
 class Home(Protocol):
@@ -29,9 +31,16 @@ class Home(Protocol):
 
 @attrs.frozen
 class Const:
-    """A text, a number, a truth value or `None`, as written."""
+    """A text, a number, a truth value or `None`, as written; `constant` makes one."""
 
     value: object
+
+
+@attrs.frozen
+class Tail:
+    """A text of which only the end is known: `f"{base}/images/generations"`."""
+
+    text: str
 
 
 @attrs.frozen(eq=False)
@@ -78,11 +87,19 @@ class Class:
     attributes: dict[str, Values]
     bases: Values = ()
 
-    def find(self, name: str, depth: int = 8) -> Values:
-        """The attribute, from here or from the bases."""
-        if name in self.attributes or not depth:
-            return self.attributes.get(name, ())
-        return union(base.find(name, depth - 1) for base in self.bases if isinstance(base, Class))
+    def find(self, name: str) -> Values:
+        """The attribute, from here or from the nearest bases that have it."""
+        found: list[Values] = []
+        seen: set[Class] = set()
+        left = [self]
+        while left:
+            cls = left.pop()
+            if name in cls.attributes:
+                found.append(cls.attributes[name])
+            elif cls not in seen:
+                left += [base for base in cls.bases if isinstance(base, Class)]
+            seen.add(cls)
+        return union(found)
 
 
 @attrs.frozen(eq=False)
@@ -105,9 +122,9 @@ class Function:
 
 @attrs.frozen(eq=False)
 class Method:
-    """A method of a dict that is about to be called."""
+    """A method of a dict or a text that is about to be called."""
 
-    table: Table
+    owner: Table | Const
     name: str
 
 
@@ -126,7 +143,7 @@ class Partial:
     args: Args
 
 
-Value: TypeAlias = Const | Ref | Table | Row | Class | Instance | Function | Method | Module | Partial
+Value: TypeAlias = Const | Tail | Ref | Table | Row | Class | Instance | Function | Method | Module | Partial
 Values: TypeAlias = tuple[Value, ...]
 
 
@@ -134,7 +151,7 @@ Values: TypeAlias = tuple[Value, ...]
 class Scope:
     """The names of a module, a class or a function, and the scope around it."""
 
-    names: dict[str, Values]
+    names: MutableMapping[str, Values]
     outer: Scope | None = None
     is_class: bool = False
     elsewhere: dict[str, Scope] = attrs.field(factory=dict)
@@ -171,12 +188,6 @@ def union(many: Iterable[Values]) -> Values:
     return found if len(found) <= _MOST else ()
 
 
-def merge(branches: list[dict[str, Values]]) -> dict[str, Values]:
-    """What names may stand for after any one of several branches."""
-    names = dict.fromkeys(name for branch in branches for name in branch)
-    return {name: union(branch.get(name, ()) for branch in branches) for name in names}
-
-
 def text_of(values: Values) -> list[str]:
     """The texts among the values."""
     return [value.value for value in values if isinstance(value, Const) and isinstance(value.value, str)]
@@ -184,21 +195,53 @@ def text_of(values: Values) -> list[str]:
 
 def joined(table: Table, values: Values) -> Table:
     """The table with the entries of another one on top, as `{**table, **other}` gives it."""
-    if len(values) == 1 and isinstance(values[0], Table):
-        return Table({**table.items, **values[0].items}, table.open or values[0].open)
-    return Table(table.items, open=True)
+    other = values[0] if len(values) == 1 else None
+    if not isinstance(other, Table) or len(table.items) + len(other.items) > _MOST_KEYS:
+        return Table(table.items, open=True)
+    return Table({**table.items, **other.items}, table.open or other.open)
 
 
-def with_entry(table: Table, key: Values, values: Values) -> Table:
-    """The table with one more entry."""
+def put(table: Table, key: Values, values: Values) -> None:
+    """Put an entry into the table itself."""
     if len(key) == 1 and isinstance(key[0], Const):
-        return Table({**table.items, str(key[0].value): values}, table.open)
-    return Table(table.items, open=True)
+        table.items[str(key[0].value)] = values
+    else:
+        table.open = True
 
 
-def called_on_table(method: Method, args: Args) -> Values:
-    """What a method of a dict returns; `update` changes the table."""
-    table = method.table
+def constant(value: object) -> Values:
+    """What is written as a constant; unknown if it is long, or of a kind that is never looked for."""
+    if isinstance(value, str):
+        return (Const(value),) if len(value) <= LONGEST else ()
+    if isinstance(value, int):
+        return (Const(value),) if value.bit_length() <= 64 else ()
+    return (Const(value),) if value is None or isinstance(value, float) else ()
+
+
+def text_from(parts: Sequence[Values]) -> Values:
+    """The text that these parts make together, or its end if not all of them are known."""
+    text, whole = "", True
+    for values in reversed(parts):
+        part = values[0] if len(values) == 1 else None
+        if not isinstance(part, Const | Tail):
+            whole = False
+            break
+        text = (str(part.value) if isinstance(part, Const) else part.text) + text
+        whole = isinstance(part, Const)
+        if len(text) > LONGEST:
+            return ()
+        if not whole:
+            break
+    if whole:
+        return (Const(text),)
+    return (Tail(text),) if text else ()
+
+
+def called_on(method: Method, args: Args) -> Values:
+    """What a method of a dict or a text returns; `update` changes the table."""
+    if isinstance(method.owner, Const):
+        return _called_on_text(str(method.owner.value), method.name, args)
+    table = method.owner
     match method.name, args.positional:
         case "update", given:
             more = joined(Table({}), given[0]) if given else Table({})
@@ -210,4 +253,22 @@ def called_on_table(method: Method, args: Args) -> Values:
             return table.items.get(str(key)) or union(default)
         case "values", _:
             return (Row(tuple(table.items.values())),)
+        case "encode", _:  # of json.dumps(table)
+            return (table,)
+    return ()
+
+
+def _called_on_text(text: str, name: str, args: Args) -> Values:
+    match name, args.positional:
+        case "format", given:
+            written: list[Values] = [(Const(piece),) for piece in text.split("{}")]
+            if len(written) != len(given) + 1 or "{" in text.replace("{}", ""):
+                return (Tail(text.rpartition("}")[2]),)
+            return text_from([part for pair in zip(((), *given), written, strict=True) for part in pair][1:])
+        case "lower", ():
+            return (Const(text.lower()),)
+        case (("strip" | "lstrip" | "rstrip"), ()):
+            return (Const(text.strip()),)
+        case (("strip" | "lstrip" | "rstrip"), ((Const(str(ends)),),)):
+            return (Const(text.strip(ends)),)
     return ()

@@ -2,7 +2,7 @@
 
 The rule: folders that hold other people's code, or none, are not entered; a name that a file imports from
 another file of the folder stands for what it stands for there. The packages whose calls are looked for are
-never looked up here.
+never looked up here. A folder or file that cannot be read is a finding; it keeps no other from being read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ._judge import Finding
 from ._known import Home
-from ._source import Source
+from ._source import Source, problem_of
 from ._walk import Walker
 
 _SKIPPED = frozenset(
@@ -31,13 +31,14 @@ def scan_path(path: str | os.PathLike[str], *, today: date) -> list[Finding]:
     Environments, caches and version control are not entered, and symbolic links to folders are not followed.
     """
     start = Path(path)
-    project = _Project(start if start.is_dir() else start.parent)
-    files = list(_files_of(start))
+    project = _Project(start if os.path.isdir(start) else start.parent)
+    closed: list[Finding] = []
+    files = list(_files_of(start, closed))
     for file in files:
         project.load(file)
     for file in files:
         project.finish(file)
-    return [finding for file in files for finding in project.findings(file, today)]
+    return closed + [finding for file in files for finding in project.findings(file, today)]
 
 
 class _Project:
@@ -50,31 +51,27 @@ class _Project:
 
     def load(self, file: Path, *, asked: bool = False) -> Walker | None:
         """Read a file once; one that speaks of no image model only if another file asks for it."""
-        if file not in self._sources:
-            self._sources[file] = Source.of_file(file)
+        if file not in self._sources or (asked and not self._sources[file].parsed):
+            self._sources[file] = Source.of_file(file, asked=asked)
         source = self._sources[file]
-        if file not in self._walkers and (asked or source.relevant):
+        if file not in self._walkers and source.parsed:
             walker = self._walkers[file] = Walker(lambda module, level: self._find(file, module, level))
             self._depth += 1
-            try:
-                walker.read(source.body)
-            except RecursionError:
-                source.too_deep()
+            walker.read(source.body)
             self._depth -= 1
         return self._walkers.get(file)
 
     def finish(self, file: Path) -> None:
         """Read what waits inside the functions of a file, once the modules of all files are read."""
-        if walker := self._walkers.get(file):
-            try:
-                walker.finish()
-            except RecursionError:
-                self._sources[file].too_deep()
+        if self._sources[file].relevant:
+            self._walkers[file].finish()
 
     def findings(self, file: Path, today: date) -> list[Finding]:
         """The findings in a file, once all files are finished: one may call into another."""
         walker = self._walkers.get(file)
-        return self._sources[file].findings(walker.found() if walker else [], today)
+        if walker is None:
+            return self._sources[file].findings((), (), today)
+        return self._sources[file].findings(walker.found(), walker.lost, today)
 
     def _find(self, file: Path, module: str, level: int) -> Home | None:
         """The module of this project that an import in `file` means, if it is one."""
@@ -90,7 +87,7 @@ class _Project:
         for folder in self._folders(file, level):
             base = folder.joinpath(*parts)
             for candidate in (base / "__init__.py", *([base.with_name(f"{parts[-1]}.py")] if parts else [])):
-                if candidate != file and candidate.is_file():
+                if candidate != file and os.path.isfile(candidate):
                     return candidate
         return None
 
@@ -107,13 +104,20 @@ class _Project:
         yield self._root / "src"
 
 
-def _files_of(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
+def _files_of(path: Path, closed: list[Finding]) -> Iterator[Path]:
+    """The files to scan; folders that cannot be entered go to `closed`."""
+    if not os.path.isdir(path):
         yield path
         return
-    for folder, folders, files in os.walk(path):
+
+    def note(error: OSError) -> None:
+        closed.append(problem_of(str(error.filename), f"cannot be read: {error.strerror}"))
+
+    for folder, folders, files in os.walk(path, onerror=note):
         here = Path(folder)
         folders[:] = sorted(
-            name for name in folders if name not in _SKIPPED and not (here / name / "pyvenv.cfg").exists()
+            name
+            for name in folders
+            if name not in _SKIPPED and not os.path.exists(here / name / "pyvenv.cfg")
         )
         yield from (here / name for name in sorted(files) if name.endswith(_SUFFIXES))

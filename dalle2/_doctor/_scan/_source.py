@@ -1,32 +1,38 @@
 """One source for the scanner, Python or a notebook: read, parsed, judged.
 
-The rule: what cannot be read or parsed is a finding of kind `"error"`, never an exception.
+The rule: what cannot be read or parsed is a finding, never an exception: of kind `"error"` if it speaks of
+image models, else of kind `"unread"`. A file that speaks of neither the vendor nor its models is parsed only
+if another one imports it. Nothing but regular files is opened.
 """
 
 from __future__ import annotations
 
 import ast
+import bisect
 import io
-import json
+import os
 import re
+import stat
 import tokenize
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
 import attrs
 
+from ..._secrets import one_line
 from ._image_calls import Site
-from ._judge import Finding, judge
+from ._judge import Finding, judged
+from ._notebook import code_cells, in_other_language, without_magics
+from ._syntax import VERSION, Unparsable, statements
 from ._walk import Walker
 
 _LARGEST = 20_000_000
-_FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_OTHER_LANGUAGE = re.compile(
-    r"\s*%%(?:bash|cmd|file|html|javascript|js|latex|markdown|perl|ruby|script|sh|sql|svg|writefile|R)\b"
+_IMAGES = re.compile(
+    r"(?i)dall[-_ ·]?e\b|dalleapi|gpt-image|\bimages?\.a?(?:create|generate|edit)|images/(?:gen|edit|var)"
 )
-_MAGIC = re.compile(r"^(\s*)(?:[\w, ]+=\s*)?[%!].*$|^(\s*)\S.*\?\s*$", re.MULTILINE)
+# Codecs that turn bytes into texts, but are no encoding of a source file.
+_NO_SOURCE = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"})
 
 
 @attrs.define
@@ -34,65 +40,76 @@ class Source:
     """A parsed source. `starts` are the lines before each cell of a notebook, whose cells are read as one."""
 
     filename: str
-    body: list[ast.stmt] = attrs.field(factory=list)
-    errors: list[Finding] = attrs.field(factory=list)
-    starts: list[int] = attrs.field(factory=list)
     relevant: bool = False
+    parsed: bool = False
+    body: list[ast.stmt] = attrs.field(factory=list)
+    problems: list[Finding] = attrs.field(factory=list)
+    starts: list[int] = attrs.field(factory=list)
 
     @classmethod
-    def of_file(cls, file: Path) -> Source:
-        """Read and parse a file."""
+    def of_file(cls, file: Path, *, asked: bool = False) -> Source:
+        """Read a file, and parse it if it is relevant or `asked` for."""
         name = str(file)
         try:
-            if file.stat().st_size > _LARGEST:
-                raise OSError(f"more than {_LARGEST} bytes")
-            return cls.of_text(_decoded(file.read_bytes(), name), name)
-        except (OSError, SyntaxError, UnicodeDecodeError, LookupError) as problem:
-            reason = getattr(problem, "strerror", None) or str(problem)
-            return cls(name, errors=[_error(name, f"cannot be read: {reason:.100}")])
+            data = _bytes_of(file)
+        except (OSError, ValueError) as problem:
+            return _unread(name, f": {getattr(problem, 'strerror', None) or problem}", "")
+        try:
+            text = _decoded(data, name)
+        except (SyntaxError, ValueError, LookupError) as problem:
+            return _unread(name, f": {problem}", data.replace(b"\0", b"").decode("latin-1"))
+        return cls.of_text(text, name, asked=asked)
 
     @classmethod
-    def of_text(cls, text: str, filename: str) -> Source:
-        """Parse a text."""
+    def of_text(cls, text: str, filename: str, *, asked: bool = False) -> Source:
+        """A source from its text, parsed if it is relevant or `asked` for."""
         lowered = text.lower()
-        source = cls(filename, relevant="openai" in lowered or "dall" in lowered)
-        try:
-            cells = _cells(text) if filename.endswith(".ipynb") else [text]
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            source.errors.append(_error(filename, "cannot be read as a notebook"))
+        relevant = "dall" in lowered or ("openai" in lowered and "image" in lowered)
+        source = cls(filename, relevant=relevant)
+        source.parsed = asked or source.relevant
+        if not source.parsed:
             return source
+        if not filename.endswith(".ipynb"):
+            source._add(text, 0)
+            return source
+        try:
+            cells = code_cells(text)
+        except ValueError:
+            return _unread(filename, " as a notebook", text)
         line = 0
         for cell in cells:
-            source._add(cell, line)
-            line += cell.count("\n") + 2
+            source.starts.append(line)
+            source._add_cell(cell, line)
+            line += (cell or "").count("\n") + 2
         return source
 
+    def _add_cell(self, cell: str | None, line: int) -> None:
+        if cell is None:
+            self.problems.append(problem_of(self.filename, "cannot be read as a cell", line=line + 1))
+        elif not in_other_language(cell):
+            try:
+                self.body += _moved(statements(cell), line)
+            except Unparsable:
+                self._add(without_magics(cell), line)
+
     def _add(self, text: str, line: int) -> None:
-        notebook = self.filename.endswith(".ipynb")
-        if notebook:
-            self.starts.append(line)
         try:
-            tree = _parsed(text, notebook=notebook)
-        except SyntaxError as problem:
-            self.errors.append(_unparsed(self.filename, problem.msg, line + (problem.lineno or 1)))
-        except (ValueError, RecursionError, MemoryError) as problem:
-            self.errors.append(_unparsed(self.filename, str(problem), line + 1))
-        else:
-            ast.increment_lineno(tree, line)
-            self.body += tree.body
+            self.body += _moved(statements(text), line)
+        except Unparsable as problem:
+            reason = f"cannot be read as Python {VERSION}: {problem}"
+            self.problems.append(problem_of(self.filename, reason, text, line + problem.line))
 
-    def too_deep(self) -> None:
-        """Note that the source cannot be followed."""
-        self.errors = [_error(self.filename, "is nested too deeply to be followed")]
-
-    def findings(self, sites: Sequence[Site], today: date) -> list[Finding]:
+    def findings(self, sites: Iterable[Site], lost: Iterable[int], today: date) -> list[Finding]:
         """What is wrong with these calls, and with the file itself, in the order of the source."""
-        found = {one for site in sites for one in judge(site, self.filename, today)}
-        ordered = sorted(found.union(self.errors), key=lambda one: (one.line, one.column, one.model or ""))
+        found = judged(sites, self.filename, today).union(self.problems)
+        for line in lost:
+            reason = "not understood: it is nested too deeply to be followed"
+            found.add(Finding(self.filename, line, 1, "", None, reason, "", kind="unclear"))
+        ordered = sorted(found, key=lambda one: (one.line, one.column, one.model or ""))
         return [self._in_cell(one) for one in ordered]
 
     def _in_cell(self, finding: Finding) -> Finding:
-        number = sum(start < finding.line for start in self.starts)
+        number = bisect.bisect_left(self.starts, finding.line)
         if not number:
             return finding
         return attrs.evolve(finding, cell=number, line=finding.line - self.starts[number - 1])
@@ -105,54 +122,42 @@ def scan_source(text: str, filename: str, *, today: date) -> list[Finding]:
     """
     source = Source.of_text(text, filename)
     walker = Walker()
-    if source.relevant:
-        try:
-            walker.read(source.body)
-            walker.finish()
-        except RecursionError:
-            source.too_deep()
-    return source.findings(walker.found(), today)
+    walker.read(source.body)
+    walker.finish()
+    return source.findings(walker.found(), walker.lost, today)
+
+
+def _bytes_of(file: Path) -> bytes:
+    """The bytes of a regular file; a pipe or a device, which may never end, is not even opened."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise OSError("it is no regular file")
+    with file.open("rb") as opened:
+        data = opened.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise OSError(f"more than {_LARGEST} bytes")
+    return data
 
 
 def _decoded(data: bytes, name: str) -> str:
     if name.endswith(".ipynb"):
         return data.decode("utf-8-sig")
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    if encoding.replace("-", "_") in _NO_SOURCE:
+        raise LookupError(f"unknown encoding: {encoding}")
     return data.decode(encoding)
 
 
-def _parsed(text: str, *, notebook: bool) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the compiler thinks of a regex is not our subject
-        try:
-            tree = compile(text, "<source>", "exec", _FLAGS, dont_inherit=True)
-        except SyntaxError:
-            if not notebook:
-                raise
-            # Magics and shell lines of a notebook are not Python; the rest of the cell is.
-            cleaned = _MAGIC.sub(lambda match: f"{match[1] or match[2] or ''}pass", text)
-            tree = compile(cleaned, "<source>", "exec", _FLAGS, dont_inherit=True)
-    assert isinstance(tree, ast.Module)
-    return tree
+def _moved(body: list[ast.stmt], lines: int) -> list[ast.stmt]:
+    for node in body if lines else ():
+        ast.increment_lineno(node, lines)
+    return body
 
 
-def _cells(text: str) -> list[str]:
-    """The code cells of a notebook; those in another language (`%%bash`) are empty."""
-    cells: list[str] = []
-    notebook = json.loads(text)
-    if notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python") != "python":
-        return cells
-    for cell in notebook["cells"]:
-        if cell.get("cell_type") == "code":
-            source = cell.get("source", "")
-            source = source if isinstance(source, str) else "".join(source)
-            cells.append("" if _OTHER_LANGUAGE.match(source) else source)
-    return cells
+def _unread(filename: str, reason: str, text: str) -> Source:
+    return Source(filename, parsed=True, problems=[problem_of(filename, f"cannot be read{reason}", text)])
 
 
-def _error(filename: str, problem: str, line: int = 1) -> Finding:
-    return Finding(filename, line, 1, "", None, problem, "", kind="error")
-
-
-def _unparsed(filename: str, reason: str, line: int) -> Finding:
-    return _error(filename, f"cannot be read as Python: {reason:.100}", line)
+def problem_of(filename: str, reason: str, text: str = "", line: int = 1) -> Finding:
+    """A finding about what cannot be read; if its text speaks of images, it counts."""
+    kind = "error" if _IMAGES.search(text) else "unread"
+    return Finding(filename, line, 1, "", None, one_line(reason, 150), "", kind=kind)

@@ -8,11 +8,14 @@ scanner busy.
 from __future__ import annotations
 
 import ast
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 
+import attrs
+
 from ._functions import Functions
-from ._image_calls import STARRED, Site, is_foreign
-from ._known import Class, Const, Home, Instance, Module, Ref, Row, Scope, Table, Values, merge, union
+from ._image_calls import STARRED, Host, Site, host_at, worse
+from ._known import Class, Const, Home, Instance, Module, Ref, Row, Scope, Table, Values, put, union
 
 _HOST_SETTINGS = ("openai.api_base", "openai.base_url")
 
@@ -23,15 +26,25 @@ class Walker(Functions):
     def __init__(self, finder: Callable[[str, int], Home | None] | None = None) -> None:
         super().__init__()
         self._finder = finder
-        self._elsewhere = False
+        self._host: Host = "openai"  # what the module lets openai.api_base point to
+        self._branching = 0
+        self.lost: list[int] = []
 
     def find(self, module: str, level: int = 0) -> Home | None:
         """Another module of the project, as an import in this one finds it."""
         return self._finder(module, level) if self._finder else None
 
     def read(self, body: Sequence[ast.stmt]) -> None:
-        """Read the statements of the module itself; what its names stand for is known then."""
-        self.block(body, self.scope)
+        """Read the statements of the module itself; what its names stand for is known then.
+
+        Those that are nested too deeply to be followed are `lost`, by their lines, like functions in
+        `finish`.
+        """
+        for node in body:
+            try:
+                self.block([node], self.scope)
+            except RecursionError:
+                self.lost.append(node.lineno)
 
     def finish(self) -> None:
         """Read what waits inside functions."""
@@ -40,13 +53,19 @@ class Walker(Functions):
             waiting, self.waiting = self.waiting, []
             for function in waiting:
                 self.waiting.append(function)
-                self.enter(function, None)
+                try:
+                    self.enter(function, None)
+                except RecursionError:
+                    self.lost.append(function.node.lineno)
 
     def found(self) -> list[Site]:
         """All the calls that make images."""
-        if self._elsewhere:
-            return [site for site in self.sites if site.made is not None or not site.api.startswith("openai")]
-        return self.sites
+        return [
+            attrs.evolve(site, host=worse(site.host, self._host))
+            if site.made is None and site.api.startswith("openai")
+            else site
+            for site in self.sites
+        ]
 
     def block(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         """Read statements in order."""
@@ -58,12 +77,21 @@ class Walker(Functions):
                 method(node, scope)
 
     def _branches(self, bodies: Sequence[Sequence[ast.stmt]], scope: Scope) -> None:
-        before, ends = scope.names, []
-        for body in bodies:
-            scope.names = dict(before)
-            self.block(body, scope)
-            ends.append(scope.names)
-        scope.names = merge(ends)
+        before = scope.names
+        ends: list[dict[str, Values]] = []
+        self._branching += 1
+        try:
+            for body in bodies:
+                changed: dict[str, Values] = {}
+                scope.names = ChainMap(changed, before)
+                self.block(body, scope)
+                ends.append(changed)
+        finally:
+            scope.names = before
+            self._branching -= 1
+        for name in dict.fromkeys(name for end in ends for name in end):
+            known = before.get(name, ())
+            before[name] = union(end.get(name, known) for end in ends)
 
     def _Import(self, node: ast.Import, scope: Scope) -> None:
         for alias in node.names:
@@ -120,12 +148,8 @@ class Walker(Functions):
             assert isinstance(target, ast.Subscript)
             keys = self.value(target.slice, scope)
             for table in self.value(target.value, scope):
-                if not isinstance(table, Table):
-                    continue
-                if len(keys) == 1 and isinstance(keys[0], Const):
-                    table.items[str(keys[0].value)] = values
-                else:
-                    table.open = True
+                if isinstance(table, Table):
+                    put(table, keys, values)
 
     def _assign_attribute(self, target: ast.Attribute, values: Values, scope: Scope) -> None:
         for owner in self.value(target.value, scope):
@@ -134,13 +158,25 @@ class Walker(Functions):
                 of.attributes[target.attr] = union((of.attributes.get(target.attr, ()), values))
             elif isinstance(owner, Ref):
                 path = f"{owner.path}.{target.attr}"
-                azure = path == "openai.api_type" and values != (Const("openai"),)
-                if azure or (path in _HOST_SETTINGS and is_foreign(values)):
-                    self._elsewhere = True
+                if path == "openai.api_type":
+                    kind: Host = "other" if values else "unknown"
+                    self._set_host("openai" if values == (Const("openai"),) else kind)
+                elif path in _HOST_SETTINGS:
+                    self._set_host(host_at(values))
+
+    def _set_host(self, host: Host) -> None:
+        """A setting of the whole module; made under a condition, it may hold or not."""
+        if host != "openai":
+            self._host = worse(self._host, "unknown" if self._branching else host)
 
     def _If(self, node: ast.If, scope: Scope) -> None:
-        self.value(node.test, scope)
-        self._branches([node.body, node.orelse], scope)
+        bodies: list[Sequence[ast.stmt]] = []
+        rest: Sequence[ast.stmt] = [node]
+        while len(rest) == 1 and isinstance(rest[0], ast.If):  # a long chain of elif is no deep nesting
+            self.value(rest[0].test, scope)
+            bodies.append(rest[0].body)
+            rest = rest[0].orelse
+        self._branches([*bodies, rest], scope)
 
     def _While(self, node: ast.While, scope: Scope) -> None:
         self.value(node.test, scope)

@@ -1,0 +1,10 @@
+"""`python -m dalle2`: the command line, where its script is not on the path."""
+
+from __future__ import annotations
+
+import sys
+
+from dalle2._cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""`--dry-run`: what would be sent, and what it would cost.
+
+The rule: a dry run is the real call on a line that leads nowhere. The client does all that it would do, so
+that what is shown is what would travel, and whatever would be refused is refused; the line answers itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import _screen
+from ._deliver import changes
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .._requests._values import Request
+    from .._results._blocking import Images
+    from ._output import Place
+
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII="
+"""A whole PNG of one pixel, in base64."""
+
+
+class DeadLine:
+    """An HTTP client that sends nothing: it keeps the request and answers with a pixel."""
+
+    def __init__(self) -> None:
+        import httpx
+
+        self.sent: httpx.Request | None = None
+        self.client = httpx.Client(transport=httpx.MockTransport(self._answer))
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        import httpx
+
+        self.sent = request
+        return httpx.Response(200, json={"created": 0, "data": [{"b64_json": _PIXEL}]})
+
+
+def show(line: DeadLine, images: Images, place: Place, count: int, *, as_json: bool) -> None:
+    """Print what came to the end of the line, its price, and where the images would go."""
+    sent, request = line.sent, images.request
+    assert sent is not None
+    if as_json:
+        usd = price(request)
+        _screen.document(
+            {
+                "dry_run": True,
+                "method": sent.method,
+                "url": _shown_url(sent),
+                "request": _told(request),
+                "cost": usd,
+                "cost_is_rough": is_rough(usd),
+                "request_id": None,
+                "adaptations": changes(images),
+                "images": [{"path": name} for name in place.names(count)],
+            }
+        )
+        return
+    rows = [("would send", f"{sent.method} {_shown_url(sent)}")]
+    rows += [(name, str(value)) for name, value in _told(request).items()]
+    rows += [("changed", str(change)) for change in images.adaptations]
+    rows += [("cost", price_text(price(request))), ("saved as", place.shown(count))]
+    _screen.say(*(f"{name:16}{value}" for name, value in rows))
+    _screen.tell("nothing was sent: this was a dry run")
+
+
+def price(request: Request) -> float | None:
+    """What a call will cost in US dollars, `None` where not even a rough price is known."""
+    return request.estimate()
+
+
+def is_rough(usd: float | None) -> bool:
+    """Whether an estimate is more than a list price times a number."""
+    return bool(getattr(usd, "rough", False))
+
+
+def price_text(usd: float | None) -> str:
+    """An estimate for people: `$0.02`, `about $0.013`."""
+    if usd is None:
+        return "not known beforehand"
+    cents, _, parts = f"{usd:.4f}".partition(".")
+    return f"{'about ' if is_rough(usd) else ''}${cents}.{parts.rstrip('0'):0<2}"
+
+
+def _shown_url(sent: httpx.Request) -> str:
+    """The URL without its query, where a secret may be."""
+    return str(sent.url.copy_with(query=None, userinfo=None))
+
+
+def _told(request: Request) -> dict[str, object]:
+    """The parameters that travel; of images, what they are."""
+    told: dict[str, object] = {}
+    for name in ("model", "prompt", "n", "size", "quality", "response_format"):
+        value = getattr(request, name, None)
+        if value is not None:
+            told[name] = value
+    pictures = [*getattr(request, "image", ()), getattr(request, "mask", None)]
+    for picture in filter(None, pictures):
+        facts = picture.facts
+        told[picture.field] = f"{facts.media_type}, {facts.width}x{facts.height}, {len(picture.data)} bytes"
+    return told

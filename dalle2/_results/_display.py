@@ -1,0 +1,189 @@
+"""Decides how results show themselves where a person looks: in a notebook, in the system's viewer.
+
+The rule: the picture itself is shown, since a link to it is dead within the hour. It is fetched only under a
+notebook's kernel (IPython asks for the same in a terminal, where nobody would see it), only if a picture is
+wanted, and only within the seconds and bytes that a cell can bear. Showing a value never raises: what cannot
+be shown is said in a sentence. Awaited results are fetched by `await image.show()` only.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .._image._media import suffix_for
+from .._secrets import one_line
+from ..errors import ConfigurationError, DownloadError
+from ._fetch import Fetcher, Memory
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+    from ._one import BaseResult
+
+    Kinds = Collection[str] | None
+
+SECONDS = 5.0
+"""For the images of one cell, which are fetched at once."""
+LARGEST = 8 * 1024 * 1024
+"""Bytes of an image."""
+LARGEST_BUNDLE = 20 * 1024 * 1024
+"""Bytes of all that one cell shows, as they are written into the notebook."""
+
+_PICTURE = "image/[a-z0-9.+-]{1,40}"
+_NATIVE = ("image/png", "image/jpeg", "image/gif")
+_GRID = "display:grid;gap:8px;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));max-width:{width}px"
+
+
+def in_kernel() -> bool:
+    """Whether this is a notebook (or a console) with a kernel of its own, in which pictures can be seen."""
+    get = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = None if get is None else get()
+    named = any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
+    return named or getattr(shell, "kernel", None) is not None
+
+
+def bundle_of(result: BaseResult[Any], include: Kinds, exclude: Kinds) -> dict[str, str]:
+    """What a notebook shows of one image."""
+    kinds = _wanted(include, exclude)
+    if not kinds.isdisjoint({"text/html", *_NATIVE}):
+        _fetch([result])
+    encoded, kind = _encoded(result), result.media_type or ""
+    picture = (kind, encoded) if encoded is not None and kind in _NATIVE else ("text/html", _cell(result))
+    return {name: text for name, text in (("text/plain", repr(result)), picture) if name in kinds}
+
+
+def grid_of(text: str, results: Sequence[BaseResult[Any]], include: Kinds, exclude: Kinds) -> dict[str, str]:
+    """What a notebook shows of several images: side by side, as many in a row as there is room for."""
+    kinds = _wanted(include, exclude)
+    if "text/html" in kinds:
+        _fetch(results)
+    cells, room = [], LARGEST_BUNDLE
+    for result in results:
+        cell = _cell(result, room)
+        room -= len(cell)
+        cells.append(f"<div>{cell}</div>")
+    style = _GRID.format(width=320 * max(len(cells), 1))
+    shown = {"text/plain": text, "text/html": f'<div style="{style}">{"".join(cells)}</div>'}
+    return {name: value for name, value in shown.items() if name in kinds}
+
+
+def _wanted(include: Kinds, exclude: Kinds) -> set[str]:
+    """The media types that are asked for, of those that are shown here."""
+    every = {"text/plain", "text/html", *_NATIVE}
+    return (every.intersection(include) if include else every).difference(exclude or ())
+
+
+def _encoded(result: BaseResult[Any]) -> str | None:
+    """The held bytes as base64, if a cell can bear them."""
+    held = result.content
+    known = re.fullmatch(_PICTURE, result.media_type or "")
+    return result.b64_json if held and known and len(held) <= LARGEST else None
+
+
+def _cell(result: BaseResult[Any], room: int = LARGEST_BUNDLE) -> str:
+    """One image as HTML, in at most so many bytes."""
+    encoded, kind = _encoded(result), result.media_type
+    if encoded is None or len(encoded) > room:
+        return f"<em>{html.escape(_instead(result))}</em>"
+    said = result.revised_prompt or result._data.prompt or "an image without a prompt"
+    alt, source = html.escape(one_line(said, 200)), f"data:{kind};base64,{encoded}"
+    return f'<img alt="{alt}" style="max-width:100%" src="{source}">'
+
+
+def _instead(result: BaseResult[Any]) -> str:
+    """A sentence in place of a picture."""
+    show = "image.show()" if isinstance(result._fetcher, Fetcher) else "await image.show()"
+    if result.content is not None and not re.fullmatch(_PICTURE, result.media_type or ""):
+        return "These bytes are no picture that is known here; image.content has them."
+    if result.content is not None:
+        return f"This image is too large for this cell; {show} shows it."
+    if result.is_expired:
+        return f"This image's URL expired at {result.expires_at:%Y-%m-%d %H:%M:%S} UTC."
+    return f"This image is not fetched yet; {show} shows it."
+
+
+def _fetch(results: Sequence[BaseResult[Any]]) -> None:
+    """Fetch what is to be shown, all at once; what does not come in time stays as it is."""
+    missing = [
+        result
+        for result in results
+        if result.content is None and not result.is_expired and isinstance(result._fetcher, Fetcher)
+    ]
+    if not missing or os.environ.get("DALLE2_NOTEBOOK_FETCH", "").strip() == "0" or not in_kernel():
+        return
+    threads = [threading.Thread(target=_fetch_one, args=(result,), daemon=True) for result in missing]
+    end = time.monotonic() + SECONDS
+    with suppress(RuntimeError):  # no more threads
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(end - time.monotonic(), 0.0))
+
+
+def _fetch_one(result: BaseResult[Any]) -> None:
+    memory, fetcher = Memory(), result._fetcher
+    with suppress(Exception):
+        quick = Fetcher(fetcher._transport, fetcher.how.within(SECONDS, LARGEST))
+        kind = quick.fetch(result._data, memory)
+        result._hold(bytes(memory.data), kind)
+
+
+def shown_in_kernel(content: bytes) -> bool:
+    """Show a picture in the notebook, if this is one."""
+    if not in_kernel():
+        return False
+    display = import_module("IPython.display")
+    display.display(display.Image(content))
+    return True
+
+
+def view(content: bytes, media_type: str | None) -> None:
+    """Open a picture with the program that the system has for it; the file stays, for that program.
+
+    Raises `ConfigurationError` where there is none.
+    """
+    import shutil
+    import subprocess
+    import tempfile
+
+    start = getattr(os, "startfile", None)
+    command = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
+    if start is None and command is None:
+        raise ConfigurationError("no program that shows pictures was found: save it with image.save(...)")
+    suffix = suffix_for(media_type or "")
+    with tempfile.NamedTemporaryFile(prefix="dalle2-", suffix=suffix, delete=False) as file:
+        file.write(content)
+    if start is not None:
+        start(file.name)
+    else:
+        subprocess.run([str(command), file.name], check=False, stdin=subprocess.DEVNULL)
+
+
+def to_pil(content: bytes) -> PillowImage:
+    """A picture for Pillow, decoded. Raises `ConfigurationError` without it, `DownloadError` if it cannot."""
+    import io
+
+    from .._requests._pictures import require_pillow
+
+    require_pillow()
+    from PIL import Image
+
+    try:
+        picture = Image.open(io.BytesIO(content))
+        picture.load()
+    except Exception as problem:  # a damaged file makes the decoders of Pillow raise nearly anything
+        reason = one_line(f"{type(problem).__name__}: {problem}", 120)
+    else:
+        return picture
+    raise DownloadError(
+        f"Pillow cannot read this image ({reason}); image.read() gives its bytes", reason="not_an_image"
+    )

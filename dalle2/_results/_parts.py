@@ -1,0 +1,44 @@
+"""Decides whether a part of a file was left by a process that is dead, and removes it then.
+
+The rule: a part of a living process is never touched. Its lock goes with its process, so one that is free on
+this machine is abandoned. Where there are no locks, or the part is another machine's (whose locks may not be
+seen from here), it must have been left alone for a day.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ._atomic import PART, lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME = re.escape(PART) + "[0-9]+-([0-9a-f]{8})-[0-9a-f]{16}[.]part"
+_FORGOTTEN = 86_400.0
+"""Seconds."""
+
+
+def remove_abandoned(part: Path, machine: str) -> None:
+    """Remove a part if its process is dead; nothing else, and no error if it cannot be done."""
+    named = re.fullmatch(_NAME, part.name)
+    if named is None:
+        return
+    with suppress(OSError):
+        fd = os.open(part, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        try:
+            held, found = lock(fd), os.fstat(fd)
+            forgotten = time.time() - found.st_mtime > _FORGOTTEN
+            if not stat.S_ISREG(found.st_mode):
+                return
+            if held and (forgotten or named[1] == machine):
+                os.unlink(part)  # while it is locked: its process may be about to lock it itself
+        finally:
+            os.close(fd)
+        if held is None and forgotten:
+            os.unlink(part)

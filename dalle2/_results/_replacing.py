@@ -1,0 +1,45 @@
+"""Decides what `overwrite=True` replaces, and what of the older file stays: what `open` would do.
+
+The rule: a link is followed, mode and owner stay, a file that may not be written is not replaced. What is no
+file cannot be replaced by one. Other hard links keep the older bytes: to replace whole is to make anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import InvalidRequestError
+
+
+def replaceable(place: Path) -> tuple[Path, os.stat_result | None]:
+    """Where the file is that is to be replaced, and what it is, if it is there.
+
+    Raises what opening it for writing would raise, and `InvalidRequestError` for a device or a pipe.
+    """
+    place = Path(os.path.realpath(place))
+    try:
+        found = os.stat(place)
+    except FileNotFoundError:
+        return place, None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidRequestError(
+            f"{str(place)!r:.200} is a device or a pipe, and only a file can be replaced by a whole one: "
+            "write image.read() to it",
+            field="path",
+        )
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return place, found
+
+
+def take_over(part: str, older: os.stat_result) -> None:
+    """Give a file the mode of the older one and, if that is allowed, its owner."""
+    with suppress(OSError, AttributeError):
+        os.chown(part, older.st_uid, older.st_gid)
+    os.chmod(part, stat.S_IMODE(older.st_mode))

@@ -1,0 +1,30 @@
+"""Which certificates are trusted: the process's one TLS context, and where its authorities come from."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import ssl
+    from types import ModuleType
+
+_contexts: dict[tuple[str | None, ...], ssl.SSLContext] = {}
+
+
+def tls_context(lib: ModuleType) -> ssl.SSLContext:
+    """The process's one TLS context, built at the first https contact: it costs more than many calls."""
+    names = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
+    if names not in _contexts:
+        try:
+            _contexts[names] = lib.create_ssl_context()
+        except OSError as problem:
+            reason = str(problem)
+        else:
+            return _contexts[names]
+        raise ConfigurationError(
+            f"the trusted certificates cannot be read ({reason}): check SSL_CERT_FILE and SSL_CERT_DIR"
+        )
+    return _contexts[names]

@@ -1,0 +1,191 @@
+"""What an exception of an exchange proves, and to whom it belongs. Loaded once something has failed.
+
+The rules: a caller's own exception is the caller's (a request hook that fails, a signal handler that raises,
+a test tool that refuses); an answer that a hook turned into an exception is that answer; everything else
+becomes a plain `Failure`, raised where no handler is active, so that no exception of a library, which holds
+the request and its key, hangs on ours.
+
+Where no trace event was seen, the class of an exception proves nothing (transports that are not httpx's own
+name a lost answer `ConnectTimeout`); only its cause does: connection refused, name not found, certificate not
+trusted, no connection free.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from .._http import Failure, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType, ModuleType
+
+    import httpx
+
+    from ._watch import Watch
+
+_REFUSED_STREAM = 7
+_DEEPEST = 50
+_TOOLS = frozenset(
+    {"_pytest", "hypothesis", "mock", "pytest", "pytest_httpx", "pytest_socket", "respx", "unittest", "vcr"}
+)
+"""Packages whose exceptions mean that a test, and not an exchange, went wrong."""
+_UNTRUSTED_CHAIN = (18, 19, 20, 21)
+"""OpenSSL's verify codes for a certificate that no trusted authority signed."""
+
+
+def chain(error: BaseException, outer: BaseException | None = None) -> Iterator[BaseException]:
+    """An exception and all that it was raised from or during, the members of groups too; up to `outer`."""
+    todo, seen = [error], {id(outer)}
+    while todo and len(seen) <= _DEEPEST:
+        one = todo.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, BaseExceptionGroup):
+            todo += one.exceptions
+        todo += [other for other in (one.__cause__ or one.__context__,) if other is not None]
+
+
+def untouched(error: BaseException, stream_id: int | None) -> bool:
+    """Whether HTTP/2 says that the server has not begun with the request: `REFUSED_STREAM`, or a `GOAWAY`
+    below the stream's id.
+    """
+    if type(error).__name__ == "ConnectionNotAvailable":  # httpcore's name for the latter
+        return True
+    event = error.args[0] if error.args else None
+    if getattr(event, "error_code", None) == _REFUSED_STREAM and getattr(event, "remote_reset", False):
+        return True
+    last = getattr(event, "last_stream_id", None)
+    return isinstance(last, int) and stream_id is not None and last < stream_id
+
+
+def certainly_unsent(watch: Watch, error: BaseException) -> bool:
+    """Whether the request has certainly not been carried out."""
+    if not watch.sent:
+        return True
+    links = list(chain(error, watch.outer))
+    if watch.seen:
+        return any(untouched(link, watch.stream_id) for link in links)
+    ends = [
+        link
+        for link in links
+        if not isinstance(link, BaseExceptionGroup)
+        and (link.__cause__ or link.__context__) in (None, watch.outer)
+    ]
+    return all(_before_sending(end) for end in ends)
+
+
+def _before_sending(error: BaseException) -> bool:
+    if isinstance(error, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)):
+        return True
+    root, name = type(error).__module__.partition(".")[0], type(error).__name__
+    return name == "PoolTimeout" and root in ("httpcore", "httpcore2")
+
+
+def judge(lib: ModuleType, watch: Watch, error: Exception) -> BaseException | httpx.Response:
+    """What a failed sending comes to: the answer after all, or what to raise outside the handler."""
+    interrupt = raised_by_handler(error, watch.outer)
+    if interrupt is not None:
+        return interrupt
+    if isinstance(error, TransportError):
+        failure = error.failure
+        return TransportError(failure._replace(sent=failure.sent and watch.sent))
+    if _of_a_test(error):
+        return error
+    foreign = not isinstance(error, (lib.HTTPError, lib.InvalidURL, lib.StreamError))
+    if foreign and not (watch.ours or watch.offered or watch.seen):
+        return error  # a request hook's: nothing was sent
+    answer = _answer_in(lib, watch, error)
+    return TransportError(failure_of(lib, watch, error)) if answer is None else answer
+
+
+def _of_a_test(error: Exception) -> bool:
+    return isinstance(error, AssertionError) or type(error).__module__.partition(".")[0] in _TOOLS
+
+
+def _answer_in(lib: ModuleType, watch: Watch, error: Exception) -> httpx.Response | None:
+    """The answer that a hook of the caller's client raised for, or that the client could not go on with."""
+    held = getattr(error, "response", None)
+    if isinstance(held, lib.Response):
+        return cast("httpx.Response", held)
+    if watch.ours or watch.head is None or watch.head[0] < 300:
+        return None
+    status, headers = watch.head
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in (b"content-encoding", b"content-length")
+    ]
+    made: httpx.Response = lib.Response(status, headers=kept, content=b"")
+    return made
+
+
+def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: bool = False) -> Failure:
+    """What an exception means for the exchange; `answered`: it was raised while the answer was arriving."""
+    detail = str(error) or type(error).__name__
+    links = list(chain(error, watch.outer))
+    if not answered and certainly_unsent(watch, error):
+        distrust = next((link for link in links if isinstance(link, ssl.SSLCertVerificationError)), None)
+        if distrust is not None:
+            return Failure("untrusted", False, _told(distrust))
+        if isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout)):
+            return Failure("connect_timeout", False, detail)
+        if isinstance(error, (lib.InvalidURL, lib.UnsupportedProtocol, ValueError)) and not isinstance(
+            error, OSError
+        ):
+            return Failure("refused_address", False, detail)
+        late = isinstance(error, lib.TimeoutException)
+        return Failure("timeout" if late else "connect", False, detail)
+    if any(_late(lib, link) for link in links):
+        return Failure("timeout", True, detail)
+    broken = isinstance(error, (lib.DecodingError, lib.StreamError, ValueError)) and not isinstance(
+        error, OSError
+    )
+    return Failure("unreadable" if broken else "disconnected", True, detail)
+
+
+def _late(lib: ModuleType, error: BaseException) -> bool:
+    """Whether no bytes came in time. What has left was not late to connect, however it is called."""
+    if isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout)):
+        return False
+    return isinstance(error, (lib.TimeoutException, TimeoutError))
+
+
+def _told(error: ssl.SSLCertVerificationError) -> str:
+    import os
+
+    if error.verify_code not in _UNTRUSTED_CHAIN:
+        return f"its certificate is not valid ({error.verify_message})"
+    also = " REQUESTS_CA_BUNDLE is not read;" if os.environ.get("REQUESTS_CA_BUNDLE") else ""
+    return (
+        f"its certificate is not trusted ({error.verify_message});{also} if an authority of your own signs "
+        "it, name its file in SSL_CERT_FILE"
+    )
+
+
+def raised_by_handler(error: BaseException, outer: BaseException | None) -> BaseException | None:
+    """The exception that a signal handler raised, if that is what happened: it goes on as it is."""
+    codes = {code for code in map(_code_of_handler, signal.valid_signals()) if code is not None}
+    for link in chain(error, outer) if codes else ():
+        step = link.__traceback__
+        while step is not None:
+            if step.tb_frame.f_code in codes:
+                return link
+            step = step.tb_next
+    return None
+
+
+def _code_of_handler(number: int) -> CodeType | None:
+    handler: object = signal.getsignal(number)
+    if not callable(handler):
+        return None
+    while hasattr(handler, "func"):  # of functools.partial
+        handler = handler.func
+    call: object = handler if hasattr(handler, "__code__") else type(handler).__dict__.get("__call__")
+    code: CodeType | None = getattr(call, "__code__", None)
+    return code

@@ -1,0 +1,177 @@
+"""What is known of one exchange: whether its request may have left, whom it reached, how long it may last.
+
+httpx alone cannot tell whether a request left (a failed write and a lost answer look the same), its `trace`
+events can. The rule: a request that left whole may have been carried out, whatever is raised afterwards; and
+where nothing is known, it may have been, too.
+
+The guard decides whether the address that a name turned out to have may be talked to: it is asked at the
+moment of connecting, with the address of the connection itself, so that no second look-up can say something
+else.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from .._http import Failure
+from ._stream import Patience, attend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from .._http import Timeouts
+    from ._pools import Slot
+
+    Guard: TypeAlias = "Callable[[str], str | None]"
+    """Takes the address that a name resolved to, gives the reason to refuse it or `None`."""
+
+    Head: TypeAlias = tuple[int, list[tuple[bytes, bytes]]]
+
+
+_TELLING = {
+    "connect_tcp.started": "_dial",
+    "connect_tcp.complete": "_connected",
+    "start_tls.complete": "_secured",
+    "send_request_headers.started": "_begin",
+    "send_request_body.complete": "_left_whole",
+    "send_request_body.failed": "_broke_off",
+    "receive_response_headers.complete": "_answered",
+    "receive_response_headers.failed": "_no_answer",
+}
+"""The trace events that decide something, eight of some twenty, and who takes them."""
+
+
+class Watch:
+    """What the trace events of one request told, and what is known without them."""
+
+    __slots__ = (
+        "_dialled",
+        "_doubt",
+        "_tunnel",
+        "_until",
+        "buffered",
+        "guard",
+        "head",
+        "host",
+        "offered",
+        "ours",
+        "outer",
+        "peer",
+        "seen",
+        "slot",
+        "stream_id",
+    )  # fmt: skip
+
+    def __init__(self, guard: Guard | None = None, total: float | None = None) -> None:
+        self.host = ""
+        self.guard = guard
+        self.ours = False
+        """Whether the connections are our own, so that nothing happens on them unseen."""
+        self.offered = False
+        """Whether a caller's client has handed the request to its transport."""
+        self.buffered = False
+        """Whether what was written may leave after the writer gave up, as it may on asyncio."""
+        self.seen = False
+        self.head: Head | None = None
+        self.peer: str | None = None
+        self.slot: Slot[object] | None = None
+        self.stream_id: int | None = None
+        self.outer = sys.exc_info()[1]
+        """The exception that the caller is handling: it hangs on all that are raised here."""
+        self._until = None if total is None else time.monotonic() + total
+        self._doubt = False
+        self._dialled = ""
+        self._tunnel = False
+
+    @property
+    def sent(self) -> bool:
+        """Whether the request may have left whole."""
+        if self._doubt:
+            return True
+        return False if self.seen or self.ours else self.offered
+
+    def left(self) -> float | None:
+        """Seconds that the exchange may still take, or `None` for no limit."""
+        return None if self._until is None else self._until - time.monotonic()
+
+    def phases(self, timeouts: Timeouts) -> dict[str, float | None]:
+        """The timeouts for the library; each also knows when the whole exchange must be over."""
+        names = ("connect", "read", "write", "pool")
+        limits = {name: limit for name, limit in zip(names, timeouts, strict=False)}
+        if self._until is None:
+            return limits
+        until = self._until
+        return {name: None if limit is None else Patience(limit, until) for name, limit in limits.items()}
+
+    def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
+        """Take one event; gives the reason to give up the connection just made, if there is one."""
+        self.seen = True
+        step = _TELLING.get(name[name.find(".") + 1 :])  # behind "http11.", "http2.", "connection.", ...
+        failure: Failure | None = None if step is None else getattr(self, step)(info)
+        return failure
+
+    def _dial(self, info: Mapping[str, object]) -> None:
+        self._dialled = str(info.get("host", ""))
+
+    def _connected(self, info: Mapping[str, object]) -> Failure | None:
+        stream = info["return_value"]
+        self._attend(stream)
+        get = getattr(stream, "get_extra_info", lambda name: None)
+        try:
+            raw = get("socket")
+            if raw is not None:  # so that a quiet NAT does not drop a long generation
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            address = get("server_addr")
+        except OSError as error:
+            return Failure("connect", False, f"the connection broke at once: {error}")
+        if self._dialled.strip("[]").lower() != self.host:
+            return None  # a proxy: it does its own policing
+        self.peer = str(address[0]) if isinstance(address, tuple) else None
+        if self.guard is None or self.peer is None:
+            return None
+        refused = self.guard(self.peer)
+        return None if refused is None else Failure("refused_address", False, refused)
+
+    def _secured(self, info: Mapping[str, object]) -> None:
+        self._attend(info["return_value"])
+
+    def _attend(self, stream: object) -> None:
+        attend(stream)
+        if self.slot is not None:
+            self.slot.streams.add(stream)
+
+    def _begin(self, info: Mapping[str, object]) -> None:
+        # A proxy's CONNECT comes first and is traced alike.
+        self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
+        stream_id = info.get("stream_id")
+        self.stream_id = stream_id if isinstance(stream_id, int) else None
+        self.head = None
+
+    def _left_whole(self, info: Mapping[str, object]) -> None:
+        self._doubt = self._doubt or not self._tunnel
+
+    def _broke_off(self, info: Mapping[str, object]) -> None:
+        error = info.get("exception")
+        # An interrupt can fall behind the last byte, before its event.
+        stopped = not isinstance(error, Exception)
+        given_up = self.buffered and type(error).__name__ == "WriteTimeout"
+        if (stopped or given_up) and not self._tunnel:
+            self._doubt = True
+
+    def _answered(self, info: Mapping[str, object]) -> None:
+        told = info.get("return_value")
+        if not self._tunnel and isinstance(told, tuple):
+            status, headers = (told[0], told[1]) if len(told) == 2 else (told[1], told[3])
+            self.head = status, list(headers)
+
+    def _no_answer(self, info: Mapping[str, object]) -> None:
+        """A request that HTTP/2 calls untouched may be sent again, as httpcore itself does; others not."""
+        from ._proof import untouched
+
+        error = info.get("exception")
+        if self._doubt and isinstance(error, Exception) and untouched(error, self.stream_id):
+            self._doubt = False
