@@ -17,8 +17,8 @@ from ._body import JsonBody
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _NOTHING = re.compile(rb"(?:(?!data|event|\xef\xbb\xbf)[^\r\n]*+[\r\n]++)++")
-_LONGEST_NAME = 64
-"""Bytes of a field's name; and of what is kept of the name of an event, four times as many."""
+_LONGEST_NAME = 256
+"""Bytes, of a field and of an event: no longer one means anything."""
 
 
 @attrs.define
@@ -68,31 +68,34 @@ class EventParser:
         if self._field == "data":
             self._event.data.feed(piece)
             return
-        if self._field not in (None, "event"):
-            return
-        self._line += piece[: 4 * _LONGEST_NAME]
+        if self._field == "event":
+            self._line += piece[: max(0, _LONGEST_NAME - len(self._line))]
         if self._field is not None:
             return
-        if b":" not in self._line:
-            if len(self._line) > _LONGEST_NAME:
+        line = bytes(self._line) + piece
+        if b":" not in line:
+            self._line = bytearray(line[: _LONGEST_NAME + 1])
+            if len(line) > _LONGEST_NAME:
                 self._field = ""
             return
-        name, _, rest = (bytes(self._line) + piece[4 * _LONGEST_NAME :]).partition(b":")
+        name, _, rest = line.partition(b":")
         if name == b"data" and not rest:
-            return  # the space that may follow is not here yet
+            self._line = bytearray(line)  # the space that may follow is not here yet
+            return
         self._field = name.decode("utf-8", "replace").removeprefix("\ufeff")
-        self._line = bytearray(rest.removeprefix(b" ")) if self._field in ("data", "event") else bytearray()
+        rest = rest.removeprefix(b" ")
+        self._line = bytearray(rest[:_LONGEST_NAME] if self._field == "event" else b"")
         if self._field == "data":
             if self._has_data:
                 self._event.data.feed(b"\n")
             self._has_data = True
-            self._event.data.feed(bytes(self._line))
+            self._event.data.feed(rest)
 
     def _end_line(self) -> bool:
         """The line is whole; whether it ends an event that has data."""
         empty = self._field is None and not self._line
         if self._field == "event":
-            self._event.name = self._line[: 4 * _LONGEST_NAME].decode("utf-8", "replace").strip()
+            self._event.name = self._line.decode("utf-8", "replace").strip()
         self._field, self._line = None, bytearray()
         if not empty:
             return False
