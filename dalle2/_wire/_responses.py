@@ -73,12 +73,13 @@ def said_on_the_way(document: object) -> str:
 def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
     status = str(level.get("status") or "").lower()
     if status in _FAILED:
-        return _failure(level, status)
+        return failure_of(level, status)
     name = level.get("task_id") or (level.get("id") if status and status not in _DONE else None)
     return Task(str(name)) if isinstance(name, (str, int)) and name and status not in _DONE else None
 
 
-def _failure(level: Mapping[str, object], status: str) -> Problem:
+def failure_of(level: Mapping[str, object], status: str) -> Problem:
+    """Why something failed, by what it says itself."""
     error, details = level.get("error"), level.get("incomplete_details")
     if isinstance(error, Mapping):
         code, said = error.get("code"), error.get("message")
@@ -134,7 +135,7 @@ def _refusal(output: object) -> Problem | None:
     """Why an `output` holds no image, if it says so."""
     for item in _items(output):
         if item.get("type") == "image_generation_call" and str(item.get("status")).lower() in _FAILED:
-            return _failure(item, str(item["status"]))
+            return failure_of(item, str(item["status"]))
         for part in _parts(item):
             if part.get("type") == "refusal":
                 said = str(plain(part.get("refusal")) or "the model refused")
