@@ -18,7 +18,7 @@ from .._image._data import ImageData, ImagesData
 from .._money import Usage
 from .._requests._successor import Adaptation, fitted
 from .._secrets import one_line, redact, shown_headers
-from .._wire._answers import read_any
+from .._wire._answers import read_any, read_damaged
 from .._wire._body import JsonBody
 from .._wire._context import came, request_id
 from .._wire._errors import problem_error
@@ -40,6 +40,7 @@ _BLANK = b"\xef\xbb\xbf \t\r\n"
 _FIELDS = (b"d", b"e", b"i", b"r", b":")
 """How a stream begins: with the name of a field, or a comment."""
 
+_DOCUMENT = ("{", "[", "<")
 _TRIES = 64
 """How often an event is looked at before it ends, so that a dripped one costs no more than it is long."""
 
@@ -174,7 +175,7 @@ class StreamReader:
         if told.partial is not None:
             image = fitted(told.partial, self._plan.scale)
             self._partials.append(image)
-            yield PartialImage(len(self._partials) - 1 if told.index is None else told.index, image)
+            yield PartialImage(len(self._partials) - 1 if told.number is None else told.number, image)
         yield from self._finished(told.finals, told.usage)
         if told.failure is not None and not self.complete:
             raise self._keeping(problem_error(told.failure, self._head, self._context, told.document))
@@ -204,9 +205,12 @@ class StreamReader:
 
     def finish(self) -> Iterator[StreamEvent]:
         """After the last byte. Raises `OutcomeUnknownError` if a final image is missing."""
-        if self._whole is not None:
+        if self._whole is not None and self._whole.text()[:1] in _DOCUMENT:
             yield from self._plainly(self._answer(self._whole))
             return
+        if self._whole is not None:  # an image, or a text about one
+            found = read_damaged(self._answer(self._whole), self._context).data.images
+            yield from self._finished(found, None)
         if self._said and not self._finals:  # a chat, whose pieces make one text
             images = read_any({"content": self._said}, self._head, self._context).data.images
             yield from self._finished(images, None)

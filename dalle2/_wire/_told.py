@@ -1,4 +1,4 @@
-"""What one event of a stream tells: images on their way, finished ones, a piece of a text, a failure, its end.
+"""What one event of a stream tells: images on their way, finished ones, a piece of text, a failure, the end.
 
 The rule: images come before all else that an event says, by the same reader as those of whole answers; only
 an event that says that it is about something unfinished holds none. What cannot be read is no end: the next
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._image._data import ImageData
+from ._addresses import words
 from ._answers import read_any
 from ._anywhere import words_of
 from ._body import plain
@@ -24,20 +25,7 @@ if TYPE_CHECKING:
     from ._context import Context
     from ._sse import Event
 
-_BEGUN = frozenset(
-    [
-        "queued",
-        "created",
-        "started",
-        "added",
-        "generating",
-        "progress",
-        "searching",
-        "moderating",
-        "ping",
-        "heartbeat",
-    ]
-)
+_BEGUN = words("queued created started added generating progress searching moderating ping heartbeat")
 _FAILED = frozenset({"failed", "error", "incomplete", "cancelled", "canceled", "refusal"})
 _KEPT = ("background", "quality", "size")
 
@@ -47,7 +35,7 @@ class Told(NamedTuple):
 
     finals: tuple[ImageData, ...] = ()
     partial: ImageData | None = None
-    index: int | None = None
+    number: int | None = None
     usage: object = None
     text: str = ""
     failure: Problem | None = None
@@ -109,7 +97,7 @@ def _partial(document: Mapping[str, object], name: str, head: HttpResponse, cont
         image = read_item(item, name, created, context, document.get("output_format"))
     except Unreadable:
         return Told(unread=True)
-    return Told(partial=image, index=index if isinstance(index, int) else None)
+    return Told(partial=image, number=index if isinstance(index, int) else None)
 
 
 def _failed(
