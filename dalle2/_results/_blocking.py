@@ -9,15 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import (
-    BaseImages,
-    BaseResult,
-    Target,
-    data_from,
-    made_directory,
-    note_saved,
-    partial_error,
-)
+from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
 from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:

@@ -361,7 +361,7 @@ def test_the_total_time_is_bounded() -> None:
     assert caught.value.reason == "timeout"
     assert download(policy=RetryPolicy(deadline=7.0)).deadline == 7.0
     clock.seconds = LONGEST - 1
-    assert one.limits(Timeouts(5.0, None, 0.5, 9.0)) == (1.0, 1.0, 0.5, 1.0)
+    assert one.limits(Timeouts(5.0, None, 0.5, 9.0))[:4] == (1.0, 1.0, 0.5, 1.0)
     with pytest.raises(DownloadError):
         one.after(Setback("timeout", "slow", wait=5.0))
 
