@@ -8,6 +8,7 @@ import hashlib
 import json
 import pickle
 import threading
+import traceback
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -862,6 +863,56 @@ def test_a_skew_under_two_seconds_is_none() -> None:
         image = client.generate("a fox", size="256x256")[0]
         assert client._session.state.clock.offset == timedelta(0)
         assert image.read()[:4] == b"\x89PNG"
+
+
+def seen_in(error: BaseException) -> str:
+    """All that a crash reporter reads of an error: message, arguments, and the locals of our frames."""
+    parts, todo, known = [], [error], set()
+    while todo:
+        one = todo.pop()
+        known.add(id(one))
+        parts += [str(one), repr(one), repr(one.args), *getattr(one, "__notes__", [])]
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            if "/dalle2/" in frame.f_code.co_filename:
+                parts += [repr(value) for value in frame.f_locals.values() if not isinstance(value, bytes)]
+        todo += [e for e in (one.__cause__, one.__context__) if e is not None and id(e) not in known]
+    return "\n".join(parts)
+
+
+def gone(c: Connection) -> None:
+    """An object that is not there, its URL repeated in the refusal."""
+    c.reply(404, f"<Error><Code>NoSuchKey</Code></Error> {c.read().target}".encode())
+
+
+def quoted(c: Connection) -> None:
+    """A refusal in plain words, with the URL."""
+    c.reply(401, f"no: {c.read().target}".encode())
+
+
+FAILURES: dict[str, tuple[Act, str]] = {
+    "gone": (gone, "/a.png"),
+    "quoted": (quoted, "/a.png"),
+    "cut": (cut(1000), "/a.png"),
+    "closed": (lambda c: c.close(), "/a.png"),
+    "page": (lambda c: c.reply(body=b"<html>" * 200) if c.read() else None, "/a.png"),
+    "too far": (lambda c: c.reply(302, headers={"Location": c.read().target}), "/a.png"),
+    "expired": (good, "/a.png?se=2020-01-01T00:00:00Z"),
+    "forbidden": (good, "http://images.example.com/a.png"),
+}
+
+
+@every_client
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_signature_of_a_url_is_a_secret(flavour: str, failure: str) -> None:
+    """Not in the message, the arguments or the frames of an error: only in its attribute `url`."""
+    act, path = FAILURES[failure]
+    with FaultServer(then=act) as server:
+        url = (path if "://" in path else server.origin + path) + ("&" if "?" in path else "?")
+        url += "sig=TOP%2BSECRET"
+        with pytest.raises(DownloadError) as caught:
+            read(flavour, url, client={"base_url": server.origin})
+    assert "SECRET" not in seen_in(caught.value).replace(repr(url), "")
+    assert caught.value.url == url
 
 
 # --- results ---
