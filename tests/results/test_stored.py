@@ -177,7 +177,8 @@ def test_a_stored_result_of_yesterday_is_read() -> None:
     assert (result.content, result.revised_prompt) == (b"GIF89a", "a red fox")
     assert result.expiry_source == "signature"
     how = result._fetcher.how
-    assert (how.policy, how.timeouts) == (RetryPolicy(max_attempts=7, deadline=9.0), (1.0, 2.0, None, 4.0))
+    assert how.policy == RetryPolicy(max_attempts=7, deadline=9.0)
+    assert how.timeouts == Timeouts(1.0, 2.0, None, 4.0)
     assert how.origins == Origins.of("http://127.0.0.1:8080/v1", ("images.lan",))
 
 
