@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import json
 import pickle
@@ -46,6 +47,7 @@ from ..faults.server import ETAG, IMAGE, Act, Connection, FaultServer, good
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 URL = "https://images.example.com/private/img.png"
 QUICK = RetryPolicy(initial=0.0)
+KEYWORDS = Fetching.__init__.__kwdefaults__
 every_client = pytest.mark.parametrize("flavour", FLAVOURS)
 
 
@@ -362,7 +364,7 @@ def test_the_total_time_is_bounded() -> None:
     assert caught.value.reason == "timeout"
     assert download(policy=RetryPolicy(deadline=7.0)).deadline == 7.0
     clock.seconds = LONGEST - 1
-    assert one.limits(Timeouts(5.0, None, 0.5, 9.0)) == (1.0, 1.0, 0.5, 1.0)
+    assert one.limits(Timeouts(5.0, None, 0.5, 9.0))[:4] == (1.0, 1.0, 0.5, 1.0)
     with pytest.raises(DownloadError):
         one.after(Setback("timeout", "slow", wait=5.0))
 
@@ -789,6 +791,29 @@ def test_a_compressed_image_comes_out_whole(flavour: str) -> None:
 
     with FaultServer(then=packed) as server:
         assert read(flavour, server.origin + "/a.png", client={"base_url": server.origin}) == IMAGE
+
+
+@every_client
+@pytest.mark.parametrize("status", [200, 403])
+def test_what_swells_is_unpacked_in_pieces(
+    flavour: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 KB that become 20 MB: no piece is large, and it is over when the limit is passed."""
+    body = gzip.compress(IMAGE + bytes(20_000_000))
+    pieces: list[int] = []
+    feed = Download.feed
+    monkeypatch.setattr(Download, "feed", lambda one, chunk: pieces.append(len(chunk)) or feed(one, chunk))
+    monkeypatch.setattr(Fetching.__init__, "__kwdefaults__", {**KEYWORDS, "largest": 2_000_000})
+
+    def packed(c: Connection) -> None:
+        c.read()
+        c.reply(status, body, headers={"Content-Encoding": "gzip"})
+
+    with FaultServer(then=packed) as server, pytest.raises(DownloadError) as caught:
+        read(flavour, server.origin + "/a.png", client={"base_url": server.origin})
+    assert caught.value.reason == ("too_large" if status == 200 else "status")
+    assert max(pieces) <= 1_048_576
+    assert sum(pieces) < 5_000_000
 
 
 @every_client
