@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from .. import errors as e
 from .._requests._rules import check_prompt
+from .._wire._body import plain
 from .._wire._images import Unreadable, encode_json
 from .._wire._lists import read_models, read_moderation
 from ._envelope import api_request
@@ -34,6 +35,24 @@ def models_call(settings: Settings, state: ClientState) -> Call[tuple[ModelInfo,
     return _free(settings, state, "models", lambda document, response: read_models(document))
 
 
+def document_call(
+    settings: Settings,
+    state: ClientState,
+    route: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    tail: str = "",
+    extra: Mapping[str, str] | None = None,
+) -> Call[tuple[object, HttpResponse]]:
+    """A free call whose answer is wanted as it came: its JSON, and the response around it."""
+
+    def read(document: object, response: HttpResponse) -> tuple[object, HttpResponse]:
+        return plain(document), response
+
+    content = None if body is None else encode_json(body)
+    return _free(settings, state, route, read, content, tail=tail, extra=extra)
+
+
 def _free(
     settings: Settings,
     state: ClientState,
@@ -41,6 +60,9 @@ def _free(
     read: Callable[[object, HttpResponse], T],
     body: bytes | None = None,
     prompt: str | None = None,
+    *,
+    tail: str = "",
+    extra: Mapping[str, str] | None = None,
 ) -> Call[T]:
     def decode(response: HttpResponse, context: Context) -> T:
         try:
@@ -53,8 +75,9 @@ def _free(
                 maybe_billed=False,
             ) from None
 
+    method = "POST" if body is not None else "GET"
     return Call(
-        api_request(settings, route, body, method="POST" if body is not None else "GET"),
+        api_request(settings, route, body, method=method, tail=tail, extra=extra),
         context_of(settings, state, route, settings.model, prompt=prompt, paid=False),
         decode,
         lane=f"{settings.base_url} {route}",

@@ -159,6 +159,7 @@ class StreamReader:
         }
         if not any(item.values()):
             return
+        item |= {key: fields[key] for key in ("background", "quality", "size") if key in fields}
         created = created_at(fields.get("created_at"), self._head)
         try:
             data = read_item(item, name, created, self._context, fields.get("output_format"))

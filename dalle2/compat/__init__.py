@@ -1,10 +1,10 @@
 """The official SDK's image calls over this client: a script runs on with only its import changed.
 
 `from dalle2.compat import OpenAI` stands for `from openai import OpenAI`, and
-`import dalle2.compat as openai` for a script of 2022 (`openai.Image.create`). No logic of its own: names are
-translated, everything else (retries, retired models, downloads) is the client's. With `successor=...`, or
-the variable `DALLE2_SUCCESSOR` for a script that nobody wants to touch, a living model answers in place of a
-retired one, and its images come as data URIs where a URL is expected.
+`import dalle2.compat as openai` for a script of 2022 (`openai.Image.create`) or for the module style of
+today (`openai.images.generate`). A program that also chats keeps its `import openai` and calls `install()`.
+No logic of its own: names and shapes are translated, everything else (retries, retired models, downloads) is
+the client's. With a successor in place of a retired model, images come as data URIs where a URL is expected.
 
 One difference cannot be hidden: a call whose answer was lost is a `dalle2.OutcomeUnknownError` (an
 `APIError`) and not an `APITimeoutError`, because a script that repeats it would pay twice.
@@ -12,154 +12,115 @@ One difference cannot be hidden: a call whose answer was lost is a `dalle2.Outco
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+import sys
+from typing import TYPE_CHECKING
 
-from .._async_client import AsyncClient
-from .._client import Client
-from ..errors import APIConnectionError as APIConnectionError
-from ..errors import APIError as APIError
-from ..errors import APIStatusError as APIStatusError
-from ..errors import AuthenticationError as AuthenticationError
-from ..errors import BadRequestError as BadRequestError
-from ..errors import ConflictError as ConflictError
-from ..errors import ConnectTimeoutError as APITimeoutError
-from ..errors import Dalle2Error as OpenAIError
-from ..errors import InternalServerError as InternalServerError
-from ..errors import NotFoundError as NotFoundError
-from ..errors import PermissionDeniedError as PermissionDeniedError
-from ..errors import RateLimitError as RateLimitError
-from ..errors import UnprocessableEntityError as UnprocessableEntityError
-from ..retry import RetryPolicy
-from ._resource import AsyncImages as AsyncImages
-from ._resource import CallOptions, EditOptions, GenerateOptions, given_of
-from ._resource import Images as Images
-from ._resource import ImagesResponse as ImagesResponse
+from .._client import Client as _Client
+from .._version import __version__ as __version__
+from ..settings import DEFAULT
+from . import error as error
+from . import types as types
+from ._answers import RawResponse as RawResponse
+from ._arguments import NOT_GIVEN as NOT_GIVEN
+from ._arguments import NotGiven as NotGiven
+from ._arguments import Omit as Omit
+from ._arguments import not_given as not_given
+from ._arguments import omit as omit
+from ._azure import AsyncAzureOpenAI as AsyncAzureOpenAI
+from ._azure import AzureOpenAI as AzureOpenAI
+from ._error_tree import APIConnectionError as APIConnectionError
+from ._error_tree import APIError as APIError
+from ._error_tree import APIResponseValidationError as APIResponseValidationError
+from ._error_tree import APIStatusError as APIStatusError
+from ._error_tree import APITimeoutError as APITimeoutError
+from ._error_tree import AuthenticationError as AuthenticationError
+from ._error_tree import BadRequestError as BadRequestError
+from ._error_tree import ConflictError as ConflictError
+from ._error_tree import InternalServerError as InternalServerError
+from ._error_tree import NotFoundError as NotFoundError
+from ._error_tree import OpenAIError as OpenAIError
+from ._error_tree import PermissionDeniedError as PermissionDeniedError
+from ._error_tree import RateLimitError as RateLimitError
+from ._error_tree import UnprocessableEntityError as UnprocessableEntityError
+from ._error_tree import restore_error as restore_error
+from ._install import install as install
+from ._install import uninstall as uninstall
+from ._module import Image as Image
+from ._module import Model as Model
+from ._module import Moderation as Moderation
+from ._module import kept, module_given
+from ._module import reset as reset
+from ._objects import OpenAIObject as OpenAIObject
+from ._official import AsyncOpenAI as AsyncOpenAI
+from ._official import OpenAI as OpenAI
+from ._official import no_such
+from ._resources import AsyncImages as AsyncImages
+from ._resources import Images as Images
+from ._resources import Models, Moderations
+from ._streams import AsyncStream as AsyncStream
+from ._streams import Stream as Stream
+from .types import BaseModel as BaseModel
+from .types import ImagesResponse as ImagesResponse
 
 if TYPE_CHECKING:
-    from .._money import Budget
-    from .._transport._callers import AsyncHttpClient, HttpClient
-    from ..events import Listener
-    from ..providers import Provider
+    from collections.abc import Mapping
+
+    import httpx
+
+    from .._transport._shared import HttpClient
     from ..settings import TimeoutArgument
-    from ._resource import Upload
+    from ._official import ApiKey
 
+    DefaultHttpxClient, DefaultAsyncHttpxClient = httpx.Client, httpx.AsyncClient
+    Timeout = httpx.Timeout
+    images: Images
+    models: Models
+    moderations: Moderations
 
-class ClientOptions(TypedDict, total=False):
-    """The official constructor's arguments, and those of our own that a script may want."""
+Client, AsyncClient, InvalidRequestError = OpenAI, AsyncOpenAI, BadRequestError
+_reset_client = reset
 
-    organization: str | None
-    project: str | None
-    base_url: str | None
-    timeout: TimeoutArgument
-    max_retries: int
-    default_headers: Mapping[str, str] | None
-    provider: str | Provider | None
-    successor: str | None
-    budget: Budget | None
-    on_event: Listener | None
-
-
-def _settings(given: ClientOptions) -> dict[str, Any]:
-    options = given_of({"successor": os.environ.get("DALLE2_SUCCESSOR") or None} | given_of(given))
-    retry = RetryPolicy(max_attempts=options.pop("max_retries", 2) + 1)
-    return options | {"headers": options.pop("default_headers", None), "retry": retry}
-
-
-class OpenAI:
-    """The official client's constructor and its `images`."""
-
-    def __init__(
-        self,
-        *,
-        api_key: str | None = None,
-        http_client: HttpClient | None = None,
-        **options: Unpack[ClientOptions],
-    ) -> None:
-        self._client = Client(api_key, http_client=http_client, **_settings(options))
-        self.images = Images(self._client)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-
-class AsyncOpenAI:
-    """`OpenAI`, awaited."""
-
-    def __init__(
-        self,
-        *,
-        api_key: str | None = None,
-        http_client: AsyncHttpClient | None = None,
-        **options: Unpack[ClientOptions],
-    ) -> None:
-        self._client = AsyncClient(api_key, http_client=http_client, **_settings(options))
-        self.images = AsyncImages(self._client)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
-
-
-# The module-level style of 2022: `openai.api_key = ...`, `openai.Image.create(...)["data"][0]["url"]`.
-api_key: str | None = None
+# The settings of the module style, read at each call: `openai.api_key = ...`.
+api_key: ApiKey = None
 api_base: str | None = None
+base_url: str | None = None
+api_type: str | None = None
+api_version: str | None = None
+api_key_path: str | None = None
 organization: str | None = None
+project: str | None = None
+azure_endpoint: str | None = None
+azure_ad_token: str | None = None
+azure_ad_token_provider: ApiKey = None
+default_headers: Mapping[str, str] | None = None
+default_query: Mapping[str, object] | None = None
+http_client: HttpClient | None = None
+max_retries: int | None = None
+timeout: TimeoutArgument = DEFAULT
+proxy: object = None
+requestssession: object = None
 successor: str | None = None
 
+if not TYPE_CHECKING:
 
-def _legacy() -> OpenAI:
-    base_url = api_base or os.environ.get("OPENAI_API_BASE") or None
-    return OpenAI(api_key=api_key, base_url=base_url, organization=organization, successor=successor)
+    def __getattr__(name):
+        if name in _RESOURCES:
+            settings = module_given(sys.modules[__name__], {}, old=False)
+            return _RESOURCES[name](kept(_Client, settings))
+        if name in _HTTPX:
+            import httpx
 
-
-class Image:
-    """`openai.Image` of 2022."""
-
-    @staticmethod
-    def create(*, prompt: str, **options: Unpack[GenerateOptions]) -> ImagesResponse:
-        """Make images."""
-        with _legacy() as client:
-            return client.images.generate(prompt=prompt, **options)
-
-    @staticmethod
-    def create_edit(
-        *, image: Upload, prompt: str, mask: Upload | None = None, **options: Unpack[EditOptions]
-    ) -> ImagesResponse:
-        """Repaint a part of an image."""
-        with _legacy() as client:
-            return client.images.edit(image=image, prompt=prompt, mask=mask, **options)
-
-    @staticmethod
-    def create_variation(*, image: Upload, **options: Unpack[CallOptions]) -> ImagesResponse:
-        """Make variations of an image."""
-        with _legacy() as client:
-            return client.images.create_variation(image=image, **options)
+            return getattr(httpx, _HTTPX[name])
+        raise AttributeError(name if name.startswith("_") else no_such(name))
 
 
-class error:
-    """`openai.error` of 2022."""
-
-    OpenAIError = OpenAIError
-    APIError = APIError
-    APIConnectionError = APIConnectionError
-    AuthenticationError = AuthenticationError
-    InvalidRequestError = BadRequestError
-    PermissionError = PermissionDeniedError
-    RateLimitError = RateLimitError
-    ServiceUnavailableError = InternalServerError
-    Timeout = APITimeoutError
+_RESOURCES = {"images": Images, "models": Models, "moderations": Moderations}
+_HTTPX = {
+    "Timeout": "Timeout",
+    "DefaultHttpxClient": "Client",
+    "DefaultAsyncHttpxClient": "AsyncClient",
+}
+for _value in [*vars(error).values(), *globals().values()]:
+    if isinstance(_value, type) and _value.__module__.startswith(f"{__name__}._"):
+        _value.__module__ = __name__  # where a user finds it: in a traceback, a pickle
+restore_error.__module__ = __name__

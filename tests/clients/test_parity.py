@@ -17,12 +17,14 @@ PAIRS: list[tuple[type, type]] = [
     (ImageResult, AsyncImageResult),
     (Images, AsyncImages),
     (compat.OpenAI, compat.AsyncOpenAI),
+    (compat.AzureOpenAI, compat.AsyncAzureOpenAI),
     (compat.Images, compat.AsyncImages),
 ]
 # The blocking name, where the awaited one differs.
 RENAMED = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Nothing is awaited to make these; the iterator that `stream` gives is awaited itself.
-PLAIN = {"with_options", "image", "images_of", "to_dict", "from_dict", "of", "joined", "fit", "stream"}
+PLAIN = {"with_options", "copy", "image", "images_of", "to_dict", "from_dict", "of", "joined", "fit"}
+PLAIN |= {"stream"}
 
 
 def surface(kind: type) -> dict[str, Any]:
