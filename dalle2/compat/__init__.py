@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .._transport._shared import HttpClient
-    from ..settings import TimeoutArgument
+    from ..settings import Default, TimeoutArgument
     from ._official import ApiKey
 
     DefaultHttpxClient, DefaultAsyncHttpxClient = httpx.Client, httpx.AsyncClient
@@ -99,7 +99,7 @@ max_retries: int | None = None
 timeout: TimeoutArgument = DEFAULT
 proxy: object = None
 requestssession: object = None
-successor: str | None = None
+successor: str | Default | None = DEFAULT
 
 if not TYPE_CHECKING:
 

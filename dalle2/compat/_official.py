@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .._transport._shared import AsyncHttpClient, HttpClient
     from ..events import Listener
     from ..providers import Provider
-    from ..settings import TimeoutArgument
+    from ..settings import Default, TimeoutArgument
     from ._resources import AsyncRawImages, RawImages
 
 ApiKey: TypeAlias = str | Callable[[], str] | None
@@ -61,7 +61,7 @@ class ClientOptions(TypedDict, total=False):
     _strict_response_validation: bool
     _enforce_credentials: bool
     provider: str | Provider | None
-    successor: str | None
+    successor: str | Default | None
     budget: Budget | None
     on_event: Listener | None
 
