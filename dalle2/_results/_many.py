@@ -132,6 +132,11 @@ class BaseImages(Sequence[R], Generic[R]):
         return self._data.request_id
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, their names in lower case; of several calls, those of the first."""
+        return self._data.headers
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens that were counted, where the model is priced by tokens; else `None`."""
         from .._money import Usage

@@ -111,6 +111,7 @@ def read_images(
             for name, value in fields.items()
             if name not in ("created", "data", "images", "usage")
         },
+        headers={name: value for name, value in response.headers.items() if name != "set-cookie"},
     )
     return data, problem
 

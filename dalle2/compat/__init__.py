@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .._transport._shared import HttpClient
+    from .._transport._callers import HttpClient
     from ..settings import Default, TimeoutArgument
     from ._official import ApiKey
 

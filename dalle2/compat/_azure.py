@@ -14,7 +14,7 @@ from ._error_tree import SDK, officially
 from ._official import AsyncOpenAI, ClientOptions, OpenAI, hidden
 
 if TYPE_CHECKING:
-    from .._transport._shared import AsyncHttpClient, HttpClient
+    from .._transport._callers import AsyncHttpClient, HttpClient
     from ._official import ApiKey, AsyncApiKey
 
 

@@ -19,7 +19,7 @@ from .._async_client import AsyncClient
 from .._client import Client
 from .._http import origin_of
 from .._secrets import Secret
-from .._transport._shared import library_of
+from .._transport._callers import library_of
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS, Provider
 from ..settings import DEFAULT, Default

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .._money import Budget
-    from .._transport._shared import AsyncHttpClient, HttpClient
+    from .._transport._callers import AsyncHttpClient, HttpClient
     from ..events import Listener
     from ..providers import Provider
     from ..settings import Default, TimeoutArgument
