@@ -67,7 +67,7 @@ class Provider(NamedTuple):
         return self.auth_header, Secret(f"{self.auth_scheme} {key.reveal()}".strip())
 
     def portable(self, base_url: str) -> Provider:
-        """The same at that address, without what may hold a secret: headers, a default key, most of a query."""
+        """The same at that address, without headers, default key and query, which may hold a secret."""
         query = {name: value for name, value in self.query.items() if name == "api-version"}
         return self.replace(base_url=base_url, headers={}, query=query, default_key=None)
 
