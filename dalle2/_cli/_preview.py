@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import _screen
 from ._deliver import changes
+from ._words import in_own_words
 
 if TYPE_CHECKING:
     import httpx
@@ -62,17 +63,17 @@ def show(line: DeadLine, images: Images, place: Place, count: int, *, as_json: b
         return
     rows = [("would send", f"{sent.method} {_shown_url(sent)}")]
     rows += [(name, str(value)) for name, value in _told(request).items()]
-    rows += [("changed", str(change)) for change in images.adaptations]
+    rows += [("changed", in_own_words(str(change))) for change in images.adaptations]
     rows += [("cost", price_text(usd)), ("saved as", place.shown(count))]
     _screen.say(*(f"{name:16}{value}" for name, value in rows))
     _screen.tell("nothing was sent: this was a dry run")
 
 
 def price_text(usd: Estimate | None) -> str:
-    """An estimate for people: `$0.02`, `about $0.013`."""
+    """An estimate for people: `$0.02`, `about $0.013`; of a rough one no more digits than it is worth."""
     if usd is None:
         return "not known beforehand"
-    dollars, _, parts = f"{usd:.4f}".partition(".")
+    dollars, _, parts = f"{float(f'{usd:.2g}') if usd.rough else usd:.4f}".partition(".")
     return f"{'about ' if usd.rough else ''}${dollars}.{parts.rstrip('0'):0<2}"
 
 

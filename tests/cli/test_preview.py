@@ -97,7 +97,7 @@ def test_a_dry_run_names_the_place(capsys: pytest.CaptureFixture[str], words: li
 def test_a_change_for_a_successor_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """What would be sent in place of what was asked for, and why."""
     assert main(["generate", "a corgi", "--successor", "gpt-image-2", *OFFLINE, "--dry-run"]) == 0
-    assert "changed         model='dall-e-2' is sent as 'gpt-image-2'" in capsys.readouterr().out
+    assert "changed         --model dall-e-2 is sent as 'gpt-image-2'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,8 @@ def test_a_dry_run_refuses_what_the_run_would(
         (12.0, "$12.00"),
         (0.0125, "$0.0125"),
         (0.013, "about $0.013"),
+        (0.2678, "about $0.27"),
+        (0.00841, "about $0.0084"),
         (None, "not known beforehand"),
     ],
 )
