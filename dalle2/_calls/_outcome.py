@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+LARGEST_REFUSAL = 1 << 20
+"""Bytes that are read of an answer that says no: an endless one is told by its beginning."""
+
+
+def limit_of(status: int) -> int | None:
+    """Bytes that are read of an answer with this status, `None` for all of it."""
+    return None if 200 <= status < 300 else LARGEST_REFUSAL
+
+
 class Call(Generic[T]):
     """One logical call: its request, what is known of it, and how its answer is read.
 
