@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .._image._data import ImagesData
     from .._money import Usage
     from .._requests._successor import Adaptation
-    from .._wire._rate_limit import RateLimit
     from .._requests._values import Request
+    from .._wire._rate_limit import RateLimit
     from ._one import BaseResult
 
 R = TypeVar("R", bound="BaseResult[Any]")
