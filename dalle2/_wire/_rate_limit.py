@@ -35,6 +35,9 @@ class RateLimit(NamedTuple):
     reset_requests: float | None = None
 
 
+RateLimit.__module__ = "dalle2"
+
+
 def read_rate_limit(headers: Mapping[str, str]) -> RateLimit:
     """The rate limit that headers (lower-case names) tell."""
 
