@@ -157,6 +157,6 @@ def _kept(response: HttpResponse, context: Context) -> Sequence[e.KeptImage]:
     """The images that came whole with an answer that says yes and broke off."""
     if not 200 <= response.status < 300:
         return ()
-    from .._wire._answers import images_in
+    from .._wire._reading import images_in
 
     return images_in(response, context)

@@ -18,11 +18,11 @@ from .._image._data import ImageData, ImagesData
 from .._money import Usage
 from .._requests._successor import Adaptation, fitted
 from .._secrets import one_line, redact, shown_headers
-from .._wire._answers import read_any, read_damaged
 from .._wire._body import JsonBody
 from .._wire._context import came, request_id
 from .._wire._errors import problem_error
 from .._wire._images import plain
+from .._wire._reading import read_any, read_damaged
 from .._wire._sse import Event, EventParser
 from .._wire._told import told_by
 from ._outcome import lost_error

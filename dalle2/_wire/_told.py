@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .._image._data import ImageData
 from ._addresses import words
-from ._answers import read_any
 from ._anywhere import words_of
 from ._body import plain
 from ._images import Unreadable, created_at, read_item, without_key
 from ._loosely import deeper_than, read_loosely
 from ._problem import BLANK, Problem, read_problem
+from ._reading import read_any
 from ._responses import failure_of, said_on_the_way, unfinished
 
 if TYPE_CHECKING:
