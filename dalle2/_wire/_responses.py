@@ -34,7 +34,9 @@ def reduce_answer(document: object) -> object | Task | Problem:
     output = document.get("output")
     items = [*_called(output)] or [*_mentioned(output)]
     if items:
-        fields = {name: value for name, value in document.items() if name not in ("output", "error")}
+        fields = {name: value for name, value in document.items() if name != "output"}
+        if not fields.get("error"):
+            fields.pop("error", None)
         return {**fields, "created": document.get("created_at"), "data": items}
     data = document.get("data")
     if isinstance(data, list):
@@ -105,7 +107,10 @@ def _called(output: object) -> Iterator[Mapping[str, object]]:
     if isinstance(output, Mapping):
         address = output.get("url") or output.get("image_url")
         if address:
-            yield {"url": address}
+            yield {
+                **{name: output[name] for name in output if name not in ("url", "image_url")},
+                "url": address,
+            }
     for item in _items(output):
         result = item.get("result")
         if item.get("type") == "image_generation_call" and result:
