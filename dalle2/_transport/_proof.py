@@ -18,6 +18,7 @@ import ssl
 from typing import TYPE_CHECKING, cast
 
 from .._http import Failure, TransportError
+from ._watch import Watch, untouched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from ._watch import Watch
-
-_REFUSED_STREAM = 7
 _DEEPEST = 50
 _TOOLS = frozenset(
     {"_pytest", "hypothesis", "mock", "pytest", "pytest_httpx", "pytest_socket", "respx", "unittest", "vcr"}
@@ -49,19 +47,6 @@ def chain(error: BaseException, outer: BaseException | None = None) -> Iterator[
         if isinstance(one, BaseExceptionGroup):
             todo += one.exceptions
         todo += [other for other in (one.__cause__ or one.__context__,) if other is not None]
-
-
-def untouched(error: BaseException, stream_id: int | None) -> bool:
-    """Whether HTTP/2 says that the server has not begun with the request: `REFUSED_STREAM`, or a `GOAWAY`
-    below the stream's id.
-    """
-    if type(error).__name__ == "ConnectionNotAvailable":  # httpcore's name for the latter
-        return True
-    event = error.args[0] if error.args else None
-    if getattr(event, "error_code", None) == _REFUSED_STREAM and getattr(event, "remote_reset", False):
-        return True
-    last = getattr(event, "last_stream_id", None)
-    return isinstance(last, int) and stream_id is not None and last < stream_id
 
 
 def certainly_unsent(watch: Watch, error: BaseException) -> bool:

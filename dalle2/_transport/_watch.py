@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .._http import Failure
-from ._stream import Patience, attend
+from ._attended import Patience, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +43,22 @@ _TELLING = {
     "receive_response_headers.failed": "_no_answer",
 }
 """The trace events that decide something, eight of some twenty, and who takes them."""
+
+
+_REFUSED_STREAM = 7
+
+
+def untouched(error: BaseException, stream_id: int | None) -> bool:
+    """Whether HTTP/2 says that the server has not begun with the request: `REFUSED_STREAM`, or a `GOAWAY`
+    below the stream's id.
+    """
+    if type(error).__name__ == "ConnectionNotAvailable":  # httpcore's name for the latter
+        return True
+    event = error.args[0] if error.args else None
+    if getattr(event, "error_code", None) == _REFUSED_STREAM and getattr(event, "remote_reset", False):
+        return True
+    last = getattr(event, "last_stream_id", None)
+    return isinstance(last, int) and stream_id is not None and last < stream_id
 
 
 class Watch:
@@ -170,8 +186,6 @@ class Watch:
 
     def _no_answer(self, info: Mapping[str, object]) -> None:
         """A request that HTTP/2 calls untouched may be sent again, as httpcore itself does; others not."""
-        from ._proof import untouched
-
         error = info.get("exception")
         if self._doubt and isinstance(error, Exception) and untouched(error, self.stream_id):
             self._doubt = False
