@@ -68,6 +68,11 @@ def certainly_unsent(watch: Watch, error: BaseException) -> bool:
 def _before_sending(error: BaseException) -> bool:
     if isinstance(error, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)):
         return True
+    return _no_slot(error)
+
+
+def _no_slot(error: BaseException) -> bool:
+    """Whether no connection of httpcore's pool was free."""
     root, name = type(error).__module__.partition(".")[0], type(error).__name__
     return name == "PoolTimeout" and root in ("httpcore", "httpcore2")
 
@@ -118,7 +123,7 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
         distrust = next((link for link in links if isinstance(link, ssl.SSLCertVerificationError)), None)
         if distrust is not None:
             return Failure("untrusted", False, _told(distrust))
-        if isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout)):
+        if any(_waited(lib, watch, link) for link in links):
             return Failure("connect_timeout", False, detail)
         if isinstance(error, (lib.InvalidURL, lib.UnsupportedProtocol, ValueError)) and not isinstance(
             error, OSError
@@ -132,6 +137,12 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
         error, OSError
     )
     return Failure("unreadable" if broken else "disconnected", True, detail)
+
+
+def _waited(lib: ModuleType, watch: Watch, error: BaseException) -> bool:
+    """Whether it means that no connection came in time, which only the library's own class tells truly."""
+    told = (watch.seen or watch.ours) and isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout))
+    return told or _no_slot(error)
 
 
 def _late(lib: ModuleType, error: BaseException) -> bool:
