@@ -122,6 +122,7 @@ def test_a_body_that_an_interrupt_stops_may_have_left(method: bytes, left: bool)
     request = type("Request", (), {"method": method})()
     watch.event("http11.send_request_headers.started", {"request": request})
     assert not watch.sent
+    watch.event("http11.send_request_body.started", {"request": request})
     watch.event("http11.send_request_body.failed", {"exception": KeyboardInterrupt()})
     assert watch.sent is left
 
