@@ -30,10 +30,10 @@ from ._output import Place
 from ._words import WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from .._client import Client
-    from .._results._blocking import ImageResult, Images
+    from .._results._blocking import Images
 
 EXAMPLES = {
     "generate": """
@@ -265,8 +265,11 @@ def _paint(order: Order) -> None:
             except Dalle2Error as error:
                 if not error.images:
                     raise
-                delivery.take(cast("Sequence[ImageResult]", error.images))
+                delivery.take(client.images_of(error))
                 trouble = error
+            except KeyboardInterrupt as interrupt:
+                delivery.take(getattr(interrupt, "images", ()))  # what had been answered by then
+                raise
             if progress is not None:
                 progress.saving(delivery.count)
             delivery.save()

@@ -111,6 +111,22 @@ def test_what_is_not_fetched_is_shown(
     assert files(directory) == ["corgi-1.png"]
 
 
+def test_what_was_answered_before_the_signal_is_saved(
+    emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C while a successor's picture is scaled: it was paid for, so it is saved as it can be."""
+
+    def interrupted(images: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dalle2.Images, "fit", interrupted)
+    assert main([*CORGI, "--successor", "gpt-image-2", "-o", "corgi.png"]) == 130
+    assert files(directory) == ["corgi.png"]
+    printed = capsys.readouterr()
+    assert printed.out == "corgi.png\n"
+    assert printed.err.startswith("dalle2: interrupted")
+
+
 def test_a_signal_is_told_although_stdout_is_gone(
     emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
