@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias, cast
 
@@ -246,8 +247,8 @@ def _preview(order: Order) -> None:
 
     line = DeadLine()
     with line.client, open_client(order.host, http_client=line.client) as client:
-        images = order.call(client)
-    show(line, images, order.place, order.images, as_json=order.as_json)
+        call = functools.partial(order.call, client)
+        show(call, line, order.place, order.images, as_json=order.as_json)
 
 
 def _paint(order: Order) -> None:
