@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ._version import __version__ as __version__
     from ._wire._lists import ModelInfo as ModelInfo
     from ._wire._lists import Moderation as Moderation
+    from ._wire._rate_limit import RateLimit as RateLimit
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError
     from .errors import APIStatusError as APIStatusError
@@ -110,6 +111,7 @@ else:
         "PriceTable": "_money",
         "Provider": "providers",
         "QuotaExceededError": "errors",
+        "RateLimit": "_wire._rate_limit",
         "RateLimitError": "errors",
         "RetryPolicy": "retry",
         "UnprocessableEntityError": "errors",
@@ -185,6 +187,7 @@ __all__ = [  # noqa: RUF022, sorted as sorted() does
     "PriceTable",
     "Provider",
     "QuotaExceededError",
+    "RateLimit",
     "RateLimitError",
     "RetryPolicy",
     "UnprocessableEntityError",

@@ -121,7 +121,7 @@ class RetryPolicy:
         if isinstance(error, e.OutcomeUnknownError):
             return again
         if isinstance(error, e.APIStatusError):
-            return error.repeatable or (again and _host_failed(error))
+            return error.repeatable or (again and (_host_failed(error) or _under_way(error)))
         return False
 
 
@@ -129,6 +129,11 @@ def _host_failed(error: e.APIStatusError) -> bool:
     """A 5xx that tells nothing of whether the call was carried out, and that the host lets be repeated."""
     failed = type(error) is e.InternalServerError and (error.status_code or 0) >= 500
     return failed and error.headers.get("x-should-retry", "").lower() != "false"
+
+
+def _under_way(error: e.APIStatusError) -> bool:
+    """A conflict with this very call under its idempotency key: a host that keeps answers gives it later."""
+    return isinstance(error, e.ConflictError) and error.maybe_billed
 
 
 def again(call: Repeating, sleep: Callable[[float], None]) -> Iterator[tenacity.AttemptManager]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from .._http import HttpResponse, TransportError
 from .._wire._body import JsonBody
 from ..errors import Dalle2Error
+from ._outcome import limit_of
 
 if TYPE_CHECKING:
     from .._http import Failure, Timeouts
@@ -101,12 +102,14 @@ def _sent(attempts: Attempts[T], transport: Transport, timeouts: Timeouts) -> An
 
 
 def _collected(attempts: Attempts[T], answer: Answer) -> HttpResponse:
-    """The whole answer."""
-    body = JsonBody()
+    """The whole answer; of one that says no, as much as an error keeps."""
+    body = JsonBody(limit_of(answer.status))
     try:
         for chunk in answer:
             body.feed(chunk)
             attempts.tick(body.size)
+            if body.full:
+                break
     except TransportError as error:
         failure = error.failure
     else:
@@ -139,6 +142,8 @@ def stream(
         for chunk in answer:
             attempts.tick(reader.received)
             yield from reader.feed(chunk)
+            if reader.over:
+                break
         yield from reader.finish()
 
 
@@ -221,11 +226,14 @@ async def _sent_async(attempts: Attempts[T], transport: AsyncTransport, timeouts
 
 
 async def _collected_async(attempts: Attempts[T], answer: AsyncAnswer) -> HttpResponse:
-    body = JsonBody()
+    body = JsonBody(limit_of(answer.status))
     try:
-        async for chunk in answer:
-            body.feed(chunk)
-            attempts.tick(body.size)
+        async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(answer))) as chunks:
+            async for chunk in chunks:
+                body.feed(chunk)
+                attempts.tick(body.size)
+                if body.full:
+                    break
     except TransportError as error:
         failure = error.failure
     else:
@@ -257,5 +265,7 @@ async def stream_async(
                 attempts.tick(reader.received)
                 for event in reader.feed(chunk):
                     yield event
+                if reader.over:
+                    break
             for event in reader.finish():
                 yield event

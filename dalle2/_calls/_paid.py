@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .._money import Charge
     from .._requests._draft import Draft
     from .._state import ClientState
-    from .._wire._answers import Reading
     from .._wire._context import Context
+    from .._wire._reading import Reading
     from .._wire._responses import Task
     from ..settings import Settings
     from ._envelope import Options
@@ -115,7 +115,7 @@ def decode_images(response: HttpResponse, context: Context) -> ImagesData | Task
             data, problem = read_images(document, response, context)
             if problem is None:
                 return data
-    from .._wire._answers import read_any, read_damaged
+    from .._wire._reading import read_any, read_damaged
 
     reading = read_any(document, response, context) if whole else read_damaged(response, context)
     if reading.task is not None:

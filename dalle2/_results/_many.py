@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .._money import Usage
     from .._requests._successor import Adaptation
     from .._requests._values import Request
+    from .._wire._rate_limit import RateLimit
     from ._one import BaseResult
 
 R = TypeVar("R", bound="BaseResult[Any]")
@@ -135,6 +136,13 @@ class BaseImages(Sequence[R], Generic[R]):
     def headers(self) -> Mapping[str, str]:
         """Those of the answer, names in lower case; without values that hold the key."""
         return self._data.headers
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """How much the key may still ask for, by the answer's headers; `None` in it where they do not say."""
+        from .._wire._rate_limit import read_rate_limit
+
+        return read_rate_limit(self.headers)
 
     @property
     def usage(self) -> Usage | None:

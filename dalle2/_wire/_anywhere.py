@@ -93,14 +93,13 @@ def find(document: object, base_url: str) -> list[Found]:
         else:
             fields += _of_list(place, texts, base_url)
     found = fields or [one for text in texts for one in _said(text)] or paths
-    seen: set[object] = set()
-    once = []
-    for one in found:
-        mark = _mark(one)
-        if mark not in seen:
-            seen.add(mark)
-            once.append(one)
-    return once
+    seen: dict[object, str] = {}
+    return [one for one in found if seen.setdefault(_mark(one), _list_of(one.path)) == _list_of(one.path)]
+
+
+def _list_of(path: str) -> str:
+    """Where an image is listed: the same one may be listed twice, and is no other in another list."""
+    return path.rpartition("[")[0]
 
 
 def _mark(found: Found) -> object:

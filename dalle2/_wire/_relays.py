@@ -90,7 +90,7 @@ CODES = (
 WORDS = (
     Row("quota", "exceeded your current quota|billing hard limit", _OPENAI),
     Row("quota", "insufficient (?:quota|credits?|balance|funds)", "https://openrouter.ai/docs/errors"),
-    Row("quota", r"quota.{0,40} is not enough", f"{_ONE_API}/issues/1846"),
+    Row("quota", r"quota.{0,60}is not enough", f"{_ONE_API}/issues/1846"),
     Row("quota", "额度(?:已|不足|耗尽)|配额(?:已|不足|耗尽)", f"{_ONE_API}/issues/1274"),
     Row("quota", "[余餘][额額]不足|[额額]度不足|欠[费費]", "https://docs.aihubmix.com/cn/FAQs/HTTP-Codes"),
     Row("quota", "account is in arrears|balance is insufficient", "https://docs.z.ai/api-reference/api-code"),

@@ -34,7 +34,9 @@ def reduce_answer(document: object) -> object | Task | Problem:
     output = document.get("output")
     items = [*_called(output)] or [*_mentioned(output)]
     if items:
-        fields = {name: value for name, value in document.items() if name not in ("output", "error")}
+        fields = {name: value for name, value in document.items() if name != "output"}
+        if not fields.get("error"):
+            fields.pop("error", None)
         return {**fields, "created": document.get("created_at"), "data": items}
     data = document.get("data")
     if isinstance(data, list):
@@ -73,12 +75,13 @@ def said_on_the_way(document: object) -> str:
 def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
     status = str(level.get("status") or "").lower()
     if status in _FAILED:
-        return _failure(level, status)
+        return failure_of(level, status)
     name = level.get("task_id") or (level.get("id") if status and status not in _DONE else None)
     return Task(str(name)) if isinstance(name, (str, int)) and name and status not in _DONE else None
 
 
-def _failure(level: Mapping[str, object], status: str) -> Problem:
+def failure_of(level: Mapping[str, object], status: str) -> Problem:
+    """Why something failed, by what it says itself."""
     error, details = level.get("error"), level.get("incomplete_details")
     if isinstance(error, Mapping):
         code, said = error.get("code"), error.get("message")
@@ -104,7 +107,10 @@ def _called(output: object) -> Iterator[Mapping[str, object]]:
     if isinstance(output, Mapping):
         address = output.get("url") or output.get("image_url")
         if address:
-            yield {"url": address}
+            yield {
+                **{name: output[name] for name in output if name not in ("url", "image_url")},
+                "url": address,
+            }
     for item in _items(output):
         result = item.get("result")
         if item.get("type") == "image_generation_call" and result:
@@ -134,7 +140,7 @@ def _refusal(output: object) -> Problem | None:
     """Why an `output` holds no image, if it says so."""
     for item in _items(output):
         if item.get("type") == "image_generation_call" and str(item.get("status")).lower() in _FAILED:
-            return _failure(item, str(item["status"]))
+            return failure_of(item, str(item["status"]))
         for part in _parts(item):
             if part.get("type") == "refusal":
                 said = str(plain(part.get("refusal")) or "the model refused")

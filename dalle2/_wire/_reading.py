@@ -74,9 +74,11 @@ def read_damaged(response: HttpResponse, context: Context) -> Reading:
     if text.startswith("<"):  # a page, whatever it shows
         return Reading(answer_of({}, [], made, response, context), cut=True)
     document, whole = _document(raw, text)
-    document = without_key(document, context)
-    if not whole or deeper_than(document, _DEEPEST):
+    if deeper_than(document, _DEEPEST):
         return Reading(_found(document, response, context), cut=not whole)
+    document = without_key(document, context)
+    if not whole:
+        return Reading(_found(document, response, context), cut=True)
     reading = read_any(document, response, context)
     known = reading.data.images or reading.task or isinstance(reading.problem, Problem)
     return reading if known else reading._replace(problem=None, cut=True)
