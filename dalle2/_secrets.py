@@ -159,3 +159,23 @@ def shown_url(url: str, limit: int = 120) -> str:
     scheme, mark, rest = url.partition("?")[0].partition("#")[0].partition("://")
     host, slash, path = rest.partition("/")
     return one_line(redact(scheme + mark + host.rpartition("@")[2] + slash + path), limit)
+
+
+_KEY_LIKE = r"(?=[0-9A-Za-z]{0,40}[0-9])[0-9A-Za-z]{16}"
+"""No name of a model or a host has as long a part with a digit in it."""
+
+
+def quoted(value: object) -> str:
+    """A value that was given, for a message about it: short, harmless, and never an error of its own.
+
+    What may be a key in the wrong place is not repeated.
+    """
+    if isinstance(value, str) and (len(value) > 40 or redact(value) != value or re.search(_KEY_LIKE, value)):
+        return f"a text of {len(value)} characters"
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return f"<integer of about {value.bit_length() * 30103 // 100000 + 1} digits>"
+    try:
+        text = repr(value)
+    except Exception:  # whatever the caller's own `repr` does
+        return f"a {type(value).__name__}"
+    return one_line(text, 40)

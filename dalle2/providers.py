@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from ._secrets import Secret
-from ._texts import STRAY, KeySource, clean_base_url, clean_key, quoted, read_variable, variable_set
+from ._secrets import Secret, quoted
+from ._texts import STRAY, KeySource, clean_base_url, clean_key, read_variable, variable_set
 from .errors import ConfigurationError
 
 DEFAULT_PATHS: Mapping[str, str] = {

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from . import errors as e
+from ._dates import MAX_WAIT
+from ._secrets import quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,27 +30,32 @@ if TYPE_CHECKING:
             """Judge a failure; if it is to be repeated, `delay` says after how long."""
 
 
-def _positive(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    optional = attribute.name in ("deadline",)
+MOST_ATTEMPTS = 1000
+
+
+def _seconds(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    optional = attribute.name == "deadline"
     if optional and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_WAIT:
         raise e.ConfigurationError(
-            f"RetryPolicy: {attribute.name} must be a number of seconds from 0 up"
-            f"{', or None' if optional else ''}; it is {value!r:.40}"
+            f"RetryPolicy: {attribute.name} must be a number of seconds from 0 to {MAX_WAIT:.0f} (ten years)"
+            f"{', or None' if optional else ''}; it is {quoted(value)}"
         )
 
 
 def _attempts(instance: object, attribute: attrs.Attribute[int], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ATTEMPTS:
         raise e.ConfigurationError(
-            f"RetryPolicy: max_attempts must be an integer from 1 up; it is {value!r:.40}"
+            f"RetryPolicy: max_attempts must be an integer from 1 to {MOST_ATTEMPTS}; it is {quoted(value)}"
         )
 
 
 def _ambiguous(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     if value not in ("raise", "retry"):
-        raise e.ConfigurationError(f'RetryPolicy: ambiguous must be "raise" or "retry"; it is {value!r:.40}')
+        raise e.ConfigurationError(
+            f'RetryPolicy: ambiguous must be "raise" or "retry"; it is {quoted(value)}'
+        )
 
 
 @attrs.frozen
@@ -65,10 +72,10 @@ class RetryPolicy:
     """
 
     max_attempts: int = attrs.field(default=3, validator=_attempts)
-    initial: float = attrs.field(default=0.5, validator=_positive)
-    max_delay: float = attrs.field(default=8.0, validator=_positive)
-    max_retry_after: float = attrs.field(default=120.0, validator=_positive)
-    deadline: float | None = attrs.field(default=None, validator=_positive)
+    initial: float = attrs.field(default=0.5, validator=_seconds)
+    max_delay: float = attrs.field(default=8.0, validator=_seconds)
+    max_retry_after: float = attrs.field(default=120.0, validator=_seconds)
+    deadline: float | None = attrs.field(default=None, validator=_seconds)
     ambiguous: Literal["raise", "retry"] = attrs.field(default="raise", validator=_ambiguous)
 
     @classmethod

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from ._dates import MAX_WAIT
 from ._http import Timeouts, origin_of
-from ._secrets import Secret
-from ._texts import STRAY, KeySource, checked_headers, clean_base_url, clean_word, hide, quoted, read_variable
+from ._secrets import Secret, quoted
+from ._texts import STRAY, KeySource, checked_headers, clean_base_url, clean_word, hide, read_variable
 from .errors import ConfigurationError
 from .providers import Provider, choose_provider, find_key
 

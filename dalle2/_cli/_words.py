@@ -41,6 +41,7 @@ _CALLS = (
     (r"\bdalle2\.mask_from_box\(\.\.\.\)", "--mask-box LEFT,TOP,RIGHT,BOTTOM"),
     (r"\bdalle2\.prepare_image\(", "in Python, dalle2.prepare_image("),
     (r"\bas api_key\b", "in the environment"),
+    (r"\btimeout\.(?:connect|read|write|pool)\b", "--timeout"),
     (r"\bthis code\b", "this command"),
     (r"\bare in error\.images\b", "are kept"),
     (r"\boverwrite=True\b", "--overwrite"),

@@ -148,7 +148,7 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
         if self.client is None:
             await self._prepared(request.url)
         lib = self._library()
-        watch = self._watch(timeouts, guard)
+        watch = self._watch(timeouts, guard, departure)
         loop = _current_loop()
         watch.buffered = hasattr(loop, "call_soon")
 
@@ -183,8 +183,7 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
             self.peer = watch.peer or self.peer if api else self.peer
             return AsyncAnswer(response, lib, watch, lease)
         finally:
-            if departure is not None:
-                departure.left = watch.sent
+            watch.departure.left = watch.sent
         if not isinstance(comes_to, BaseException):
             return AsyncAnswer(comes_to, lib, watch)
         raise comes_to

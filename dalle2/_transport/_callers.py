@@ -89,7 +89,7 @@ _noted: dict[ModuleType, type] = {}
 
 def _take_body(made: httpx.Request) -> object:
     watch: Watch = made.__dict__["_watch"]
-    watch.offered = True
+    watch.offer()
     return made.__dict__["_body"]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .._http import Form, HttpRequest, Timeouts
+    from .._http import Departure, Form, HttpRequest, Timeouts
     from ._encodings import Unpacker
     from ._watch import Guard
 
@@ -79,8 +79,8 @@ class Base(Generic[C]):
         if self.client is None:
             new_transport(lib, self.ours, scheme, None)
 
-    def _watch(self, timeouts: Timeouts, guard: Guard | None) -> Watch:
-        watch = Watch(guard, timeouts.total)
+    def _watch(self, timeouts: Timeouts, guard: Guard | None, departure: Departure | None) -> Watch:
+        watch = Watch(guard, timeouts.total, departure)
         watch.ours = self.client is None
         return watch
 

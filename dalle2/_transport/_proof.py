@@ -18,6 +18,7 @@ import ssl
 from typing import TYPE_CHECKING, cast
 
 from .._http import Failure, TransportError
+from ._watch import Watch, untouched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from ._watch import Watch
-
-_REFUSED_STREAM = 7
 _DEEPEST = 50
 _TOOLS = frozenset(
     {"_pytest", "hypothesis", "mock", "pytest", "pytest_httpx", "pytest_socket", "respx", "unittest", "vcr"}
@@ -51,19 +49,6 @@ def chain(error: BaseException, outer: BaseException | None = None) -> Iterator[
         todo += [other for other in (one.__cause__ or one.__context__,) if other is not None]
 
 
-def untouched(error: BaseException, stream_id: int | None) -> bool:
-    """Whether HTTP/2 says that the server has not begun with the request: `REFUSED_STREAM`, or a `GOAWAY`
-    below the stream's id.
-    """
-    if type(error).__name__ == "ConnectionNotAvailable":  # httpcore's name for the latter
-        return True
-    event = error.args[0] if error.args else None
-    if getattr(event, "error_code", None) == _REFUSED_STREAM and getattr(event, "remote_reset", False):
-        return True
-    last = getattr(event, "last_stream_id", None)
-    return isinstance(last, int) and stream_id is not None and last < stream_id
-
-
 def certainly_unsent(watch: Watch, error: BaseException) -> bool:
     """Whether the request has certainly not been carried out."""
     if not watch.sent:
@@ -83,6 +68,11 @@ def certainly_unsent(watch: Watch, error: BaseException) -> bool:
 def _before_sending(error: BaseException) -> bool:
     if isinstance(error, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)):
         return True
+    return _no_slot(error)
+
+
+def _no_slot(error: BaseException) -> bool:
+    """Whether no connection of httpcore's pool was free."""
     root, name = type(error).__module__.partition(".")[0], type(error).__name__
     return name == "PoolTimeout" and root in ("httpcore", "httpcore2")
 
@@ -133,7 +123,7 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
         distrust = next((link for link in links if isinstance(link, ssl.SSLCertVerificationError)), None)
         if distrust is not None:
             return Failure("untrusted", False, _told(distrust))
-        if isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout)):
+        if any(_waited(lib, watch, link) for link in links):
             return Failure("connect_timeout", False, detail)
         if isinstance(error, (lib.InvalidURL, lib.UnsupportedProtocol, ValueError)) and not isinstance(
             error, OSError
@@ -147,6 +137,12 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
         error, OSError
     )
     return Failure("unreadable" if broken else "disconnected", True, detail)
+
+
+def _waited(lib: ModuleType, watch: Watch, error: BaseException) -> bool:
+    """Whether it means that no connection came in time, which only the library's own class tells truly."""
+    told = (watch.seen or watch.ours) and isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout))
+    return told or _no_slot(error)
 
 
 def _late(lib: ModuleType, error: BaseException) -> bool:

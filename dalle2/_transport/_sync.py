@@ -86,7 +86,7 @@ class Transport(Base["httpx.HTTPTransport"]):
         `departure` is told how far the request got, whatever is raised.
         """
         lib = self._library()
-        watch = self._watch(timeouts, guard)
+        watch = self._watch(timeouts, guard, departure)
 
         def trace(name: str, info: Mapping[str, object]) -> None:
             failure = watch.event(name, info)
@@ -115,8 +115,7 @@ class Transport(Base["httpx.HTTPTransport"]):
             self.peer = watch.peer or self.peer if api else self.peer
             return Answer(response, lib, watch, lease)
         finally:
-            if departure is not None:
-                departure.left = watch.sent
+            watch.departure.left = watch.sent
         if not isinstance(comes_to, BaseException):
             return Answer(comes_to, lib, watch)
         raise comes_to

@@ -16,8 +16,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .._http import Failure
-from ._patience import Patience, attend
+from .._http import Departure, Failure
+from ._attended import Patience, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,36 +37,46 @@ _TELLING = {
     "connect_tcp.complete": "_connected",
     "start_tls.complete": "_secured",
     "send_request_headers.started": "_begin",
+    "send_request_body.started": "_write",
     "send_request_body.complete": "_left_whole",
     "send_request_body.failed": "_broke_off",
     "receive_response_headers.complete": "_answered",
     "receive_response_headers.failed": "_no_answer",
 }
-"""The trace events that decide something, eight of some twenty, and who takes them."""
+"""The trace events that decide something, nine of some twenty, and who takes them."""
+
+
+_REFUSED_STREAM = 7
+
+
+def untouched(error: BaseException, stream_id: int | None) -> bool:
+    """Whether HTTP/2 says that the server has not begun with the request: `REFUSED_STREAM`, or a `GOAWAY`
+    below the stream's id.
+    """
+    if type(error).__name__ == "ConnectionNotAvailable":  # httpcore's name for the latter
+        return True
+    event = error.args[0] if error.args else None
+    if getattr(event, "error_code", None) == _REFUSED_STREAM and getattr(event, "remote_reset", False):
+        return True
+    last = getattr(event, "last_stream_id", None)
+    return isinstance(last, int) and stream_id is not None and last < stream_id
 
 
 class Watch:
     """What the trace events of one request told, and what is known without them."""
 
     __slots__ = (
-        "_dialled",
-        "_doubt",
-        "_tunnel",
-        "_until",
-        "buffered",
-        "guard",
-        "head",
-        "host",
-        "offered",
-        "ours",
-        "outer",
-        "peer",
-        "seen",
-        "slot",
-        "stream_id",
+        "_dialled", "_doubt", "_tunnel", "_until", "_writing", "buffered", "departure", "guard", "head",
+        "host", "offered", "ours", "outer", "peer", "seen", "slot", "stream_id",
     )  # fmt: skip
 
-    def __init__(self, guard: Guard | None = None, total: float | None = None) -> None:
+    def __init__(
+        self,
+        guard: Guard | None = None,
+        total: float | None = None,
+        departure: Departure | None = None,
+    ) -> None:
+        self.departure = Departure() if departure is None else departure
         self.host = ""
         self.guard = guard
         self.ours = False
@@ -84,15 +94,20 @@ class Watch:
         """The exception that the caller is handling: it hangs on all that are raised here."""
         self._until = None if total is None else time.monotonic() + total
         self._doubt = False
+        self._writing = False
         self._dialled = ""
         self._tunnel = False
 
     @property
     def sent(self) -> bool:
         """Whether the request may have left whole."""
-        if self._doubt:
+        if self._doubt or self._writing:
             return True
         return False if self.seen or self.ours else self.offered
+
+    def offer(self) -> None:
+        """A caller's client hands the request to its transport."""
+        self.offered = self.departure.left = True
 
     def left(self) -> float | None:
         """Seconds that the exchange may still take, or `None` for no limit."""
@@ -147,20 +162,27 @@ class Watch:
     def _begin(self, info: Mapping[str, object]) -> None:
         # A proxy's CONNECT comes first and is traced alike.
         self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
+        self._doubt, self._writing = self.sent, False
         stream_id = info.get("stream_id")
         self.stream_id = stream_id if isinstance(stream_id, int) else None
         self.head = None
 
+    def _write(self, info: Mapping[str, object]) -> None:
+        """From here on an interrupt may come too late, until something proves that it did not."""
+        if not self._tunnel:
+            self._writing = self.departure.left = True
+
     def _left_whole(self, info: Mapping[str, object]) -> None:
-        self._doubt = self._doubt or not self._tunnel
+        self._doubt, self._writing = self.sent, False
 
     def _broke_off(self, info: Mapping[str, object]) -> None:
         error = info.get("exception")
-        # An interrupt can fall behind the last byte, before its event.
-        stopped = not isinstance(error, Exception)
-        given_up = self.buffered and type(error).__name__ == "WriteTimeout"
-        if (stopped or given_up) and not self._tunnel:
-            self._doubt = True
+        if isinstance(error, Exception):
+            proves = not (self.buffered and type(error).__name__ == "WriteTimeout")
+        else:  # trio cancels where bytes are left to write; a signal strikes anywhere
+            proves = type(error).__name__ == "Cancelled"
+        if proves:
+            self._writing = False
 
     def _answered(self, info: Mapping[str, object]) -> None:
         told = info.get("return_value")
@@ -170,8 +192,6 @@ class Watch:
 
     def _no_answer(self, info: Mapping[str, object]) -> None:
         """A request that HTTP/2 calls untouched may be sent again, as httpcore itself does; others not."""
-        from ._proof import untouched
-
         error = info.get("exception")
         if self._doubt and isinstance(error, Exception) and untouched(error, self.stream_id):
             self._doubt = False

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast, get_args
 
+from .._secrets import quoted
 from ..errors import InvalidRequestError
-from ._model import Model, Operation, shown
+from ._model import Model, Operation
 from ._models import MODELS
 from ._sizes import broken_rules, is_legal_size, nearest_size, parse_size
 
@@ -104,7 +105,7 @@ def _check_size(model: Model, value: object) -> None:
     listed = _either(model.sizes)
     if not model.free_sizes:
         raise InvalidRequestError(
-            f"size {shown(value)} is not one that {model.name} makes: use {listed}",
+            f"size {quoted(value)} is not one that {model.name} makes: use {listed}",
             field="size",
             allowed=model.sizes,
         )
@@ -115,7 +116,7 @@ def _check_size(model: Model, value: object) -> None:
     else:
         reason = f"breaks a rule of {model.name}: {'; '.join(broken_rules(*edges))}"
         way = f"the nearest legal size is {nearest_size(*edges)}"
-    raise InvalidRequestError(f"size {shown(value)} {reason}: {way}", field="size", allowed=model.sizes)
+    raise InvalidRequestError(f"size {quoted(value)} {reason}: {way}", field="size", allowed=model.sizes)
 
 
 def _check_count(model: Model, value: object) -> None:
@@ -135,14 +136,14 @@ def _check_value(
         low, high = allowed[0], allowed[-1]
         span = f"{low} only" if low == high else f"an integer from {low} to {high}"
         raise InvalidRequestError(
-            f"{name} {shown(value)} is not possible: {model.name} takes {span}", field=name, allowed=allowed
+            f"{name} {quoted(value)} is not possible: {model.name} takes {span}", field=name, allowed=allowed
         )
     if any(value == one and type(value) is type(one) for one in allowed):
         return
     others = models_taking(name, operation, value) if isinstance(value, str) else ()
-    more = f" ({shown(value)} is known to {', '.join(others)})" if others else ""
+    more = f" ({quoted(value)} is known to {', '.join(others)})" if others else ""
     raise InvalidRequestError(
-        f"{name} {shown(value)} is not possible: {model.name} takes {_either(allowed)}{more}",
+        f"{name} {quoted(value)} is not possible: {model.name} takes {_either(allowed)}{more}",
         field=name,
         allowed=allowed,
     )
@@ -152,14 +153,14 @@ def _check_together(model: Model, values: Mapping[str, object]) -> None:
     form = values.get("output_format") or model.output_formats[0]
     if values.get("background") == "transparent" and form not in ("png", "webp", "gif", "svg"):
         raise InvalidRequestError(
-            f"background 'transparent' needs output_format png or webp, not {shown(form)}",
+            f"background 'transparent' needs output_format png or webp, not {quoted(form)}",
             field="background",
             allowed=("opaque", "auto"),
         )
     compression = values.get("output_compression")
     if compression not in (None, 100) and form not in ("jpeg", "webp"):
         raise InvalidRequestError(
-            f"output_compression works with output_format jpeg or webp, not {shown(form)}: "
+            f"output_compression works with output_format jpeg or webp, not {quoted(form)}: "
             "set one of these, or leave it out",
             field="output_compression",
         )

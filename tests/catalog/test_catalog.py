@@ -208,7 +208,7 @@ REFUSED: list[tuple[str, str, dict[str, object], str, str]] = [
         "quality",
         "takes low, medium, high or auto ('max' is known to gpt-image-2.5-sunburst",
     ),
-    ("generate", "gpt-image-2", {"quality": "no" * 99}, "quality", "..."),
+    ("generate", "gpt-image-2", {"quality": "no" * 99}, "quality", "characters"),
     ("generate", "gpt-image-2", {"stream": 1}, "stream", "takes True or False"),
     ("generate", "gpt-image-2", {"partial_images": 4}, "partial_images", "0 to 3"),
     (

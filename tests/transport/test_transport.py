@@ -122,6 +122,7 @@ def test_a_body_that_an_interrupt_stops_may_have_left(method: bytes, left: bool)
     request = type("Request", (), {"method": method})()
     watch.event("http11.send_request_headers.started", {"request": request})
     assert not watch.sent
+    watch.event("http11.send_request_body.started", {"request": request})
     watch.event("http11.send_request_body.failed", {"exception": KeyboardInterrupt()})
     assert watch.sent is left
 
@@ -137,25 +138,56 @@ def test_a_connection_that_breaks_at_once_was_not_used() -> None:
     assert watch.event("connection.connect_tcp.complete", {"return_value": Bare()}) is None
 
 
+def play(watch: Watch, protocol: str, method: bytes = b"POST", *, whole: bool = True) -> None:
+    """The events of a request that is sent, whole or but half."""
+    request = httpx.Request("POST", "https://a.example")
+    request.method = method  # type: ignore[assignment]
+    watch.event(f"{protocol}.send_request_headers.started", {"request": request})
+    watch.event(f"{protocol}.send_request_body.started", {"request": request})
+    if whole:
+        watch.event(f"{protocol}.send_request_body.complete", {})
+    else:
+        watch.event(f"{protocol}.send_request_body.failed", {"exception": httpx.WriteError("x")})
+
+
 def test_whether_a_request_left_whole() -> None:
     """Only the end of its body says so; without any word of the library, it may have."""
     watch = Watch()
     assert not watch.sent
-    watch.offered = True
+    watch.offer()
+    assert watch.departure.left
     assert failure_of(httpx, watch, httpx.ReadError("x")).sent
-    watch.event("http11.send_request_headers.started", {})
-    assert not failure_of(httpx, watch, httpx.WriteError("x")).sent
-    connect = {"request": httpx.Request("CONNECT", "https://a.example")}
-    connect["request"].method = b"CONNECT"  # type: ignore[assignment]
-    watch.event("http11.send_request_headers.started", connect)
-    watch.event("http11.send_request_body.complete", {})
+    play(watch, "http11", b"CONNECT")
     assert not failure_of(httpx, watch, httpx.ReadTimeout("")).sent
+    play(watch, "http11", whole=False)
+    assert not failure_of(httpx, watch, httpx.WriteError("x")).sent
+    play(watch, "http2")
+    assert failure_of(httpx, watch, httpx.ReadTimeout("")) == ("timeout", True, "ReadTimeout")
+    play(watch, "http11", whole=False)  # a transport of the caller's that tries again: the first one counts
+    assert failure_of(httpx, watch, httpx.WriteError("x")).sent
+
+
+@pytest.mark.parametrize(
+    ("error", "buffered", "sent"),
+    [
+        (httpx.WriteError("reset"), False, False),
+        (httpx.WriteTimeout("slow"), False, False),
+        (httpx.WriteTimeout("slow"), True, True),
+        (KeyboardInterrupt(), False, True),
+        (KeyboardInterrupt(), True, True),
+        (type("Cancelled", (BaseException,), {})(), False, False),
+        (type("CancelledError", (BaseException,), {})(), True, True),
+    ],
+)
+def test_what_a_body_that_broke_off_proves(error: BaseException, buffered: bool, sent: bool) -> None:
+    """A write that failed did not end. One that was given up may have, where the system keeps what it got."""
+    watch = Watch()
+    watch.buffered = buffered
     watch.event("http11.send_request_headers.started", {})
-    watch.event("http11.send_request_body.complete", {})
-    assert failure_of(httpx, watch, httpx.ReadError("x")).sent
-    watch.event("http2.send_request_headers.started", {})
-    assert failure_of(httpx, watch, httpx.ReadTimeout("")).sent
-    assert failure_of(httpx, watch, httpx.ReadTimeout("")).detail == "ReadTimeout"
+    watch.event("http11.send_request_body.started", {})
+    assert watch.departure.left
+    watch.event("http11.send_request_body.failed", {"exception": error})
+    assert watch.sent is sent
 
 
 @every_client

@@ -10,6 +10,7 @@ itself readable while it is idle, which the pools take for a connection that the
 from __future__ import annotations
 
 import re
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -63,24 +64,31 @@ def _allowed(timeout: float | None) -> float | None:
 class Conversation:
     """Where the answers in the bytes of an HTTP/1.1 connection end; `surplus` once it said more than that."""
 
-    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "surplus")
+    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "surplus", "used")
 
     def __init__(self) -> None:
         self.surplus = False
+        self.used = False
         self._step: Step = Conversation._idle
         self._after = self._step
         self._held = bytearray()
         self._left = 0
         self._seen = 0
 
+    @property
+    def over(self) -> bool:
+        """Whether all that was asked is answered."""
+        return self._step is Conversation._idle
+
     def asked(self, data: bytes) -> None:
         """Bytes of a request are sent."""
-        if data and self._step is Conversation._idle:  # HTTP/2 counts for itself
+        if data and self.over:  # HTTP/2 counts for itself
             self._step = Conversation._unknown if data[:5] == b"PRI *" else Conversation._head
             self._seen = 0
 
     def heard(self, data: bytes) -> None:
         """Bytes came. Raises `TransportError` for an answer whose head does not end."""
+        self.used = True
         while data:
             data = self._step(self, data)
 
@@ -172,7 +180,40 @@ class Overheard(_Stream):
 
     def get_extra_info(self, info: str) -> Any:
         """Of the stream itself; one that said too much is readable, and so no more to be used."""
-        return (info == "is_readable" and self.conversation.surplus) or super().get_extra_info(info)
+        if info == "is_readable" and (self.conversation.surplus or _more_came(self)):
+            return True
+        return super().get_extra_info(info)
+
+    def _ask(self, data: bytes) -> None:
+        """Bytes of a request are about to be sent.
+
+        A connection that has spoken since it was looked at is given up before the first of them: httpcore then
+        takes another one.
+        """
+        if self.conversation.over and self.conversation.used and self.get_extra_info("is_readable"):
+            unavailable = _unavailable(type(self))
+            if unavailable is not None:
+                raise unavailable
+        self.conversation.asked(data)
+
+
+def _more_came(stream: object) -> bool:
+    """Whether bytes lie unread in the layers of an awaited stream, where no look at the socket shows them."""
+    layer = getattr(stream, "_stream", None)
+    while layer is not None:
+        bio = getattr(layer, "_read_bio", None) or getattr(layer, "_incoming", None)
+        if getattr(bio, "pending", 0) or getattr(getattr(layer, "_protocol", None), "read_queue", None):
+            return True
+        layer = getattr(layer, "transport_stream", None)
+    return False
+
+
+def _unavailable(kind: type) -> type[Exception] | None:
+    """The exception by which a connection tells httpcore's pool to take another."""
+    roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    root = next((root for root in ("httpcore", "httpcore2") if root in roots), "")
+    found: type[Exception] | None = getattr(sys.modules.get(root), "ConnectionNotAvailable", None)
+    return found
 
 
 class Attended(Overheard):
@@ -186,7 +227,7 @@ class Attended(Overheard):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes, within the exchange's time."""
-        self.conversation.asked(buffer)
+        self._ask(buffer)
         for at in range(0, len(buffer), _PIECE):
             super().write(buffer[at : at + _PIECE], _allowed(timeout))
 
@@ -202,7 +243,7 @@ class AsyncAttended(Overheard):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes, within the exchange's time."""
-        self.conversation.asked(buffer)
+        self._ask(buffer)
         await super().write(buffer, _allowed(timeout))
 
 
