@@ -20,9 +20,7 @@ _DEEPEST = 100
 """Levels of nesting. What follows `json.loads` walks a document by recursion, and no host nests that deep."""
 
 _PREFIX, _HEAD = 256, 8192
-_LARGEST = (
-    1 << 25
-)  # bytes outside long strings: no answer says as much, and read they are twenty times as many
+_LARGEST = 1 << 25  # bytes outside of long strings: read, they are twenty times as many
 _MARK = "\\u0000" + os.urandom(8).hex() + ":"
 _MARK_TEXT = "\0" + _MARK[6:]
 _USUAL = str.maketrans("-_", "+/", " \t\r\n")
