@@ -127,7 +127,7 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
         from ._display import shown_in_kernel, view
 
         content = await self.read()
-        if not shown_in_kernel(content):
+        if not shown_in_kernel(self):
             await in_thread(view, content, self.media_type)
 
     async def to_pil(self) -> PillowImage:

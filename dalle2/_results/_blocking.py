@@ -83,7 +83,7 @@ class ImageResult(BaseResult[Fetcher]):
         from ._display import shown_in_kernel, view
 
         content = self.read()
-        if not shown_in_kernel(content):
+        if not shown_in_kernel(self):
             view(content, self.media_type)
 
     def to_pil(self) -> PillowImage:

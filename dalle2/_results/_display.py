@@ -71,9 +71,14 @@ def bundle_of(result: Shown, include: Kinds, exclude: Kinds) -> dict[str, str]:
     kinds = _wanted(include, exclude)
     if not kinds.isdisjoint({"text/html", *_NATIVE}):
         _fetch([result])
-    encoded, kind = _encoded(result), result._data.media_type or ""
-    picture = (kind, encoded) if encoded is not None and kind in _NATIVE else ("text/html", _cell(result))
-    return {name: text for name, text in (("text/plain", repr(result)), picture) if name in kinds}
+    return {kind: text for kind, text in _bundle(result, LARGEST).items() if kind in kinds}
+
+
+def _bundle(result: Shown, largest: int | None) -> dict[str, str]:
+    """One image as itself where notebooks know its type, else as HTML."""
+    encoded, kind = _encoded(result, largest), result._data.media_type or ""
+    picture = {kind: encoded} if encoded and kind in _NATIVE else {"text/html": _cell(result, encoded)}
+    return {"text/plain": repr(result), **picture}
 
 
 def grid_of(text: str, results: Sequence[Shown], include: Kinds, exclude: Kinds) -> dict[str, str]:
@@ -83,7 +88,8 @@ def grid_of(text: str, results: Sequence[Shown], include: Kinds, exclude: Kinds)
         _fetch(results)
     cells, room = [], LARGEST_BUNDLE
     for result in results:
-        cell = _cell(result, room)
+        encoded = _encoded(result, LARGEST)
+        cell = _cell(result, encoded if encoded and len(encoded) <= room else None)
         room -= len(cell)
         cells.append(f"<div>{cell}</div>")
     style = _GRID.format(width=320 * max(len(cells), 1))
@@ -97,20 +103,19 @@ def _wanted(include: Kinds, exclude: Kinds) -> set[str]:
     return (every.intersection(include) if include else every).difference(exclude or ())
 
 
-def _encoded(result: Shown) -> str | None:
-    """The held bytes as base64, if a cell can bear them."""
+def _encoded(result: Shown, largest: int | None) -> str | None:
+    """The held bytes as base64, if they are a picture and not too large."""
     held = result._data.content
-    known = re.fullmatch(_PICTURE, result._data.media_type or "")
-    return result._data.b64_json if held and known and len(held) <= LARGEST else None
+    known = held and re.fullmatch(_PICTURE, result._data.media_type or "")
+    return result._data.b64_json if known and (largest is None or len(held or b"") <= largest) else None
 
 
-def _cell(result: Shown, room: int = LARGEST_BUNDLE) -> str:
-    """One image as HTML, in at most so many bytes."""
-    encoded, kind = _encoded(result), result._data.media_type
-    if encoded is None or len(encoded) > room:
+def _cell(result: Shown, encoded: str | None) -> str:
+    """One image as HTML: the picture, or a sentence in its place."""
+    if encoded is None:
         return f"<em>{html.escape(_instead(result))}</em>"
     said = result._data.revised_prompt or result._data.prompt or "an image without a prompt"
-    alt, source = html.escape(one_line(said, 200)), f"data:{kind};base64,{encoded}"
+    alt, source = html.escape(one_line(said, 200)), f"data:{result._data.media_type};base64,{encoded}"
     return f'<img alt="{alt}" style="max-width:100%" src="{source}">'
 
 
@@ -152,12 +157,11 @@ def _fetch_one(result: Shown, fetcher: Fetcher) -> None:
         result._hold(bytes(memory.data), kind)
 
 
-def shown_in_kernel(content: bytes) -> bool:
-    """Show a picture in the notebook, if this is one."""
+def shown_in_kernel(result: Shown) -> bool:
+    """Show a picture that is held in the notebook, if this is one; it was asked for, however large it is."""
     if not in_kernel():
         return False
-    display = import_module("IPython.display")
-    display.display(display.Image(content))
+    import_module("IPython.display").display(_bundle(result, None), raw=True)
     return True
 
 
