@@ -242,6 +242,14 @@ def test_every_kind_of_picture_is_shown() -> None:
     assert "expired at 2020-01-01 00:00:00 UTC" in dead._repr_mimebundle_()["text/html"]
 
 
+def test_an_event_of_a_stream_is_shown_by_its_image() -> None:
+    """Partial and final ones; `include` and `exclude` are kept."""
+    for event in (dalle2.PartialImage(0, result_of(GIF)), dalle2.FinalImage(result_of(GIF))):
+        assert set(event._repr_mimebundle_()) == {"text/plain", "image/gif"}
+        assert set(event._repr_mimebundle_(exclude={"text/plain"})) == {"image/gif"}
+    assert dalle2.PartialImage(0, "a") == dalle2.PartialImage(0, "a")
+
+
 def test_an_awaited_result_is_shown_by_awaiting_it(notebook: Notebook, server: FaultServer) -> None:
     """A cell cannot await: it names what can; held bytes are shown at once."""
 
