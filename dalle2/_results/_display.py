@@ -17,22 +17,23 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._image._media import suffix_for
 from .._secrets import one_line
 from ..errors import ConfigurationError, DownloadError
-from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from PIL.Image import Image as PillowImage
 
     from .._image._data import ImageData
-    from ._fetch import AsyncFetcher
+    from ._origins import BaseFetcher
 
     Kinds = Collection[str] | None
+    Quickly = Callable[[ImageData, float, int], tuple[bytes, str]]
 
     class Shown(Protocol):
         """A result, as far as it is shown."""
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
         @property
         def _data(self) -> ImageData: ...
         @property
-        def _fetcher(self) -> Fetcher | AsyncFetcher: ...
+        def _fetcher(self) -> BaseFetcher[Any]: ...
         @property
         def is_expired(self) -> bool: ...
         def _hold(self, content: bytes, kind: str) -> bytes: ...
@@ -121,7 +122,7 @@ def _cell(result: Shown, encoded: str | None) -> str:
 
 def _instead(result: Shown) -> str:
     """A sentence in place of a picture."""
-    show = "image.show()" if isinstance(result._fetcher, Fetcher) else "await image.show()"
+    show = "image.show()" if _quickly(result) else "await image.show()"
     if result._data.content is not None and not re.fullmatch(_PICTURE, result._data.media_type or ""):
         return "These bytes are no picture that is known here; image.content has them."
     if result._data.content is not None:
@@ -134,9 +135,9 @@ def _instead(result: Shown) -> str:
 def _fetch(results: Sequence[Shown]) -> None:
     """Fetch what is to be shown, all at once; what does not come in time stays as it is."""
     missing = [
-        (result, result._fetcher)
+        (result, quickly)
         for result in results
-        if result._data.content is None and not result.is_expired and isinstance(result._fetcher, Fetcher)
+        if result._data.content is None and not result.is_expired and (quickly := _quickly(result))
     ]
     if not missing or os.environ.get("DALLE2_NOTEBOOK_FETCH", "").strip() == "0" or not in_kernel():
         return
@@ -149,12 +150,14 @@ def _fetch(results: Sequence[Shown]) -> None:
             thread.join(max(end - time.monotonic(), 0.0))
 
 
-def _fetch_one(result: Shown, fetcher: Fetcher) -> None:
-    memory = Memory()
+def _quickly(result: Shown) -> Quickly | None:
+    """How a result is fetched at once; `None` for one that must be awaited."""
+    return getattr(result._fetcher, "quickly", None)
+
+
+def _fetch_one(result: Shown, quickly: Quickly) -> None:
     with suppress(Exception):
-        quick = Fetcher(fetcher._transport, fetcher.how.within(SECONDS, LARGEST))
-        kind = quick.fetch(result._data, memory)
-        result._hold(bytes(memory.data), kind)
+        result._hold(*quickly(result._data, SECONDS, LARGEST))
 
 
 def shown_in_kernel(result: Shown) -> bool:

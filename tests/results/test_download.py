@@ -31,9 +31,9 @@ from dalle2 import DownloadError, ImageExpiredError
 from dalle2._http import Failure, Timeouts
 from dalle2._image._data import ImageData
 from dalle2._image._expiry import Expiry
-from dalle2._results._awaited import held
+from dalle2._results._awaited import AsyncFetcher, held
+from dalle2._results._blocking import Fetcher
 from dalle2._results._download import Download, Setback
-from dalle2._results._fetch import AsyncFetcher, Fetcher
 from dalle2._results._one import checked_type
 from dalle2._results._origins import LARGEST_IMAGE, LONGEST, Fetching, Origins
 from dalle2._results._refusal import expired_error
