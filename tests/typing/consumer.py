@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from datetime import date, datetime
 from pathlib import Path
@@ -187,7 +187,7 @@ def results(images: dalle2.Images, client: dalle2.Client) -> None:
     assert_type(images.request_id, str | None)
     assert_type(images.usage, dalle2.Usage | None)
     assert_type(images[0], dalle2.ImageResult)
-    assert_type(images[:1], Sequence[dalle2.ImageResult])
+    assert_type(images[:1], dalle2.Images)
     assert_type(images.save("directory"), list[Path])
     for image in images:
         assert_type(image.url, str | None)
