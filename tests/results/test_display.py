@@ -74,6 +74,12 @@ class Notebook:
         monkeypatch.setitem(sys.modules, "IPython.display", display)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no reason for a cell to give up here."""
+    monkeypatch.setattr(_display, "SECONDS", 60.0)
+
+
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
     """A notebook around the test."""
