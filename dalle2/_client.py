@@ -12,8 +12,7 @@ from ._calls._loop import perform, stream
 from ._calls._plan import keeping
 from ._image._data import ImagesData
 from ._requests._draft import Draft
-from ._results._blocking import ImageResult, Images
-from ._results._fetch import Fetcher
+from ._results._blocking import Fetcher, ImageResult, Images
 from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._sync import Transport

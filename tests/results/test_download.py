@@ -31,8 +31,9 @@ from dalle2 import DownloadError, ImageExpiredError
 from dalle2._http import Failure, Timeouts
 from dalle2._image._data import ImageData
 from dalle2._image._expiry import Expiry
+from dalle2._results._awaited import AsyncFetcher, held
+from dalle2._results._blocking import Fetcher
 from dalle2._results._download import Download, Setback
-from dalle2._results._fetch import AsyncFetcher, Fetcher
 from dalle2._results._one import checked_type
 from dalle2._results._origins import LARGEST_IMAGE, LONGEST, Fetching, Origins
 from dalle2._results._refusal import expired_error
@@ -580,6 +581,15 @@ def test_a_signature_is_judged_by_the_clock_of_its_store() -> None:
         assert type(refused(download(image), 403, {"date": date})) is kind
 
 
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
+def test_a_refusal_that_can_pass_is_a_setback(status: int) -> None:
+    """As long as the host asks for, if it does."""
+    for headers, wait in (({"retry-after": "3"}, 3.0), ({}, None), ({"retry-after": "soon"}, None)):
+        setback = refused(download(), status, headers)
+        assert isinstance(setback, Setback)
+        assert (setback.reason, setback.status, setback.wait) == ("status", status, wait)
+
+
 @pytest.mark.parametrize(
     "host", ["a..b", ".com", "a" * 64 + ".com", "a." * 130 + "com", "\u00fc" * 70 + ".de"]
 )
@@ -997,6 +1007,13 @@ def test_a_result_from_a_dictionary_uses_the_client_it_is_given() -> None:
         ({"created": 1}, "'url' or 'b64_json'"),
         ({"created": 1, "url": "https://a.example/x", "api": 5}, "'api'"),
         ({"created": 1e300, "url": "https://a.example/x"}, "'created'"),
+        ({"created": 1, "url": 5}, "'url' must be a text"),
+        ({"created": 1, "url": "https://a.example/x", "expires_at": "soon"}, "'expires_at'"),
+        (
+            {"created": 1, "url": "https://a.example/x", "expires_at": "0001-01-01T00:00+23:00"},
+            "'expires_at'",
+        ),
+        ({"created": 1, "b64_json": "?"}, "'b64_json'"),
     ],
 )
 def test_a_dictionary_that_is_none_of_ours_is_refused(data: Any, words: str) -> None:
@@ -1096,6 +1113,33 @@ def test_some_images_of_a_call_are_images_of_it() -> None:
     assert images == mock.ANY
     assert type(dalle2.AsyncImages.of(images._data, AsyncFetcher())[:1]) is dalle2.AsyncImages
     assert "2 image(s)" in repr(some)
+
+
+def test_awaited_results_are_held_before_they_are_sent() -> None:
+    """`held` fetches those among the inputs of an edit, one or several; what is none is left alone."""
+    with FaultServer() as server:
+
+        async def main() -> None:
+            async with dalle2.AsyncClient("sk-secret", base_url=server.origin) as client:
+                one, two, three = (client.image(f"{server.origin}/{number}.png") for number in range(3))
+                await held(one, [two, "a path"], None, b"bytes")
+                assert [image.content for image in (one, two, three)] == [IMAGE, IMAGE, None]
+
+        anyio.run(main)
+
+
+def test_what_the_answer_bore_is_there() -> None:
+    """Its headers; and a size that a successor could not make is made of the image."""
+    emulator = Emulator()
+    with emulator.client() as http, dalle2.Client("sk-test", http_client=http, download="eager") as client:
+        images = client.generate("a fox", n=2, size="512x512")
+    images.fit()
+    assert images[0].width == 512
+    images._data = images._data._replace(headers={"x-request-id": "req_1"}, scale=(100, 100))
+    images.fit()
+    assert [(image.width, image.height) for image in images] == [(100, 100)] * 2
+    assert images[0].read() == images[0].content
+    assert images.headers == {"x-request-id": "req_1"}
 
 
 def test_images_become_plain_values() -> None:
