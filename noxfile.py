@@ -25,6 +25,7 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 CODE = ("dalle2", "tests", "noxfile.py")
 NPM_PACKAGES = ("openai@7.55.0", "azurite@3.35.0", "s3rver@3.7.1")
 LITELLM = "litellm[proxy]==1.106.2"
+OLD_SDKS = {"DALLE2_PEERS_OPENAI_0": "openai==0.28.1", "DALLE2_PEERS_OPENAI_1": "openai==1.109.1"}
 LOWEST = (
     "httpx==0.27.0",
     "attrs==23.2.0",
@@ -79,6 +80,8 @@ def peers(session: nox.Session) -> None:
     quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error")
     session.run("npm", "install", *quiet, "--prefix", str(work / "npm"), *NPM_PACKAGES, external=True)
     env = {"DALLE2_PEERS_NPM": str(work / "npm"), "DALLE2_PEERS_LITELLM": str(litellm(session, work))}
+    for name, sdk in OLD_SDKS.items():
+        env[name] = str(old_sdk(session, work / name.lower(), sdk))
     run_tests(session, "pytest", "tests/peers", *session.posargs, env=env)
 
 
@@ -105,6 +108,15 @@ def litellm(session: nox.Session, work: Path) -> Path:
     session.run("python", "-m", "venv", "--clear", str(work / "litellm"))
     session.run(str(scripts / "python"), "-m", "pip", "install", "--quiet", LITELLM, external=True)
     return scripts / "litellm"
+
+
+def old_sdk(session: nox.Session, folder: Path, sdk: str) -> Path:
+    """The interpreter of an environment with an old official SDK beside the wheel."""
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    session.run("python", "-m", "venv", "--clear", str(folder))
+    install = (str(python), "-m", "pip", "install", "--quiet", sdk, f"dalle2-sdk @ {wheel(session).as_uri()}")
+    session.run(*install, external=True)
+    return python
 
 
 def run_tests(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:

@@ -12,6 +12,8 @@ import socket
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from ._secrets import shown_url
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -87,7 +89,8 @@ class HttpRequest:
         return HttpRequest(self.method, self.url, (header, *kept), self.content, self.form)
 
     def __repr__(self) -> str:
-        return f"<{self.method} {self.url} {self.headers}, <{len(self.content or b'')} bytes>>"
+        """Without the query of the URL, in which a signature may be."""
+        return f"<{self.method} {shown_url(self.url)} {self.headers}, <{len(self.content or b'')} bytes>>"
 
 
 class HttpResponse:

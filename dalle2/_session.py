@@ -233,15 +233,9 @@ class Session:
                 "Pickle one without, and give each process a Budget of its own"
             )
         settings, provider = self.settings, self.settings.provider
-        harmless = {name: value for name, value in provider.query.items() if name == "api-version"}
         embedded = provider.base_url is None
         return {
-            "provider": provider.replace(
-                base_url=None if embedded else settings.base_url,
-                headers={},
-                query=harmless,
-                default_key=provider.default_key if embedded else None,
-            ),
+            "provider": provider if embedded else provider.portable(settings.base_url),
             "base_url": None if embedded else settings.base_url,
             "model": None if settings.falls_back else settings.model,
             "organization": settings.organization,

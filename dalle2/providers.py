@@ -66,6 +66,11 @@ class Provider(NamedTuple):
         """The header that carries the key."""
         return self.auth_header, Secret(f"{self.auth_scheme} {key.reveal()}".strip())
 
+    def portable(self, base_url: str) -> Provider:
+        """The same at that address, without headers, default key and query, which may hold a secret."""
+        query = {name: value for name, value in self.query.items() if name == "api-version"}
+        return self.replace(base_url=base_url, headers={}, query=query, default_key=None)
+
     def replace(self, **changes: object) -> Provider:
         """A copy with some fields changed: `provider.replace(base_url="https://...")`.
 

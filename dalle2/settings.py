@@ -227,9 +227,10 @@ def timeouts_of(value: TimeoutArgument) -> Timeouts | None:
 
 def checked_timeouts(phases: Timeouts, source: str) -> Timeouts:
     """The same, if each phase can be waited for. Raises `ConfigurationError` before anything is sent."""
-    for name, seconds in phases._asdict().items():
+    given = {name: getattr(phases, name) for name in ("connect", "read", "write", "pool")}
+    for name, seconds in given.items():
         if seconds is not None and not is_wait(seconds):
-            one = source if len(set(map(repr, phases))) == 1 else f"{source}.{name}"
+            one = source if len(set(map(repr, given.values()))) == 1 else f"{source}.{name}"
             raise ConfigurationError(
                 f"{one} must be above 0 seconds and at most {MAX_WAIT:.0f} (ten years), or None for "
                 f"no limit; it is {quoted(seconds)}"

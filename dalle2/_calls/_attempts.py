@@ -137,15 +137,14 @@ class Attempts(Generic[T]):
 
     def read(self, response: HttpResponse) -> T:
         """The value of an answer. Raises the error that it stands for."""
-        headers = response.headers
-        self._state.clock.observe(headers.get("date"), response.at, headers.get("age"))
+        self._state.clock.observe(response.headers.get("date"), response.at, response.headers.get("age"))
         try:
             self.value = value = self.call.decode(response, self.call.context)
         except e.DecodeError as error:
             if self._held is not None and len(error.images) > self._held.images:  # more than was asked for
                 self._settle(len(error.images), None)
             raise
-        self.succeeded(value if isinstance(value, ImagesData) else None, headers)
+        self.succeeded(value if isinstance(value, ImagesData) else None, response.headers)
         return value
 
     def succeeded(self, data: ImagesData | None, headers: Mapping[str, str]) -> None:

@@ -6,14 +6,14 @@ exchange without a readable answer may have been billed unless the request certa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .. import catalog
 from .. import errors as e
 from .._http import Failure
 from .._secrets import one_line, redact
-from .._wire._context import Context, reports_failure, request_id
+from .._wire._context import Context, came, reports_failure, request_id
 
 if TYPE_CHECKING:
     from .._http import HttpRequest, HttpResponse
@@ -136,7 +136,18 @@ def lost_error(failure: Failure, context: Context, response: HttpResponse | None
         reason=reason,
         request=context.resent,
         idempotency_key=key,
-        request_id=None if response is None else request_id(response.headers),
+        request_id=None if response is None else request_id(response.headers, key=context.key),
         status_code=None if response is None else response.status,
         maybe_billed=context.paid,
+        body=None if response is None else came(response, context),
+        images=() if response is None or not context.paid else _kept(response, context),
     )
+
+
+def _kept(response: HttpResponse, context: Context) -> Sequence[e.KeptImage]:
+    """The images that came whole with an answer that says yes and broke off."""
+    if not 200 <= response.status < 300:
+        return ()
+    from .._wire._answers import images_in
+
+    return images_in(response, context)

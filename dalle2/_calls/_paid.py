@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 from .. import catalog
 from .. import errors as e
+from .._http import Failure
 from .._image._data import ImagesData
-from .._wire._images import encode_json, is_plain_answer, read_images
+from .._wire._context import came
+from .._wire._images import encode_json, is_plain_answer, read_images, without_key
 from ._envelope import api_request, key_of
-from ._outcome import Call, accept, context_of
+from ._outcome import Call, context_of, lost_error
 
 if TYPE_CHECKING:
     from .._http import Form, HttpResponse
     from .._money import Charge
     from .._requests._draft import Draft
     from .._state import ClientState
+    from .._wire._answers import Reading
     from .._wire._context import Context
     from .._wire._responses import Task
     from ..settings import Settings
@@ -95,30 +98,59 @@ def paid_call(
 
 def decode_images(response: HttpResponse, context: Context) -> ImagesData | Task:
     """The images of an answer, or the task that makes them. Raises the error of any other answer."""
-    document = accept(response, context)
-    if not is_plain_answer(document):
-        from .._wire._errors import problem_error
-        from .._wire._problem import Problem
-        from .._wire._responses import Task, reduce_answer
+    if not 200 <= response.status < 300:
+        from .._wire._errors import error_of
 
-        document = reduce_answer(document)
-        if isinstance(document, Problem):
-            raise problem_error(document, response, context, None)
-        if isinstance(document, Task):
-            return document
-    data, problem = read_images(document, response, context)
-    if problem is None:
-        return data
-    kept = f"; {len(data.images)} readable image(s) are in error.images" if data.images else ""
-    raise e.DecodeError(
-        f"{context.host} answered, most likely billed, but not with images: "
-        f"{problem.path + ': ' if problem.path else ''}{problem.problem} "
-        f"(request id {data.request_id or 'none'}){kept}",
-        path=problem.path,
-        request_id=data.request_id,
-        idempotency_key=context.idempotency_key,
-        images=data.images,
-    )
+        raise error_of(response, context)
+    document: object = None
+    try:
+        document = response.body.document()
+    except ValueError:
+        whole = False
+    else:
+        whole = True
+        if response.body.holds(context.key.reveal().encode() or b"\0"):
+            document = without_key(document, context)
+        if is_plain_answer(document):
+            data, problem = read_images(document, response, context)
+            if problem is None:
+                return data
+    from .._wire._answers import read_any, read_damaged
+
+    reading = read_any(document, response, context) if whole else read_damaged(response, context)
+    if reading.task is not None:
+        return reading.task
+    if reading.problem is None and not reading.cut:
+        return reading.data
+    raise _error(reading, document, response, context)
+
+
+def _error(reading: Reading, document: object, response: HttpResponse, context: Context) -> e.Dalle2Error:
+    """The error of an answer that says yes, and does not hold all that it should. It keeps what came."""
+    from .._wire._errors import problem_error
+    from .._wire._problem import Problem
+
+    data, problem = reading.data, reading.problem
+    error: e.Dalle2Error
+    if isinstance(problem, Problem):
+        error = problem_error(problem, response, context, document)
+    elif problem is None:
+        return lost_error(
+            Failure("unreadable", True, "the answer is not one complete JSON document"), context, response
+        )
+    else:
+        kept = f"; {len(data.images)} readable image(s) are in error.images" if data.images else ""
+        error = e.DecodeError(
+            f"{context.host} answered, most likely billed, but not with images: "
+            f"{problem.path + ': ' if problem.path else ''}{problem.problem} "
+            f"(request id {data.request_id or 'none'}){kept}; error.body holds what came",
+            path=problem.path,
+            request_id=data.request_id,
+            idempotency_key=context.idempotency_key,
+            body=came(response, context),
+        )
+    error.images = data.images
+    return error
 
 
 def _text(values: Mapping[str, object], name: str) -> str | None:

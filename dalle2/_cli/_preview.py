@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from . import _screen
 from ._deliver import changes
+from ._words import in_own_words
 
 if TYPE_CHECKING:
     import httpx
 
+    from .._money import Estimate
     from .._requests._values import Request
     from .._results._blocking import Images
     from ._output import Place
@@ -41,9 +43,9 @@ class DeadLine:
 def show(line: DeadLine, images: Images, place: Place, count: int, *, as_json: bool) -> None:
     """Print what came to the end of the line, its price, and where the images would go."""
     sent, request = line.sent, images.request
+    usd = request.estimate(rough=True)
     assert sent is not None
     if as_json:
-        usd = price(request)
         _screen.document(
             {
                 "dry_run": True,
@@ -51,7 +53,8 @@ def show(line: DeadLine, images: Images, place: Place, count: int, *, as_json: b
                 "url": _shown_url(sent),
                 "request": _told(request),
                 "cost": usd,
-                "cost_is_rough": is_rough(usd),
+                "cost_is_rough": usd is not None and usd.rough,
+                "cost_source": None if usd is None else usd.source,
                 "request_id": None,
                 "adaptations": changes(images),
                 "images": [{"path": name} for name in place.names(count)],
@@ -60,28 +63,18 @@ def show(line: DeadLine, images: Images, place: Place, count: int, *, as_json: b
         return
     rows = [("would send", f"{sent.method} {_shown_url(sent)}")]
     rows += [(name, str(value)) for name, value in _told(request).items()]
-    rows += [("changed", str(change)) for change in images.adaptations]
-    rows += [("cost", price_text(price(request))), ("saved as", place.shown(count))]
+    rows += [("changed", in_own_words(str(change))) for change in images.adaptations]
+    rows += [("cost", price_text(usd)), ("saved as", place.shown(count))]
     _screen.say(*(f"{name:16}{value}" for name, value in rows))
     _screen.tell("nothing was sent: this was a dry run")
 
 
-def price(request: Request) -> float | None:
-    """What a call will cost in US dollars, `None` where not even a rough price is known."""
-    return request.estimate()
-
-
-def is_rough(usd: float | None) -> bool:
-    """Whether an estimate is more than a list price times a number."""
-    return bool(getattr(usd, "rough", False))
-
-
-def price_text(usd: float | None) -> str:
-    """An estimate for people: `$0.02`, `about $0.013`."""
+def price_text(usd: Estimate | None) -> str:
+    """An estimate for people: `$0.02`, `about $0.013`; of a rough one no more digits than it is worth."""
     if usd is None:
         return "not known beforehand"
-    cents, _, parts = f"{usd:.4f}".partition(".")
-    return f"{'about ' if is_rough(usd) else ''}${cents}.{parts.rstrip('0'):0<2}"
+    dollars, _, parts = f"{float(f'{usd:.2g}') if usd.rough else usd:.4f}".partition(".")
+    return f"{'about ' if usd.rough else ''}${dollars}.{parts.rstrip('0'):0<2}"
 
 
 def _shown_url(sent: httpx.Request) -> str:

@@ -99,6 +99,27 @@ def _write_err(line: str) -> None:
         _give_up(sys.stderr)
 
 
+class Lenient:
+    """A stream for what may be missed: a terminal that goes away meanwhile is no failure of a paid call."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, if it can be done."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if it can be done."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def _give_up(stream: TextIO) -> None:
     """Send what is still buffered to nowhere, or the interpreter complains of it when it ends."""
     with contextlib.suppress(OSError, ValueError):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from typing import TYPE_CHECKING, cast
 
-from ._screen import harmless
+from ._screen import Lenient, harmless
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TextIO
 
     from rich.spinner import Spinner
 
@@ -90,7 +91,7 @@ def turning(progress: Progress | None) -> Iterator[None]:
     from rich.spinner import Spinner
     from rich.text import Text
 
-    console = Console(stderr=True)
+    console = Console(file=cast("TextIO", Lenient(sys.stderr)))
     mark = Spinner("dots" if console.encoding.startswith("utf") else "line")
 
     def frame() -> Spinner:

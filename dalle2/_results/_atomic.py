@@ -289,7 +289,7 @@ def _sweep(directory: Path) -> None:
             if name.startswith(PART):
                 from ._parts import remove_abandoned
 
-                remove_abandoned(directory / name, _machine())
+                remove_abandoned(directory / name, _machine(), lock)
 
 
 def _numbered(wanted: Path, number: int) -> Path:

@@ -7,15 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from . import (
-    BaseImages,
-    BaseResult,
-    Target,
-    data_from,
-    made_directory,
-    note_saved,
-    partial_error,
-)
+from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
 from ._fetch import AsyncFetcher, AsyncMemory
 
 if TYPE_CHECKING:

@@ -9,15 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import (
-    BaseImages,
-    BaseResult,
-    Target,
-    data_from,
-    made_directory,
-    note_saved,
-    partial_error,
-)
+from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
 from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:
@@ -64,9 +56,12 @@ class ImageResult(BaseResult[Fetcher]):
         one, or a text that ends in a slash), in which the image gets a free name made from its prompt. The
         file appears whole or not at all, and an older one survives a failure.
 
-        Raises `FileExistsError` if the name is taken and `overwrite` is false, `FileNotFoundError`,
-        `PermissionError` and other built-in `OSError`s for the local disk (a missing directory before
-        anything is fetched), and like `read` for the rest.
+        With `overwrite` an older file is replaced whole: links are followed, its mode stays, and a file that
+        may not be written is not replaced; other hard links keep the older picture.
+
+        Raises `InvalidRequestError` for what is no path on this disk, `FileExistsError` if the name is taken
+        and `overwrite` is false, `FileNotFoundError`, `PermissionError` and other built-in `OSError`s for the
+        local disk (a missing directory before anything is fetched), and like `read` for the rest.
         """
         return self._save(Target(path, self._stem, overwrite=overwrite))
 
@@ -122,7 +117,7 @@ class Images(BaseImages[ImageResult]):
         """Save all images into `directory`, which is made if it is missing, and give their paths in order.
 
         All are tried; if some failed, raises `DownloadError` with `.saved` (paths) and `.failed` (errors by
-        index).
+        index). `InvalidRequestError` for what is no directory on this disk.
         """
         made_directory(directory)
         saved: dict[int, Path] = {}

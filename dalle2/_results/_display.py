@@ -17,7 +17,7 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._image._media import suffix_for
 from .._secrets import one_line
@@ -25,11 +25,26 @@ from ..errors import ConfigurationError, DownloadError
 from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from PIL.Image import Image as PillowImage
 
-    from ._one import BaseResult
+    from .._image._data import ImageData
+    from ._fetch import AsyncFetcher
 
     Kinds = Collection[str] | None
+
+    class Shown(Protocol):
+        """A result, as far as it is shown."""
+
+        @property
+        def _data(self) -> ImageData: ...
+        @property
+        def _fetcher(self) -> Fetcher | AsyncFetcher: ...
+        @property
+        def is_expired(self) -> bool: ...
+        def _hold(self, content: bytes, kind: str) -> bytes: ...
+
 
 SECONDS = 5.0
 """For the images of one cell, which are fetched at once."""
@@ -51,17 +66,17 @@ def in_kernel() -> bool:
     return named or getattr(shell, "kernel", None) is not None
 
 
-def bundle_of(result: BaseResult[Any], include: Kinds, exclude: Kinds) -> dict[str, str]:
+def bundle_of(result: Shown, include: Kinds, exclude: Kinds) -> dict[str, str]:
     """What a notebook shows of one image."""
     kinds = _wanted(include, exclude)
     if not kinds.isdisjoint({"text/html", *_NATIVE}):
         _fetch([result])
-    encoded, kind = _encoded(result), result.media_type or ""
+    encoded, kind = _encoded(result), result._data.media_type or ""
     picture = (kind, encoded) if encoded is not None and kind in _NATIVE else ("text/html", _cell(result))
     return {name: text for name, text in (("text/plain", repr(result)), picture) if name in kinds}
 
 
-def grid_of(text: str, results: Sequence[BaseResult[Any]], include: Kinds, exclude: Kinds) -> dict[str, str]:
+def grid_of(text: str, results: Sequence[Shown], include: Kinds, exclude: Kinds) -> dict[str, str]:
     """What a notebook shows of several images: side by side, as many in a row as there is room for."""
     kinds = _wanted(include, exclude)
     if "text/html" in kinds:
@@ -82,45 +97,45 @@ def _wanted(include: Kinds, exclude: Kinds) -> set[str]:
     return (every.intersection(include) if include else every).difference(exclude or ())
 
 
-def _encoded(result: BaseResult[Any]) -> str | None:
+def _encoded(result: Shown) -> str | None:
     """The held bytes as base64, if a cell can bear them."""
-    held = result.content
-    known = re.fullmatch(_PICTURE, result.media_type or "")
-    return result.b64_json if held and known and len(held) <= LARGEST else None
+    held = result._data.content
+    known = re.fullmatch(_PICTURE, result._data.media_type or "")
+    return result._data.b64_json if held and known and len(held) <= LARGEST else None
 
 
-def _cell(result: BaseResult[Any], room: int = LARGEST_BUNDLE) -> str:
+def _cell(result: Shown, room: int = LARGEST_BUNDLE) -> str:
     """One image as HTML, in at most so many bytes."""
-    encoded, kind = _encoded(result), result.media_type
+    encoded, kind = _encoded(result), result._data.media_type
     if encoded is None or len(encoded) > room:
         return f"<em>{html.escape(_instead(result))}</em>"
-    said = result.revised_prompt or result._data.prompt or "an image without a prompt"
+    said = result._data.revised_prompt or result._data.prompt or "an image without a prompt"
     alt, source = html.escape(one_line(said, 200)), f"data:{kind};base64,{encoded}"
     return f'<img alt="{alt}" style="max-width:100%" src="{source}">'
 
 
-def _instead(result: BaseResult[Any]) -> str:
+def _instead(result: Shown) -> str:
     """A sentence in place of a picture."""
     show = "image.show()" if isinstance(result._fetcher, Fetcher) else "await image.show()"
-    if result.content is not None and not re.fullmatch(_PICTURE, result.media_type or ""):
+    if result._data.content is not None and not re.fullmatch(_PICTURE, result._data.media_type or ""):
         return "These bytes are no picture that is known here; image.content has them."
-    if result.content is not None:
+    if result._data.content is not None:
         return f"This image is too large for this cell; {show} shows it."
     if result.is_expired:
-        return f"This image's URL expired at {result.expires_at:%Y-%m-%d %H:%M:%S} UTC."
+        return f"This image's URL expired at {result._data.expires_at:%Y-%m-%d %H:%M:%S} UTC."
     return f"This image is not fetched yet; {show} shows it."
 
 
-def _fetch(results: Sequence[BaseResult[Any]]) -> None:
+def _fetch(results: Sequence[Shown]) -> None:
     """Fetch what is to be shown, all at once; what does not come in time stays as it is."""
     missing = [
-        result
+        (result, result._fetcher)
         for result in results
-        if result.content is None and not result.is_expired and isinstance(result._fetcher, Fetcher)
+        if result._data.content is None and not result.is_expired and isinstance(result._fetcher, Fetcher)
     ]
     if not missing or os.environ.get("DALLE2_NOTEBOOK_FETCH", "").strip() == "0" or not in_kernel():
         return
-    threads = [threading.Thread(target=_fetch_one, args=(result,), daemon=True) for result in missing]
+    threads = [threading.Thread(target=_fetch_one, args=one, daemon=True) for one in missing]
     end = time.monotonic() + SECONDS
     with suppress(RuntimeError):  # no more threads
         for thread in threads:
@@ -129,8 +144,8 @@ def _fetch(results: Sequence[BaseResult[Any]]) -> None:
             thread.join(max(end - time.monotonic(), 0.0))
 
 
-def _fetch_one(result: BaseResult[Any]) -> None:
-    memory, fetcher = Memory(), result._fetcher
+def _fetch_one(result: Shown, fetcher: Fetcher) -> None:
+    memory = Memory()
     with suppress(Exception):
         quick = Fetcher(fetcher._transport, fetcher.how.within(SECONDS, LARGEST))
         kind = quick.fetch(result._data, memory)

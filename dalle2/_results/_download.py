@@ -18,12 +18,13 @@ from ..settings import policy_of
 from ._origins import FETCH_TIMEOUTS, MAX_REDIRECTS
 
 if TYPE_CHECKING:
-    import hashlib
     from collections.abc import Mapping
+    from datetime import datetime
 
     from .._http import Failure
     from .._image._data import ImageData
     from .._secrets import Secret
+    from ._digest import Digest
     from ._origins import Fetching
 
 _REFUSAL = 16_384
@@ -96,7 +97,7 @@ class Download:
         self._etag: str | None = None
         self._ranges = False
         self._expected: int | None = None
-        self._digest: bytes | None = None
+        self._sum: Digest | None = None
         self._refusal: _Refusal | None = None
         self._restart()
         expires, now = image.expiry.at, how.earliest()
@@ -115,7 +116,8 @@ class Download:
         """Begin anew. The image's own checksums are needed only where nothing else vouches for its bytes."""
         self.size = 0
         self._check = ImageCheck(sums=self._expected is None or not keeps_bytes(self._url))
-        self._md5 = None if self._digest is None else _new_md5()
+        if self._sum is not None:
+            self._sum.restart()
 
     def request(self) -> HttpRequest:
         """The next request: the URL byte for byte, no credentials, no referrer."""
@@ -149,7 +151,8 @@ class Download:
         """
         self._refusal = None
         if status in (301, 302, 303, 307, 308) and headers.get("location"):
-            self._redirect(headers["location"])
+            readable, headers = self._moved(headers["location"]), {}  # no frame shows a signature
+            self._redirect(readable)
         encoding = headers.get("content-encoding", "").strip().lower()
         plain = encoding in ("", "identity")
         if plain and status == 206 and self.size and self._continued_by(headers):
@@ -176,7 +179,11 @@ class Download:
         self._expected = int(length) if told else None
         self._etag = etag if plain and etag and not etag.startswith("W/") else None
         self._ranges = self._etag is not None and headers.get("accept-ranges", "bytes").lower() != "none"
-        self._digest = _md5_of(headers.get("content-md5")) if plain else None
+        self._sum = None
+        if plain and "content-md5" in headers:
+            from ._digest import digest_of
+
+            self._sum = digest_of(headers["content-md5"])
 
     def _continued_by(self, headers: Mapping[str, str]) -> bool:
         """Whether a part is the rest that was asked for, of the very object that was begun."""
@@ -187,16 +194,22 @@ class Download:
             self._expected = total
         return total is not None and total == self._expected
 
-    def _redirect(self, location: str) -> None:
-        self._redirects += 1
-        if self._redirects > MAX_REDIRECTS:
-            raise self._error("forbidden", f"more than {MAX_REDIRECTS} redirects")
+    def _moved(self, location: str) -> bool:
+        """Go there next; whether that is a URL at all."""
         from urllib.parse import urljoin
 
         try:
             self._url = urljoin(self._url, location)
         except ValueError:
-            raise self._error("forbidden", "it redirects to what is no URL") from None
+            return False
+        return True
+
+    def _redirect(self, readable: bool) -> NoReturn:
+        self._redirects += 1
+        if self._redirects > MAX_REDIRECTS:
+            raise self._error("forbidden", f"more than {MAX_REDIRECTS} redirects")
+        if not readable:
+            raise self._error("forbidden", "it redirects to what is no URL")
         self.origins.check(self._url)
         self._etag, self._ranges = None, False
         self._restart()
@@ -216,8 +229,8 @@ class Download:
         self.size += len(chunk)
         if self.size > self.how.largest:
             raise self._too_large()
-        if self._md5 is not None:
-            self._md5.update(chunk)
+        if self._sum is not None:
+            self._sum.update(chunk)
         try:
             self._check.feed(chunk)
         except ImageError as problem:
@@ -241,7 +254,7 @@ class Download:
                 raise self._error("not_an_image", str(problem)) from None
             self._ranges = False  # the store thinks that this was all: there is nothing to continue
             raise Setback("truncated", str(problem)) from None
-        if self._md5 is not None and self._md5.digest() != self._digest:
+        if self._sum is not None and not self._sum.agrees():
             self._ranges = False
             raise Setback("truncated", "the bytes do not match the Content-MD5 of the store")
 
@@ -282,12 +295,16 @@ class Download:
         if status in (408, 425, 429) or status >= 500:
             wait = parse_retry_after(answer.headers, now)
             raise Setback("status", f"the host answered HTTP {status}", wait, status)
+        raise self._told_by(answer, now)
+
+    def _told_by(self, answer: _Refusal, now: datetime) -> DownloadError:
+        """The error that a refusal stands for."""
         from ._refusal import refusal
 
         key = None if self.how.key is None else self.how.key[1].reveal().removeprefix("Bearer ")
         said = answer.body[:_REFUSAL].decode("utf-8", "replace")
         there = parse_http_date(answer.headers.get("date")) or self.how.earliest()
-        raise refusal(self.image, self._url, status, said, now=now, there=there, key=key)
+        return refusal(self.image, self._url, answer.status, said, now=now, there=there, key=key)
 
     def _too_large(self) -> DownloadError:
         return self._error("too_large", f"it is larger than {self.how.largest} bytes")
@@ -296,21 +313,3 @@ class Download:
         from ._refusal import not_fetched
 
         return not_fetched(self.image, self._url, reason, detail, status)
-
-
-def _md5_of(header: str | None) -> bytes | None:
-    if not header:
-        return None
-    import base64
-
-    try:
-        digest = base64.b64decode(header, validate=True)
-    except ValueError:
-        return None
-    return digest if len(digest) == 16 else None
-
-
-def _new_md5() -> hashlib._Hash:
-    import hashlib
-
-    return hashlib.md5(usedforsecurity=False)

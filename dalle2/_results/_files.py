@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._image._media import suffix_for
+from .._secrets import shown_url
 from ..errors import InvalidRequestError
 from ._atomic import AtomicFile, has_image_suffix
 
@@ -97,8 +98,9 @@ def _local_path(path: str | os.PathLike[str], *, directory: bool = False) -> str
     elif re.match(_URL, text):
         problem = (
             "is a URL, and save() writes to the local disk: put image.read() there yourself, or give a path "
-            f"('./{text[:20]}...' if a folder really has that name)"
+            "(one that begins with './' if a folder really has such a name)"
         )
+        text = shown_url(text)
     elif directory and text.lower().endswith(_PICTURES) and not os.path.isdir(text):
         problem = "names one picture: save one with images[0].save(...), or give a directory for all of them"
     if problem:

@@ -132,6 +132,11 @@ class BaseImages(Sequence[R], Generic[R]):
         return self._data.request_id
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the answer, names in lower case; without values that hold the key."""
+        return self._data.headers
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens that were counted, where the model is priced by tokens; else `None`."""
         from .._money import Usage

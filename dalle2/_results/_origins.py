@@ -49,9 +49,9 @@ class Origins(NamedTuple):
         """Refuse a URL that must not be fetched. Raises `DownloadError` (reason `"forbidden"`)."""
         problem = self._problem(url)
         if problem:
-            raise DownloadError(
-                f"This image URL is not fetched: {problem} ({shown_url(url)})", reason="forbidden", url=url
-            )
+            text = f"This image URL is not fetched: {problem} ({shown_url(url)})"
+            error, url = DownloadError(text, reason="forbidden", url=url), ""  # no frame shows a signature
+            raise error
 
     def _problem(self, url: str) -> str | None:
         try:

@@ -14,18 +14,20 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ._atomic import PART, lock
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-_NAME = re.escape(PART) + "[0-9]+-([0-9a-f]{8})-[0-9a-f]{16}[.]part"
+_NAME = "[.]dalle2-[0-9]+-([0-9a-f]{8})-[0-9a-f]{16}[.]part"
 _FORGOTTEN = 86_400.0
 """Seconds."""
 
 
-def remove_abandoned(part: Path, machine: str) -> None:
-    """Remove a part if its process is dead; nothing else, and no error if it cannot be done."""
+def remove_abandoned(part: Path, machine: str, lock: Callable[[int], bool | None]) -> None:
+    """Remove a part if its process is dead; nothing else, and no error if it cannot be done.
+
+    `machine` is how this one is called in the names of parts, `lock` how they are locked.
+    """
     named = re.fullmatch(_NAME, part.name)
     if named is None:
         return

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .._http import Departure, Failure
-from ._attended import Patience, attend
+from ._patience import Patience, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._secrets import AT_ONCE, Secret, one_line, redact
+from .._secrets import AT_ONCE, Secret, one_line, redact, redact_bytes
 
 if TYPE_CHECKING:
+    from .._http import HttpResponse
     from .._money import Charge
     from .._requests._draft import Draft
 
@@ -86,3 +87,8 @@ def _without(key: Secret | None, text: str) -> str:
 def reports_failure(document: object) -> bool:
     """Whether a document of a 2xx answer says that the call failed after all."""
     return isinstance(document, dict) and bool(document.get("error")) and not document.get("data")
+
+
+def came(response: HttpResponse, context: Context) -> bytes | None:
+    """The bytes that came, the key taken out; `None` if none did."""
+    return redact_bytes(response.body.raw(), key=context.key.reveal()) or None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from .. import errors as e
 from .._dates import parse_retry_after
-from .._secrets import AT_ONCE, one_line, redact, redact_bytes, redact_tree, shown_headers
+from .._secrets import AT_ONCE, one_line, redact, redact_tree, shown_headers
 from ._body import plain
-from ._context import Context, request_id
+from ._context import Context, came, request_id
 from ._doubt import in_doubt, maybe_billed, repeatable, under_way
 from ._problem import BLANK, Problem, read_problem, text_of
 from ._relays import Meaning, meaning_of_code, meanings_in, wait_in_words
@@ -117,11 +117,6 @@ def problem_error(problem: Problem, response: HttpResponse, context: Context, do
         error.model = context.model
         error.replacement = context.successor
     return error
-
-
-def came(response: HttpResponse, context: Context) -> bytes | None:
-    """The bytes that came, the key taken out; `None` if none did."""
-    return redact_bytes(response.body.raw(), key=context.key.reveal()) or None
 
 
 def _wait(problem: Problem, response: HttpResponse, document: object) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from .._http import keeps_bytes
 from .._image._data import ImageData, ImagesData, type_of_format
 from .._image._expiry import expiry_of
 from .._image._media import sniff
-from .._secrets import one_line
+from .._secrets import one_line, shown_headers
 from ._body import LongText, decode_base64
 from ._body import plain as plain
 from ._context import request_id
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._context import Context
 
 _NAMED = "(?i)" r"data:(image/[\w.+-]+)"
+_WORDS = rb"[\t\n\r -~]+"
 _KNOWN = {"url", "b64_json", "revised_prompt"}
 _NOTHING = (None, "", "None", "null")
 _SMALLEST = 100
@@ -99,20 +100,44 @@ def read_images(
             problem = problem or unreadable
     if isinstance(items, list) and not items:
         problem = Unreadable(place, "the list of images is empty")
-    data = ImagesData(
+    extra = {name: value for name, value in fields.items() if name not in ("data", "images")}
+    return answer_of(extra, images, created, response, context), problem
+
+
+def answer_of(
+    fields: Mapping[str, object],
+    images: Sequence[ImageData],
+    created: datetime,
+    response: HttpResponse,
+    context: Context,
+) -> ImagesData:
+    """The images of one answer with what `fields` say of all of them."""
+    return ImagesData(
         images=tuple(images),
         created=created,
         model=context.model,
-        request_id=request_id(response.headers),
+        request_id=request_id(response.headers, key=context.key),
         usage=plain(fields.get("usage")),
         request=context.request,
-        extra={
-            str(name): plain(value)
-            for name, value in fields.items()
-            if name not in ("created", "data", "images", "usage")
-        },
+        extra={str(name): plain(value) for name, value in fields.items() if name not in ("created", "usage")},
+        headers=shown_headers(response.headers, key=context.key.reveal()),
     )
-    return data, problem
+
+
+def without_key(document: object, context: Context) -> object:
+    """A document that does not repeat our key; an address stays as it is, or it would be dead."""
+    key = context.key.reveal()
+    if len(key) < 4:
+        return document
+    if isinstance(document, str):
+        return document if document[:4].lower() == "http" else document.replace(key, "***")
+    if isinstance(document, LongText):
+        return document if document.is_base64 else without_key(document.text(), context)
+    if isinstance(document, list):
+        return [without_key(item, context) for item in document]
+    if isinstance(document, dict):
+        return {name.replace(key, "***"): without_key(item, context) for name, item in document.items()}
+    return document
 
 
 def read_item(
@@ -130,7 +155,7 @@ def read_item(
     for name in ("url", "b64_json"):  # bytes under the name that is theirs win
         value = item.get(name)
         if isinstance(value, LongText) and not value.is_base64:
-            value = value.text()
+            value = value.text()  # an address, or base64 that is bent
         if value in _NOTHING:
             continue
         try:
@@ -163,7 +188,7 @@ def read_address(value: object, path: str, base_url: str) -> str | None:
     """The URL that a value is, a relative one made whole, or `None` if it must be the image itself."""
     text = value.strip() if isinstance(value, str) else ""
     if text[:8].lower().startswith(("http://", "https://")):
-        return text
+        return text.replace("&amp;", "&")
     if not text.startswith("/") or sniffed(text):
         return None
     from urllib.parse import urljoin
@@ -184,21 +209,36 @@ def sniffed(text: str) -> bool:
 
 def read_bytes(value: object, path: str) -> tuple[bytes, str | None]:
     """The bytes of base64 text or of a data URI, and the media type that a data URI names."""
+    if not isinstance(value, (str, LongText)):
+        raise Unreadable(path, f"it is {_name(value)}, not a text")
+    prefix = ""
     try:
-        if isinstance(value, LongText):
+        if isinstance(value, LongText) and value.is_base64:
             content, prefix = value.data(), value.prefix
-        elif isinstance(value, str):
-            text = value.strip()
+        else:
+            text = value.text() if isinstance(value, LongText) else value.strip()
             prefix, _, rest = text.partition(",") if text.startswith("data:") else ("", "", text)
+            if " " in rest:  # wrapped, or plus signs that were taken for a form's
+                raise ValueError
             content = decode_base64(rest)
             if not prefix and path.endswith("url") and len(content) < _SMALLEST and not sniff(content):
                 raise ValueError
-        else:
-            raise Unreadable(path, f"it is {_name(value)}, not a text")
+        if sniff(content[:512]) is None and re.fullmatch(_WORDS, content[:512]):
+            raise ValueError
     except ValueError:
-        raise Unreadable(path, "it is neither a URL nor the base64 of an image") from None
+        return _straightened(value, path)
     named = re.match(_NAMED, prefix)
     return content, named[1].lower() if named else None
+
+
+def _straightened(value: str | LongText, path: str) -> tuple[bytes, str | None]:
+    """The image behind a text that is bent. Raises `Unreadable` if there is none."""
+    from ._bent import unbent
+
+    found = unbent(value.text() if isinstance(value, LongText) else value)
+    if found is None:
+        raise Unreadable(path, "it is neither a URL nor the base64 of an image")
+    return found
 
 
 def created_at(value: object, response: HttpResponse) -> datetime:

@@ -8,17 +8,16 @@ an Images body from the wrong route, a task. Whatever it was becomes an Images d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from ._addresses import addresses
 from ._body import LongText, plain
 from ._problem import Problem
 
-_DATA = r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+"
-_MARKDOWN = r"!\[[^\]]*\]\(\s*<?([^\s)>]+)"
-_URL = r"https?://[^\s<>\"'`\])]+"
-_DONE = frozenset({"success", "succeeded", "completed", "complete", "finished", "done"})
+_DONE = frozenset(
+    {"success", "succeeded", "succeed", "completed", "complete", "finished", "done", "ready", "ok", "200"}
+)
 _FAILED = frozenset({"failure", "failed", "error", "cancelled", "canceled", "expired", "incomplete"})
 
 
@@ -49,6 +48,26 @@ def reduce_answer(document: object) -> object | Task | Problem:
             if found is not None:
                 return found
     return _refusal(output) or document
+
+
+def unfinished(document: object) -> bool:
+    """Whether an answer says in so many words that its images are still being made."""
+    levels = (document, document.get("data")) if isinstance(document, Mapping) else ()
+    words = [level.get("status") for level in levels if isinstance(level, Mapping)]
+    return any(isinstance(word, str) and word and word.lower() not in _DONE for word in words)
+
+
+def said_on_the_way(document: object) -> str:
+    """The piece of a text that an event of a stream brings: of a chat, or of a response."""
+    if not isinstance(document, Mapping):
+        return ""
+    piece = document.get("delta")
+    choices = document.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+        delta = choices[0].get("delta")
+        piece = delta.get("content") if isinstance(delta, Mapping) else None
+    text = plain(piece)
+    return text if isinstance(text, str) else ""
 
 
 def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
@@ -109,16 +128,6 @@ def _parts(item: Mapping[str, object]) -> list[Mapping[str, object]]:
     if isinstance(content, str):
         return [{"text": content}]
     return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
-
-
-def addresses(text: str) -> list[str]:
-    """The images that a text names: data URIs, else Markdown images, else bare URLs."""
-    found = (
-        re.findall(_DATA, text)
-        or re.findall(_MARKDOWN, text)
-        or [url.rstrip(".,;:!?") for url in re.findall(_URL, text)]
-    )
-    return list(dict.fromkeys(found))
 
 
 def _refusal(output: object) -> Problem | None:

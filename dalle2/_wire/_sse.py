@@ -2,7 +2,8 @@
 
 Only what image streams use of the format (https://html.spec.whatwg.org/multipage/server-sent-events.html):
 `event:` and `data:` lines, comments, an empty line to end an event, any of the three line ends. A `data` line
-of megabytes goes straight into a `JsonBody`.
+of megabytes goes straight into a `JsonBody`; what says nothing (empty lines, comments, other fields) is
+passed over many lines at a time and never gathered.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import attrs
 from ._body import JsonBody
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_NOTHING = re.compile(rb"(?:(?!data|event|\xef\xbb\xbf)[^\r\n]*+[\r\n]++)++")
+_LONGEST_NAME = 256
+"""Bytes, of a field and of an event: no longer one means anything."""
 
 
 @attrs.define
@@ -35,6 +39,11 @@ class EventParser:
         self._after_cr = False
         self._has_data = False
 
+    @property
+    def open(self) -> Event | None:
+        """The event that has data and has not ended."""
+        return self._event if self._has_data else None
+
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that end in this chunk."""
         if not chunk:
@@ -42,6 +51,9 @@ class EventParser:
         at = 1 if self._after_cr and chunk[:1] == b"\n" else 0
         self._after_cr = chunk[-1:] == b"\r"
         while at < len(chunk):
+            if not (self._has_data or self._event.name or self._line) and self._field is None:
+                nothing = _NOTHING.match(chunk, at)
+                at = nothing.end() if nothing else at
             end = _LINE_END.search(chunk, at)
             self._take(chunk[at : end.start()] if end else chunk[at:])
             if end is None:
@@ -56,19 +68,28 @@ class EventParser:
         if self._field == "data":
             self._event.data.feed(piece)
             return
-        self._line += piece
-        if self._field is not None or b":" not in self._line:
+        if self._field == "event":
+            self._line += piece[: max(0, _LONGEST_NAME - len(self._line))]
+        if self._field is not None:
             return
-        name, _, rest = bytes(self._line).partition(b":")
+        line = bytes(self._line) + piece
+        if b":" not in line:
+            self._line = bytearray(line[: _LONGEST_NAME + 1])
+            if len(line) > _LONGEST_NAME:
+                self._field = ""
+            return
+        name, _, rest = line.partition(b":")
         if name == b"data" and not rest:
-            return  # the space that may follow is not here yet
+            self._line = bytearray(line)  # the space that may follow is not here yet
+            return
         self._field = name.decode("utf-8", "replace").removeprefix("\ufeff")
-        self._line = bytearray(rest.removeprefix(b" "))
+        rest = rest.removeprefix(b" ")
+        self._line = bytearray(rest[:_LONGEST_NAME] if self._field == "event" else b"")
         if self._field == "data":
             if self._has_data:
                 self._event.data.feed(b"\n")
             self._has_data = True
-            self._event.data.feed(bytes(self._line))
+            self._event.data.feed(rest)
 
     def _end_line(self) -> bool:
         """The line is whole; whether it ends an event that has data."""

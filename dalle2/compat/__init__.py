@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .._transport._callers import HttpClient
-    from ..settings import TimeoutArgument
+    from ..settings import Default, TimeoutArgument
     from ._official import ApiKey
 
     DefaultHttpxClient, DefaultAsyncHttpxClient = httpx.Client, httpx.AsyncClient
@@ -76,6 +76,18 @@ if TYPE_CHECKING:
     images: Images
     models: Models
     moderations: Moderations
+else:
+
+    def __getattr__(name):
+        if name in _RESOURCES:
+            settings = module_given(sys.modules[__name__], {}, old=False)
+            return _RESOURCES[name](kept(_Client, settings))
+        if name in _HTTPX:
+            import httpx
+
+            return getattr(httpx, _HTTPX[name])
+        raise AttributeError(name if name.startswith("_") else no_such(name))
+
 
 Client, AsyncClient, InvalidRequestError = OpenAI, AsyncOpenAI, BadRequestError
 _reset_client = reset
@@ -99,20 +111,7 @@ max_retries: int | None = None
 timeout: TimeoutArgument = DEFAULT
 proxy: object = None
 requestssession: object = None
-successor: str | None = None
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        if name in _RESOURCES:
-            settings = module_given(sys.modules[__name__], {}, old=False)
-            return _RESOURCES[name](kept(_Client, settings))
-        if name in _HTTPX:
-            import httpx
-
-            return getattr(httpx, _HTTPX[name])
-        raise AttributeError(name if name.startswith("_") else no_such(name))
-
+successor: str | Default | None = DEFAULT
 
 _RESOURCES = {"images": Images, "models": Models, "moderations": Moderations}
 _HTTPX = {

@@ -43,11 +43,7 @@ def answered(
     values["data"] = [_item(image, as_uri) for image in images]
     if images.usage is not None:
         values["usage"] = usage_values(images.usage)
-    return Answered(values, headers_of(images), url)
-
-
-def headers_of(images: Any) -> Mapping[str, str]:
-    return getattr(images, "headers", None) or {"x-request-id": images.request_id or ""}
+    return Answered(values, images.headers, url)
 
 
 def _item(image: ImageResult | AsyncImageResult, as_uri: bool) -> dict[str, Any]:

@@ -96,6 +96,7 @@ _PATHS = {
 }
 _IN_BODY = ("safety_identifier", "complexity", "frame_count", "frame_duration_ms")
 _NOT_STREAMED = ("response_format", "style")
+_MEANT = ("timeout", "successor")  # where `None` is an answer: no limit, no successor
 
 
 class Order(NamedTuple):
@@ -118,7 +119,7 @@ def given_of(values: Mapping[str, object]) -> dict[str, Any]:
     return {
         name: value
         for name, value in values.items()
-        if (value is not None or name == "timeout") and type(value).__name__ not in ("NotGiven", "Omit")
+        if (value is not None or name in _MEANT) and type(value).__name__ not in ("NotGiven", "Omit")
     }
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar, cast
 
+from .._calls._attempts import Attempts
+from .._calls._free import document_call
 from ..errors import DecodeError, InvalidRequestError
 from ..settings import DEFAULT
 from . import types
@@ -19,9 +21,9 @@ from ._streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
     from .._async_client import AsyncClient
-    from .._calls._attempts import Attempts
     from .._client import Client
     from .._http import HttpResponse
+    from .._session import Session
     from ..settings import TimeoutArgument
     from ._arguments import Operation
     from ._behind import Behind
@@ -134,9 +136,10 @@ def _free(
     given = given_of(official)
     client = behind.asked_with(given.get("extra_query", {}))
     sent = None if body is None else given_of(body) | dict(given.get("extra_body", {}))
-    session = cast("Any", client)._session
-    call = session.document(route, sent, tail=tail, extra=given.get("extra_headers"))
-    return client, call, given.get("timeout", DEFAULT)
+    session: Session = cast("Any", client)._session
+    settings, state, extra = session.settings, session.state, given.get("extra_headers")
+    call = document_call(settings, state, route, sent, tail=tail, extra=extra)
+    return client, Attempts(call, settings.retry, state), given.get("timeout", DEFAULT)
 
 
 def _document(document: object, response: HttpResponse, url: str) -> Answered:

@@ -6,7 +6,6 @@ each model, `extra_query`) share its connections, and no argument is dropped wit
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, cast
 from urllib.parse import quote
@@ -141,7 +140,6 @@ def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
     ours = {name: given[name] for name in names if name in given}
     if given.get("base_url") is not None:
         ours["base_url"] = str(given["base_url"])
-    ours.setdefault("successor", os.environ.get("DALLE2_SUCCESSOR") or None)
     ours["headers"] = given.get("default_headers")
     ours["retry"] = RetryPolicy(max_attempts=given.get("max_retries", 2) + 1)
     return ours

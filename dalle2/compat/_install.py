@@ -22,6 +22,7 @@ from .._secrets import Secret
 from .._transport._callers import library_of
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS, Provider
+from ..settings import DEFAULT, Default
 from ._arguments import given_of
 from ._asking import Ways, ask, ask_async, refuse_streaming
 from ._behind import Azure, Behind
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
 _RAW = "x-stainless-raw-response"
 _replaced: list[tuple[type, str, object]] = []
 _known: WeakKeyDictionary[Any, tuple[dict[str, Any], Behind[Any]]] = WeakKeyDictionary()
-_successor: str | None = None
+_successor: str | Default | None = DEFAULT
 
 
-def install(*, successor: str | None = None) -> None:
+def install(*, successor: str | Default | None = DEFAULT) -> None:
     """Let the image calls of the installed `openai` be made by this package, until `uninstall()`.
 
     `images.generate`, `images.edit` and `images.create_variation` of all its clients and of the module, or
@@ -246,5 +247,5 @@ def _placed(
 ) -> dict[str, Any]:
     if len(positional) > len(places):
         raise TypeError(f"takes at most {len(places)} positional arguments, {len(positional)} were given")
-    given = {"successor": _successor, **dict(zip(places, positional, strict=False)), **official}
-    return {name: value for name, value in given.items() if value is not None}
+    given = {**dict(zip(places, positional, strict=False)), **official}
+    return given_of(given) | {"successor": _successor}

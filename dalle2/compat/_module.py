@@ -19,6 +19,7 @@ from .._client import Client
 from .._http import Timeouts
 from .._secrets import Secret
 from ..errors import ConfigurationError
+from ..settings import DEFAULT
 from ._arguments import CallOptions, EditOptions, GenerateOptions, given_of
 from ._asking import Ways, ask, ask_async, ask_free, ask_free_async
 from ._azure import azure_given
@@ -27,6 +28,7 @@ from ._error_tree import OF_2022, officially
 from ._objects import OpenAIObject
 
 if TYPE_CHECKING:
+    from ..settings import Default
     from ._answers import Answered
     from ._arguments import Operation, Upload
 
@@ -44,6 +46,7 @@ class _ModuleOptions(CallOptions, total=False):
     engine: str | None
     deployment_id: str | None
     request_timeout: float | tuple[float, float] | None
+    successor: str | Default | None
 
 
 class CreateOptions(GenerateOptions, _ModuleOptions, total=False):
@@ -81,8 +84,9 @@ def module_given(scope: ModuleType, said: Mapping[str, Any], *, old: bool) -> di
 
     given = {
         name: setting(name)
-        for name in ("project", "max_retries", "default_headers", "default_query", "http_client", "successor")
+        for name in ("project", "max_retries", "default_headers", "default_query", "http_client")
     }
+    given["successor"] = said.get("successor", getattr(scope, "successor", DEFAULT))
     given |= {"api_key": _key(setting("api_key"), setting("api_key_path", "OPENAI_API_KEY_PATH"))}
     given |= {"organization": setting("organization", "OPENAI_ORGANIZATION")}
     if said.get("timeout") is None and getattr(scope, "timeout", None) is not None:

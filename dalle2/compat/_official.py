@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .._transport._callers import AsyncHttpClient, HttpClient
     from ..events import Listener
     from ..providers import Provider
-    from ..settings import TimeoutArgument
+    from ..settings import Default, TimeoutArgument
     from ._resources import AsyncRawImages, RawImages
 
 ApiKey: TypeAlias = str | Callable[[], str] | None
@@ -61,7 +61,7 @@ class ClientOptions(TypedDict, total=False):
     _strict_response_validation: bool
     _enforce_credentials: bool
     provider: str | Provider | None
-    successor: str | None
+    successor: str | Default | None
     budget: Budget | None
     on_event: Listener | None
 
@@ -89,8 +89,7 @@ class _Official(Generic[C]):
         with officially(SDK, ""):
             self._hold(Behind(self._kind, given_of(given)))
 
-    def _hold(self, behind: Behind[C]) -> None:
-        raise NotImplementedError
+    def _hold(self, behind: Behind[C]) -> None: ...
 
     def _check(self, given: Iterable[str], known: Set[str]) -> None:
         for name in given:
@@ -155,7 +154,9 @@ class _Official(Generic[C]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} over {self._behind.client!r}>"
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+        pass  # a name that is not there is a mistake
+    else:
 
         def __getattr__(self, name):
             if name.startswith("_"):

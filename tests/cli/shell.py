@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from dalle2.testing import Emulator
 
 CORGI = ["generate", "a corgi astronaut", "--size", "256x256"]
 OFFLINE = ["--provider", "emulator"]
@@ -44,3 +48,20 @@ def run(
         cwd=cwd,
         env=os.environ | environ,
     )
+
+
+class Held(Emulator):
+    """An emulator that holds back one answer (`on` is its method) until it is let go."""
+
+    def __init__(self, on: str) -> None:
+        super().__init__()
+        self.on = on
+        self.asked = threading.Event()
+        self.let_go = threading.Event()
+
+    def handle(self, request: Any) -> Any:
+        """Answer, once that is allowed."""
+        if request.method == self.on:
+            self.asked.set()
+            assert self.let_go.wait(30)
+        return super().handle(request)

@@ -20,26 +20,9 @@ from dalle2._cli import main
 from dalle2._cli._halt import SAME_WISH, Stopped, stoppable, unbroken
 from dalle2.testing import Emulator
 
-from .shell import CORGI, OFFLINE, command, failure, files
+from .shell import CORGI, OFFLINE, Held, command, failure, files
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-
-
-class Held(Emulator):
-    """An emulator that holds back one answer (`on` is its method) until it is let go."""
-
-    def __init__(self, on: str) -> None:
-        super().__init__()
-        self.on = on
-        self.asked = threading.Event()
-        self.let_go = threading.Event()
-
-    def handle(self, request: Any) -> Any:
-        """Answer, once that is allowed."""
-        if request.method == self.on:
-            self.asked.set()
-            assert self.let_go.wait(30)
-        return super().handle(request)
 
 
 @pytest.fixture(params=["POST", "GET"])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dalle2._cli import main
 from dalle2._cli._preview import price_text
+from dalle2._money import Estimate
 from dalle2.testing import Emulator
 
 from .shell import CORGI, OFFLINE, failure, files
@@ -48,7 +49,8 @@ def test_what_is_announced_is_what_is_sent(
     assert told.get("prompt") in (billed.prompt, None)
     assert told.get("size", billed.size) == billed.size
     assert announced["adaptations"] == document["adaptations"]
-    assert announced["cost"] is None or announced["cost"] == document["cost"]
+    assert announced["cost_is_rough"] or announced["cost"] == document["cost"]
+    assert announced["cost_source"]
     paths = [image["path"] for image in document["images"]]
     assert [image["path"] for image in announced["images"]] == paths
     posted = next(request for request in emulator.requests if request.method == "POST")
@@ -95,7 +97,7 @@ def test_a_dry_run_names_the_place(capsys: pytest.CaptureFixture[str], words: li
 def test_a_change_for_a_successor_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """What would be sent in place of what was asked for, and why."""
     assert main(["generate", "a corgi", "--successor", "gpt-image-2", *OFFLINE, "--dry-run"]) == 0
-    assert "changed         model='dall-e-2' is sent as 'gpt-image-2'" in capsys.readouterr().out
+    assert "changed         --model dall-e-2 is sent as 'gpt-image-2'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -117,12 +119,6 @@ def test_a_dry_run_refuses_what_the_run_would(
     assert failure(capsys) == dry
 
 
-class Rough(float):
-    """An estimate that is more than a list price times a number."""
-
-    rough = True
-
-
 @pytest.mark.parametrize(
     ("usd", "text"),
     [
@@ -130,10 +126,13 @@ class Rough(float):
         (0.4, "$0.40"),
         (12.0, "$12.00"),
         (0.0125, "$0.0125"),
-        (Rough(0.013), "about $0.013"),
+        (0.013, "about $0.013"),
+        (0.2678, "about $0.27"),
+        (0.00841, "about $0.0084"),
         (None, "not known beforehand"),
     ],
 )
 def test_a_price_is_told_as_people_do(usd: float | None, text: str) -> None:
     """At least two decimals, at most four, and "about" before a rough one."""
-    assert price_text(usd) == text
+    estimate = None if usd is None else Estimate(usd, rough="about" in text)
+    assert price_text(estimate) == text

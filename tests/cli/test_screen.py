@@ -182,6 +182,19 @@ def test_a_stderr_that_takes_nothing_is_let_be(
         assert capsys.readouterr().out == ""
 
 
+def test_what_may_be_missed_is_no_failure() -> None:
+    """A stream that takes nothing any more is written to without an error; else it is itself."""
+    kept = io.StringIO()
+    stream = _screen.Lenient(kept)
+    assert stream.write("turning") == 7
+    stream.flush()
+    assert kept.getvalue() == "turning"
+    assert stream.isatty() is False  # type: ignore[operator]
+    kept.close()
+    assert stream.write("gone") == 4
+    stream.flush()
+
+
 def test_a_reader_that_left_ends_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cost nothing is not told again on stderr: one line says why the list ended."""
     error = io.StringIO()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from dalle2._cli import main
 from dalle2._cli._spinner import Progress
 from dalle2.testing import Emulator
 
-from .shell import CORGI, OFFLINE, run
+from .shell import CORGI, OFFLINE, Held, command, files, run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS: dict[str, Any] = {
@@ -120,6 +123,31 @@ def test_a_warning_beside_a_spinner_is_whole(
     monkeypatch.setattr(dalle2.Client, "generate", warned)
     assert main([*CORGI, *OFFLINE, "-o", "corgi.png"]) == 0
     assert "dalle2: warning: the model ends soon\n" in capsys.readouterr().err
+
+
+def test_a_terminal_that_goes_away_is_no_failure(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost connection, a closed window: the call goes on, the image is saved, and its path is told."""
+    held = Held("POST")
+    with held.serve() as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            command(*CORGI, "-o", "corgi.png"),
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=os.environ | {"TERM": "xterm"},
+        )
+        os.close(theirs)
+        assert held.asked.wait(30)
+        seen = b""
+        while b"painting" not in seen:
+            seen += os.read(ours, 1000)
+        os.close(ours)
+        held.let_go.set()
+        out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, b"corgi.png\n")
+    assert files(directory) == ["corgi.png"]
 
 
 def test_a_pipe_sees_nothing() -> None:

@@ -85,7 +85,7 @@ def test_each_kind_of_error_has_its_sentence(error: Exception, told: str) -> Non
         (["--provider", "opnai"], "--provider is 'opnai': known are openai"),
         (["--base-url", "htp://x"], "--base-url must be an http or https URL"),
         (["--model", " "], "--model must be a name"),
-        (["--timeout", "0"], "--timeout must be above 0 seconds; it is 0.0"),
+        (["--timeout", "0"], "--timeout must be above 0 seconds and at most"),
         (["--timeout", "nan"], "--timeout must be above 0 seconds"),
         (["--timeout", "soon"], "'--timeout'"),
         (["--successor", "gpt-image-1"], "--successor gpt-image-1"),

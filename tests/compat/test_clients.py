@@ -140,6 +140,8 @@ async def test_raw_answers_and_streams_awaited() -> None:
             prompt="a", model="gpt-image-2.5-flare", size="1024x1024", stream=True, partial_images=1
         ) as stream:
             assert (await anext(aiter(stream))).type == "image_generation.partial_image"
+        page = await client.models.list()
+        assert [model.id async for model in page] == [model.id for model in page]
         assert (await client.moderations.create(input="a corgi")).results[0].flagged is False
         with pytest.raises(compat.NotFoundError):
             await client.models.retrieve("dall-e-9")

@@ -35,11 +35,12 @@ def openai(emulator: Emulator) -> Iterator[Any]:
     vars(compat).update(before)
 
 
-def test_one_client_serves_as_long_as_the_settings_stay(openai: Any) -> None:
+def test_one_client_serves_as_long_as_the_settings_stay(openai: Any, emulator: Emulator) -> None:
     """Connections and what was learnt of the host are kept; a few sets of settings are."""
     from dalle2.compat import _module
 
     compat.reset()
+    openai.http_client = emulator.client()
     for _ in range(3):
         openai.Image.create(prompt="a", size="256x256")
     assert len(_module._kept) == 1

@@ -596,7 +596,7 @@ def test_an_image_that_comes_as_a_url_is_fetched_and_scaled(host: Any) -> None:
     host.say({"error": "gone"}, status=404)
     with dalle2.Client("sk-test", base_url=host.base_url, successor="auto") as client:
         assert size_of(client.generate("a corgi", size="256x256")[0].read()) == (256, 256)
-        assert client.generate("a corgi", size="256x256")[0].read() == b"no picture" * 20
+        assert client.generate("a corgi", size="256x256")[0].content == b"no picture" * 20
         with pytest.warns(UserWarning, match="not fetched yet"):
             left = client.generate("a corgi", size="256x256")
         assert left[0].url is not None

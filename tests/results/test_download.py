@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import json
 import pickle
 import threading
+import traceback
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -45,6 +47,7 @@ from ..faults.server import ETAG, IMAGE, Act, Connection, FaultServer, good
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 URL = "https://images.example.com/private/img.png"
 QUICK = RetryPolicy(initial=0.0)
+KEYWORDS = Fetching.__init__.__kwdefaults__
 every_client = pytest.mark.parametrize("flavour", FLAVOURS)
 
 
@@ -361,7 +364,7 @@ def test_the_total_time_is_bounded() -> None:
     assert caught.value.reason == "timeout"
     assert download(policy=RetryPolicy(deadline=7.0)).deadline == 7.0
     clock.seconds = LONGEST - 1
-    assert one.limits(Timeouts(5.0, None, 0.5, 9.0)) == (1.0, 1.0, 0.5, 1.0)
+    assert one.limits(Timeouts(5.0, None, 0.5, 9.0))[:4] == (1.0, 1.0, 0.5, 1.0)
     with pytest.raises(DownloadError):
         one.after(Setback("timeout", "slow", wait=5.0))
 
@@ -791,6 +794,29 @@ def test_a_compressed_image_comes_out_whole(flavour: str) -> None:
 
 
 @every_client
+@pytest.mark.parametrize("status", [200, 403])
+def test_what_swells_is_unpacked_in_pieces(
+    flavour: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 KB that become 20 MB: no piece is large, and it is over when the limit is passed."""
+    body = gzip.compress(IMAGE + bytes(20_000_000))
+    pieces: list[int] = []
+    feed = Download.feed
+    monkeypatch.setattr(Download, "feed", lambda one, chunk: pieces.append(len(chunk)) or feed(one, chunk))
+    monkeypatch.setattr(Fetching.__init__, "__kwdefaults__", {**KEYWORDS, "largest": 2_000_000})
+
+    def packed(c: Connection) -> None:
+        c.read()
+        c.reply(status, body, headers={"Content-Encoding": "gzip"})
+
+    with FaultServer(then=packed) as server, pytest.raises(DownloadError) as caught:
+        read(flavour, server.origin + "/a.png", client={"base_url": server.origin})
+    assert caught.value.reason == ("too_large" if status == 200 else "status")
+    assert max(pieces) <= 1_048_576
+    assert sum(pieces) < 5_000_000
+
+
+@every_client
 def test_a_long_refusal_is_not_read_to_its_end(flavour: str) -> None:
     """Of an error page the first 16 KiB are enough."""
 
@@ -862,6 +888,56 @@ def test_a_skew_under_two_seconds_is_none() -> None:
         image = client.generate("a fox", size="256x256")[0]
         assert client._session.state.clock.offset == timedelta(0)
         assert image.read()[:4] == b"\x89PNG"
+
+
+def seen_in(error: BaseException) -> str:
+    """All that a crash reporter reads of an error: message, arguments, and the locals of our frames."""
+    parts, todo, known = [], [error], set()
+    while todo:
+        one = todo.pop()
+        known.add(id(one))
+        parts += [str(one), repr(one), repr(one.args), *getattr(one, "__notes__", [])]
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            if "/dalle2/" in frame.f_code.co_filename:
+                parts += [repr(value) for value in frame.f_locals.values() if not isinstance(value, bytes)]
+        todo += [e for e in (one.__cause__, one.__context__) if e is not None and id(e) not in known]
+    return "\n".join(parts)
+
+
+def gone(c: Connection) -> None:
+    """An object that is not there, its URL repeated in the refusal."""
+    c.reply(404, f"<Error><Code>NoSuchKey</Code></Error> {c.read().target}".encode())
+
+
+def quoted(c: Connection) -> None:
+    """A refusal in plain words, with the URL."""
+    c.reply(401, f"no: {c.read().target}".encode())
+
+
+FAILURES: dict[str, tuple[Act, str]] = {
+    "gone": (gone, "/a.png"),
+    "quoted": (quoted, "/a.png"),
+    "cut": (cut(1000), "/a.png"),
+    "closed": (lambda c: c.close(), "/a.png"),
+    "page": (lambda c: c.reply(body=b"<html>" * 200) if c.read() else None, "/a.png"),
+    "too far": (lambda c: c.reply(302, headers={"Location": c.read().target}), "/a.png"),
+    "expired": (good, "/a.png?se=2020-01-01T00:00:00Z"),
+    "forbidden": (good, "http://images.example.com/a.png"),
+}
+
+
+@every_client
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_signature_of_a_url_is_a_secret(flavour: str, failure: str) -> None:
+    """Not in the message, the arguments or the frames of an error: only in its attribute `url`."""
+    act, path = FAILURES[failure]
+    with FaultServer(then=act) as server:
+        url = (path if "://" in path else server.origin + path) + ("&" if "?" in path else "?")
+        url += "sig=TOP%2BSECRET"
+        with pytest.raises(DownloadError) as caught:
+            read(flavour, url, client={"base_url": server.origin})
+    assert "SECRET" not in seen_in(caught.value).replace(repr(url), "")
+    assert caught.value.url == url
 
 
 # --- results ---

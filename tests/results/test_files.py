@@ -203,6 +203,14 @@ def test_what_is_no_place_on_this_disk_is_refused(
     assert os.listdir(tmp_path) == []
 
 
+def test_a_signed_url_as_a_path_is_not_quoted() -> None:
+    """Its signature is a secret here, too."""
+    with pytest.raises(dalle2.InvalidRequestError) as caught:
+        image().save("https://a.example/x.png?sig=SECRET")
+    assert "https://a.example/x.png" in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["one.png", "one.JPG", "a/b.webp"])
 def test_several_images_are_not_saved_as_one_picture(name: str, tmp_path: Path) -> None:
     """A directory of that name would only surprise; one that is there, or is written as one, is taken."""

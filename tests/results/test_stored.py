@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import io
 import pickle
+import zlib
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -106,7 +108,7 @@ def test_the_images_of_a_call_travel_with_what_was_said_of_them() -> None:
         scale=(256, 256),
     )
     packed = pickle.dumps(images)
-    assert {name for name in modules(packed) if "._" in name} <= modules(pickle.dumps(images.request))
+    assert modules(packed) == {"dalle2.pickling", "datetime"}
     for other in (pickle.loads(packed), copy.copy(images), copy.deepcopy(images)):
         assert type(other) is dalle2.Images
         assert list(other) == list(images)
@@ -135,3 +137,58 @@ def test_public_classes_show_a_public_module() -> None:
     for kind in (dalle2.ImageResult, dalle2.AsyncImageResult, dalle2.Images, dalle2.AsyncImages):
         assert kind.__module__ == "dalle2"
         assert getattr(dalle2, kind.__qualname__) is kind
+
+
+# As they were written when this form was first promised (protocol 4, packed and in base 85).
+RESULT = (
+    b"c-l=;O^?$s5beUYX}eoM;s;P6f%ek$W2NOoTD52;qE&&ziW3JSlT1?!C$?;7Ns*Aaz=Grh(hmQRE1dWVjFVO(juU%k?3sD*ecu"
+    b"21`$nsN-0hSJ0kcr?<h|fUhAz-xtki(l=nl?vmca#>QdnH>eZnKx=H7&U86+B*g%n*krN8Al{J*@$vwrZWvv*i$!gbemz5Sysy"
+    b"pOg$zfD0{M*C&Uk1M>uFEqc>bT>;a(7jk&tIX5!xK3<Bs93H9go(_@O7lxfN3JYXMK(7)JFOlXIGs&qC!-0y)7R7E2glDQllt?"
+    b"9+Dl|%p|E(?iO!!te!|e*(s0QQq_NU6R~B854K<|0m8{TpcE&bq4DDP}&2^(fj9@fFH%K87jE=;1qX>guUFukQINMNJ%?K~IZ-"
+    b"B5`2FA6GEQ=JsyFOHk6W%eixb8P_4YqLItuYwX5u2D!=)_-5Ef&m{#82tEE3nDhv*zjONX;`|P$G{Qg-&OW!U>HjzWj0Tir8d|"
+    b"$6Lton+vFZ`N7lI-$E-`LFiM<Qt)I`UwW9cimJ0f7#J$v1-#&vGl9|k*H%M4A48b14MvOMPFUWk!BXvPWkHkc?bg*zfu$riAlv"
+    b"=j9V~yxvr?9ZAk&QK@cns#$dVEtMf1N+WVC4htyj_FPO~C%`lSIKQxin2J7_dLwj^XMORuT$A3-$==l"
+)
+IMAGES = (
+    b"c-mD|O>Y}F5VcZ$Sh8gYITX3YDUc!;>nlLo6bS4hK!w1y4n|KsbV2Wqb_ws2YkoLVfC9NBX#gGqg#CX#_tc-zM{3pD+Ffxu91h"
+    b">Sd9&}@e~vpl@#hXRR+cmy)jYi_xyZfiDbhwN@?X5`zOGnK+Ml(4_fO-BEsgfYJ+~KEE~24X?(ksp(KA)V3}xQ!W*7~x==SRu|"
+    b"7y_tyW8527<{qkc7y$`6k!e1ewb!d8ix7VPPjh$3;!O^2R!a8t4i;FE{v)5594t>SdVDMs=B06Dywm=_zjN3Qa-9hexiB)a`mm"
+    b"Im$S+2`SAqz^q1+gC(nMIOyb|KNIaFokTCvLcmDdP?_V(Q4iw#RO<7VaS=Gk7K08vB9WCVw<ZO){wlQ=n3CuCkvOK2anRmmC(v"
+    b"o3IV%9Y{=trpIIuPBVl~D|Qxwa;7b=K3aqooy@|KtX=syX;hnDNDML)WmO>+8tDFnX*L>`-Y4jT8kl7L~JZcS$BKLOnw{x>E6+"
+    b"3mg;}gX?tm-DrYq>d!wv`sm#rt9jB;=KpX#;FoVg`34QOB@<vDDa(?l>lk#uVk@9C1P-8(p6hYJ4QHjFpZwLRs~>#830wR5>Cs"
+    b"kl!KlapJ6jr3So*D5+Rcb%kRieL%{B(BE_rUH)u2o<lq2L91R^aCemXz-XX80P-Hbbn`RV=58;UcqnpA=$P*}IOQTy0H;@;Ygr"
+    b"d+#X8Tqq&uFHge13*Zx7!(hS$G1y4P;_mvFX34LLf6R@qt#o@?;B}YnHYIRBJ#1%MQzR2uy8}*y<<2qP(U+HP@aW5jC9{M-F89"
+    b"*nC{>4iZ&aXGr|kac{nFQ3bnjwY_UO$#|zgIA<wqvZz;rvz-lQpB}=I)7Gk#pT^I*ZoXMrk)|mCKEi1VRuY*gLUgavv6tf_CoW"
+    b"!NLmEnKU9yA7YWR0`*#_gbHDhMUnh|4dENB{SbHtQ1DVr_~iXpYtj@U`m|kOnCo`z3ry@D(^mIBlWcjMXNB(6JPqC8sj;MUJrg"
+    b"D(JX#!*4>}&}kw7>*D*QvD@{9G)IPkNpIhW<5Py?&v#n5Kg1sAX@D5<jQ$0%MevF"
+)
+
+
+def unpacked(text: bytes) -> Any:
+    """The value that was stored."""
+    return pickle.loads(zlib.decompress(base64.b85decode(text)))
+
+
+def test_a_stored_result_of_yesterday_is_read() -> None:
+    """The form is promised: what was pickled when it was first released comes back whole."""
+    result = unpacked(RESULT)
+    assert type(result) is dalle2.ImageResult
+    assert result == full(dalle2.ImageResult, Fetcher)
+    assert (result.content, result.revised_prompt) == (b"GIF89a", "a red fox")
+    assert result.expiry_source == "signature"
+    how = result._fetcher.how
+    assert how.policy == RetryPolicy(max_attempts=7, deadline=9.0)
+    assert how.timeouts == Timeouts(1.0, 2.0, None, 4.0)
+    assert how.origins == Origins.of("http://127.0.0.1:8080/v1", ("images.lan",))
+
+
+def test_stored_images_of_yesterday_are_read() -> None:
+    """With the request, and all that was said of the call."""
+    images = unpacked(IMAGES)
+    assert type(images) is dalle2.Images
+    assert list(images) == [full(dalle2.ImageResult, Fetcher)]
+    assert images.request == dalle2.GenerateRequest(prompt="a fox", n=2)
+    assert (images.created, images.model, images.request_id) == (NOW, "dall-e-2", "req_1")
+    assert images.usage == dalle2.Usage(total_tokens=7)
+    assert images.adaptations == (dalle2.Adaptation("style", "vivid", None, "not taken"),)
+    assert (images.extra, images._data.scale, images._made) == ({"x": 1}, (256, 256), 2)

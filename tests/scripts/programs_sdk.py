@@ -441,7 +441,7 @@ def try_other_refusals(emulator):
         openai.UnprocessableEntityError,
         openai.InternalServerError,
     )
-    for status in (400, 403, 404, 409, 422, 418, 503):
+    for status in (400, 403, 404, 409, 422, 418, 500):
         emulator.fail_next(status, body=body)
         try:
             client.images.generate(prompt="a corgi", **SMALL)

@@ -17,7 +17,7 @@ import pytest
 
 import dalle2
 from dalle2 import RetryPolicy
-from dalle2._http import Departure, HttpRequest, Timeouts, TransportError
+from dalle2._http import HttpRequest, Timeouts, TransportError
 from dalle2._transport._async import AsyncTransport
 from dalle2._transport._certificates import tls_context
 from dalle2._transport._exchange import as_written
@@ -113,20 +113,6 @@ class Broken:
 
 class Bare:
     """A stream that tells nothing of itself."""
-
-
-@pytest.mark.parametrize(("method", "left"), [(b"POST", True), (b"CONNECT", False)])
-def test_a_body_on_its_way_may_have_left(method: bytes, left: bool) -> None:
-    """An interrupt can fall between its last byte and the event that tells; a proxy's CONNECT is no body."""
-    departure = Departure()
-    watch = Watch(None, departure)
-    request = type("Request", (), {"method": method})()
-    watch.event("http11.send_request_headers.started", {"request": request})
-    assert not departure.left
-    watch.event("http11.send_request_body.started", {"request": request})
-    assert (departure.left, watch.whole) == (left, False)
-    watch.event("http11.send_request_body.complete", {})
-    assert (departure.left, watch.whole) == (left, left)
 
 
 def test_a_connection_that_breaks_at_once_was_not_used() -> None:

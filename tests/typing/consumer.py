@@ -141,9 +141,21 @@ def retirement(path: Path) -> None:
     assert_type(answer.created, int)
     assert_type(answer.data[0].url, str | None)
     client.images.create_variation(image=("a.png", b""), n=1)
-    client.images.generate(prompt="a corgi", sise="256x256")  # type: ignore[call-arg]
+    client.images.generate(prompt="a corgi", sise="256x256")  # type: ignore[call-overload]
+    assert_type(client.images.generate(prompt="a corgi", stream=True), compat.Stream)
+    assert_type(client.images.with_raw_response.generate(prompt="a corgi").parse(), compat.ImagesResponse)
+    assert_type(client.with_options(timeout=5.0), compat.OpenAI)
+    assert_type([model.id for model in client.models.list().data], list[str])
+    assert_type(client.moderations.create(input="a corgi").results[0].flagged, bool)
+    assert_type(compat.images.generate(prompt="a corgi"), compat.ImagesResponse)
+    try:
+        compat.AzureOpenAI(azure_deployment="pictures", azure_ad_token_provider=lambda: "a token").close()
+    except compat.BadRequestError as e:
+        assert_type(e.response.status_code, int)
+        assert_type(e.code, str | None)
+    compat.install(successor="auto")
     compat.OpenAI(api_kye="sk-test")  # type: ignore[call-arg]
-    assert_type(compat.Image.create(prompt="a corgi"), compat.ImagesResponse)
+    assert_type(compat.Image.create(prompt="a corgi"), compat.OpenAIObject)
 
 
 def money(images: dalle2.Images) -> None:

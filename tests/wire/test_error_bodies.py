@@ -309,7 +309,7 @@ CASES = (
     Case("openai-image-too-large", e.BadRequestError, "too large", code="image_too_large"),
     Case("openai-unknown-route", e.NotFoundError, "check model and base_url"),
     Case("openai-timeout", e.APIStatusError, "gave up waiting", repeatable=True),
-    Case("openai-conflict", e.ConflictError, "conflicts with another", repeatable=True),
+    Case("openai-conflict", e.ConflictError, "has this call", billed=True),
     Case("openai-too-large", e.BadRequestError, "send a smaller image"),
     Case("openai-unprocessable", e.UnprocessableEntityError, "could not be read"),
     Case(
@@ -429,7 +429,7 @@ CASES = (
         name="litellm-unknown-model, not known as retired",
     ),
     Case("litellm-internal", e.InternalServerError, "Connection error", code="500", type=None, billed=True),
-    Case("fastapi-detail", e.InternalServerError, "No worker is free", type=None, repeatable=True),
+    Case("fastapi-detail", e.OutcomeUnknownError, "No worker is free", billed=True),
     Case("fastapi-validation", e.UnprocessableEntityError, "permitted", type=None, param="body.size"),
     Case("fastapi-validation-empty", e.UnprocessableEntityError, "gave no reason", type=None),
     Case("fastapi-validation-odd", e.UnprocessableEntityError, "bad", type=None),
