@@ -156,8 +156,8 @@ def _told(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code not in _UNTRUSTED_CHAIN:
         return f"its certificate is not valid ({error.verify_message})"
     return (
-        f"its certificate is not trusted ({error.verify_message}); if an authority of your own signs it, name "
-        "its file in SSL_CERT_FILE (REQUESTS_CA_BUNDLE is not read)"
+        f"its certificate is not trusted ({error.verify_message}); if an authority of your own signs it, "
+        "name its file in SSL_CERT_FILE (REQUESTS_CA_BUNDLE is not read)"
     )
 
 
