@@ -182,7 +182,13 @@ class APIError(Dalle2Error):
 
 
 class APIConnectionError(APIError):
-    """The request was certainly not carried out: whatever this catches is safe to repeat."""
+    """The request was certainly not carried out: whatever this catches is safe to repeat.
+
+    `passing` is `False` where another attempt a moment later comes to the same: a certificate that is not
+    trusted, an address that cannot be used.
+    """
+
+    passing: bool = True
 
 
 class ConnectTimeoutError(APIConnectionError):
