@@ -130,7 +130,8 @@ def test_a_finding_says_where_what_and_the_change() -> None:
         "use model='gpt-image-2.5-flare'; size 256x256 is not available there: "
         "ask for 816x816 and scale the image; "
         "drop response_format: the answer always holds base64 (b64_json), never a URL; "
-        "or run it unchanged with dalle2.compat.OpenAI(successor='auto')"
+        "or run it unchanged with dalle2.compat.OpenAI(successor='auto'), or, where other calls need the "
+        "same client, after dalle2.compat.install(successor='auto')"
     )
     assert str(one) == f"a.py:3:5: c.images.generate: {one.problem}: {one.change}"
 
@@ -158,7 +159,7 @@ def test_a_finding_says_where_what_and_the_change() -> None:
         ),
         (
             "import openai; openai.Image.acreate_variation()",
-            "call dalle2.compat.AsyncOpenAI(successor='auto').images.create_variation",
+            "run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'",
         ),
         (
             "import openai; openai.Image.create()",
@@ -186,6 +187,12 @@ def test_the_change_fits_the_call(call: str, words: str) -> None:
     """Each argument that the successor does not take is named with what to do."""
     [one] = sdk(call)
     assert words in one.change
+
+
+def test_no_promise_is_made_that_compat_does_not_keep() -> None:
+    """A streamed response is refused there, and a model that never had the old contract needs none."""
+    [one] = sdk("c.images.with_streaming_response.generate(model='dall-e-2', prompt='p')")
+    assert "compat" not in one.change
 
 
 def test_arguments_that_stay_are_not_spoken_of() -> None:
