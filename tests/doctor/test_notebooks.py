@@ -94,6 +94,13 @@ def test_a_cell_in_another_language_is_passed_over(cell: str) -> None:
     assert places(cell, CALL) == [(3, 1, "retired")]
 
 
+def test_a_notebook_in_another_language_is_passed_over() -> None:
+    """Its cells are not Python, whatever they look like."""
+    rows = [{"cell_type": "code", "source": f"import openai; {CALL}"}]
+    text = json.dumps({"cells": rows, "metadata": {"kernelspec": {"language": "R"}}})
+    assert scan_source(text, "a.ipynb", today=TODAY) == []
+
+
 def test_a_python_file_that_a_cell_writes_is_read() -> None:
     """It is the bot itself, in many a tutorial."""
     assert places(f"%%writefile bot.py\n{CALL}") == [(2, 2, "retired")]
