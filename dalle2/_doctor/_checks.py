@@ -48,9 +48,8 @@ def diagnose(
         way.append(Check("host", "note", "not asked, since no call can reach it"))
     else:
         way += _looked("host", lambda: [_host(settings, listed)])
-    named = model is not None or bool(environ.get("DALLE2_MODEL", "").strip())
     prospects = Prospects(settings, catalog.with_dates(listed), listed, today)
-    return checks + way + _looked("model", lambda: prospects.checks(environ, named=named))
+    return checks + way + _looked("model", prospects.checks)
 
 
 def _looked(name: str, look: Callable[[], list[Check]]) -> list[Check]:
