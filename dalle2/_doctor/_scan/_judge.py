@@ -133,7 +133,7 @@ def _has_successor(site: Site) -> bool:
 
 
 def _swaps(site: Site) -> bool:
-    """Whether this package takes a living model by itself: where nobody names one, nor a host of their own."""
+    """Whether this package takes a living model by itself: where nobody names one, or a host."""
     said = site.made.named if site.made else {}
     named = "successor" in said or not is_none(said.get("base_url", (Const(None),)))
     return site.api in ("dalle2", "compat") and not named
