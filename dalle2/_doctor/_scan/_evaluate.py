@@ -37,7 +37,6 @@ from ._known import (
 )
 
 MOST_NODES = 500_000  # expressions that are read in one source before no call is followed any more
-_MOST_APPLIED = 20_000
 _LONGEST_PATH = 200
 _ENVIRONMENT = frozenset({"os.environ.get", "os.getenv", "environ.get"})
 # A call that stands for its default: a field, an option of a command.
@@ -53,7 +52,6 @@ class Evaluator(abc.ABC):
         self.scope = Scope({})
         self.sites: list[Site] = []
         self.nodes = 0
-        self._applied_calls = 0
         self._lacking: set[ast.expr] = set()  # attributes that something known does not have
 
     @abc.abstractmethod
@@ -231,15 +229,13 @@ class Evaluator(abc.ABC):
         A partial() that names its model is told where it is made, any other where it is handed over or
         called.
         """
-        if isinstance(value, Partial) and "model" not in value.args.named:
-            for target in value.target:
-                self._handed_over(target, functions, value.args, node)
+        method = value
+        if isinstance(value, Partial):
+            method, args = value.target, value.args
+        if isinstance(value, Partial) if "model" in args.named else _waits(functions, args):
             return
-        if not isinstance(value, Ref) or not is_operation(value.path):
-            return
-        waits = any(_is_partial(one) for one in functions) or not (args.named or args.open)
-        if "model" in args.named or not waits:
-            self._keep(site_of(value, Args((), args.named, args.open), node))
+        if isinstance(method, Ref) and is_operation(method.path):
+            self._keep(site_of(method, Args((), args.named, args.open), node))
 
     def _keep(self, site: Site | None) -> None:
         if site is not None:
@@ -257,9 +253,6 @@ class Evaluator(abc.ABC):
         return Args(tuple(positional), table.items, table.open)
 
     def _applied(self, function: Value, args: Args, node: ast.Call) -> Values:
-        self._applied_calls += 1
-        if self._applied_calls > _MOST_APPLIED:
-            return ()
         match function:
             case Ref():
                 return self._called(function, args, node)
@@ -271,8 +264,7 @@ class Evaluator(abc.ABC):
                 return called_on(function, args)
             case Partial():
                 if "model" in args.named or "model" not in function.args.named:  # else told where it was made
-                    whole = args.over(function.args)
-                    return union(self._applied(target, whole, node) for target in function.target)
+                    return self._applied(function.target, args.over(function.args), node)
         return ()
 
     def _called(self, ref: Ref, args: Args, node: ast.Call) -> Values:
@@ -286,7 +278,8 @@ class Evaluator(abc.ABC):
         if ref.path == "json.dumps" and args.positional:  # the body of a request
             return args.positional[0]
         if _is_partial(ref) and args.positional:
-            return (Partial(args.positional[0], Args(args.positional[1:], args.named, args.open)),)
+            more = Args(args.positional[1:], args.named, args.open)
+            return union((_partial(target, more),) for target in args.positional[0])
         if copied(ref.path):
             return (Ref(ref.path.rpartition(".")[0], args.over(ref.made or Args())),)
         self._keep(site_of(ref, args, node))
@@ -300,6 +293,18 @@ class Evaluator(abc.ABC):
         for name, values in args.named.items():
             cls.attributes[name] = union((cls.find(name), values))
         return (Instance(cls),)
+
+
+def _partial(target: Value, args: Args) -> Partial:
+    """`partial(target, …)`; one of a partial is one of what that calls."""
+    if isinstance(target, Partial):
+        return Partial(target.target, args.over(target.args))
+    return Partial(target, args)
+
+
+def _waits(functions: Values, args: Args) -> bool:
+    """Whether what is handed over is called later, with arguments that are not here."""
+    return any(_is_partial(one) for one in functions) or not (args.named or args.open)
 
 
 def _is_partial(value: Value) -> bool:

@@ -217,8 +217,6 @@ def _provided(names: Values) -> Host:
 
 def host_at(urls: Values) -> Host:
     """Whose models are meant by a base URL."""
-    if is_none(urls):
-        return "openai"
     hosts = {_host_at(value) for value in urls}
     return hosts.pop() if len(hosts) == 1 else "unknown"
 

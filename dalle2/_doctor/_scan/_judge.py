@@ -133,8 +133,10 @@ def _has_successor(site: Site) -> bool:
 
 
 def _swaps(site: Site) -> bool:
-    """Whether this package takes a living model by itself where no model is named."""
-    return site.api in ("dalle2", "compat") and not (site.made and "successor" in site.made.named)
+    """Whether this package takes a living model by itself: where nobody names one, or a host."""
+    said = site.made.named if site.made else {}
+    named = "successor" in said or not is_none(said.get("base_url", (Const(None),)))
+    return site.api in ("dalle2", "compat") and not named
 
 
 def _named(site: Site) -> tuple[list[str], bool]:
@@ -199,17 +201,29 @@ def _changes(site: Site, model: str, successor: str) -> Iterator[str]:
         return
     if "response_format" not in site.args.named:
         yield "the answer holds base64 (b64_json), never a URL"
+    if promise := _promise(site):
+        yield promise
+
+
+def _promise(site: Site) -> str | None:
+    """How the call runs on as it stands; each of these ways is tested by running it."""
     prefix = "Async" if site.asynchronous else ""
-    client = f"dalle2.{prefix}Client" if site.api == "dalle2" else f"dalle2.compat.{prefix}OpenAI"
-    if site.api == "openai-0" and not site.asynchronous:
-        yield "or run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'"
-    elif site.api == "http":
-        yield f"or call dalle2.Client(successor='auto').{site.operation}"
-    elif site.api == "openai-0":
-        same = {"vary": "create_variation"}.get(site.operation, site.operation)
-        yield f"or keep the arguments and call {client}(successor='auto').images.{same}"
-    else:
-        yield f"or run it unchanged with {client}(successor='auto')"
+    compat = f"dalle2.compat.{prefix}OpenAI(successor='auto')"
+    match site.api:
+        case "http":
+            return f"or call dalle2.Client(successor='auto').{site.operation}"
+        case "dalle2":
+            return f"or run it unchanged with dalle2.{prefix}Client(successor='auto')"
+        case "openai-0":
+            return "or run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'"
+        case "compat":
+            return f"or run it unchanged with {compat}"
+    if "with_streaming_response" in _dotted(site.node.func):
+        return None
+    return (
+        f"or run it unchanged with {compat}, or, where other calls need the same client, after "
+        "dalle2.compat.install(successor='auto')"
+    )
 
 
 def _change(operation: str, successor: str, name: str, values: Values) -> Iterator[str]:

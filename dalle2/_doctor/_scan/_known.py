@@ -139,7 +139,7 @@ class Module:
 class Partial:
     """A callable with some of its arguments."""
 
-    target: Values
+    target: Value
     args: Args
 
 
