@@ -23,7 +23,7 @@ from .._transport._callers import library_of
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS, Provider
 from ..settings import DEFAULT, Default
-from ._arguments import given_of
+from ._arguments import given_of, hidden
 from ._asking import Ways, ask, ask_async, refuse_streaming
 from ._behind import Azure, Behind
 from ._error_tree import NAMES_2022, SDK_NAMES, SDK_STATUSES, STATUSES_2022, Tree, officially
@@ -33,8 +33,8 @@ from ._module import reset as reset
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from ._answers import Answered
     from ._arguments import Operation
+    from ._shapes import Answered
 
 _RAW = "x-stainless-raw-response"
 _replaced: list[tuple[type, str, object]] = []
@@ -206,13 +206,17 @@ _METHODS_2022: tuple[tuple[str, Operation, tuple[str, ...]], ...] = (
 
 def _ways_2022(openai: ModuleType) -> Ways[Any]:
     def answer(answered: Answered) -> Any:
-        response = openai.openai_response.OpenAIResponse(answered.values, Headers2022(answered.headers))
-        return openai.util.convert_to_openai_object(response)
+        headers = _Headers(answered.headers)
+        if not headers.get("openai-processing-ms", "").isdecimal():  # that SDK breaks on what is no number
+            headers.pop("openai-processing-ms", None)
+        return openai.util.convert_to_openai_object(
+            openai.openai_response.OpenAIResponse(answered.values, headers)
+        )
 
     return Ways(Tree("openai.error", NAMES_2022, STATUSES_2022), answer, lambda values: values)
 
 
-class Headers2022(dict[str, str]):
+class _Headers(dict[str, str]):
     """Headers by any spelling of their names."""
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -247,5 +251,5 @@ def _placed(
 ) -> dict[str, Any]:
     if len(positional) > len(places):
         raise TypeError(f"takes at most {len(places)} positional arguments, {len(positional)} were given")
-    given = {**dict(zip(places, positional, strict=False)), **official}
-    return given_of(given) | {"successor": _successor}
+    given = {**dict(zip(places, positional, strict=False)), **hidden(official)}
+    return given_of(hidden(given)) | {"successor": _successor}
