@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 import dalle2
@@ -259,6 +260,10 @@ async def test_the_sdk_of_2022(openai_of_2022: Any) -> None:
         assert (await openai.Image.acreate_variation(MASK, size="256x256")).data
         with pytest.raises(error.AuthenticationError):
             openai.Image.create_variation(MASK, "sk-wrong", size="256x256")
+    odd = {"openai-processing-ms": "a while"}  # on which that SDK breaks, after the call was paid for
+    answer = httpx.Response(200, json={"created": 1, "data": [{"url": "https://a.b/c"}]}, headers=odd)
+    openai.http_client = httpx.Client(transport=httpx.MockTransport(lambda request: answer))
+    assert openai.Image.create(prompt="a corgi").data[0].url == "https://a.b/c"
     with pytest.raises(TypeError, match="at most 5 positional"):
         openai.Image.create(*"abcdef", prompt="a")
     compat.uninstall()
