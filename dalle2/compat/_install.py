@@ -12,14 +12,17 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from .._async_client import AsyncClient
 from .._client import Client
 from .._http import origin_of
+from .._requests._successor import check_successor
 from .._secrets import Secret
 from .._transport._callers import library_of
+from ..catalog import MODELS
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS, Provider
 from ..settings import DEFAULT, Default
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from ._shapes import Answered
 
 _RAW = "x-stainless-raw-response"
-_replaced: list[tuple[type, str, object]] = []
+_replaced: list[tuple[type, str, object, object]] = []
 _known: WeakKeyDictionary[Any, tuple[dict[str, Any], Behind[Any]]] = WeakKeyDictionary()
 _successor: str | Default | None = DEFAULT
 
@@ -47,7 +50,7 @@ def install(*, successor: str | Default | None = DEFAULT) -> None:
 
     `images.generate`, `images.edit` and `images.create_variation` of all its clients and of the module, or
     `openai.Image` of a version before 1. `successor` as in `Client`. Called again, it only takes the new
-    `successor`. Raises `ConfigurationError` if there is no `openai`.
+    `successor`. Raises `ConfigurationError` if there is no `openai`, or the successor is retired itself.
     """
     global _successor
     try:
@@ -57,6 +60,8 @@ def install(*, successor: str | Default | None = DEFAULT) -> None:
             "install() puts our image calls into the package openai, which is not installed: "
             "pip install openai, or import dalle2.compat in its place"
         ) from None
+    if isinstance(successor, str):
+        check_successor(successor, datetime.now(UTC).date(), MODELS)
     _successor = successor
     _known.clear()
     if _replaced:
@@ -75,16 +80,20 @@ def install(*, successor: str | Default | None = DEFAULT) -> None:
 
 
 def uninstall() -> None:
-    """Put back the image calls of the installed `openai` as they were."""
+    """Put back the image calls of the installed `openai` as they were.
+
+    What others have wrapped since (a tracer) stays wrapped: ours then hands on to the SDK's.
+    """
     while _replaced:
-        kind, name, original = _replaced.pop()
-        setattr(kind, name, original)
+        kind, name, original, ours = _replaced.pop()
+        if vars(kind).get(name) is ours:
+            setattr(kind, name, original)
     _known.clear()
     reset()
 
 
 def _replace(kind: type, name: str, method: object) -> None:
-    _replaced.append((kind, name, kind.__dict__[name]))
+    _replaced.append((kind, name, vars(kind)[name], method))
     setattr(kind, name, method)
 
 
@@ -146,8 +155,10 @@ def _behind(client: Any, kind: type[Any], given: dict[str, Any]) -> Behind[Any]:
 def _given(openai: ModuleType, client: Any) -> dict[str, Any] | None:
     """What a client of the SDK was made from, read off it at the moment of the call.
 
-    `None` for one that signs in otherwise than with a key.
+    `None` for one that signs in otherwise than with a key, and after `uninstall()`.
     """
+    if not _replaced:
+        return None
     base = str(client.base_url).rstrip("/")
     query = dict(client._custom_query or {})
     headers = client._custom_headers or {}
@@ -229,6 +240,8 @@ def _old_method(
 ) -> Callable[..., Any]:
     @functools.wraps(original)
     def call(cls: type, *positional: Any, **official: Any) -> Any:
+        if not _replaced:
+            return original(cls, *positional, **official)
         given = _placed(places, positional, official)
         return ask_2022(openai, operation, given, _ways_2022(openai))
 
@@ -240,6 +253,8 @@ def _old_async_method(
 ) -> Callable[..., Any]:
     @functools.wraps(original)
     async def call(cls: type, *positional: Any, **official: Any) -> Any:
+        if not _replaced:
+            return await original(cls, *positional, **official)
         given = _placed(places, positional, official)
         return await ask_2022_async(openai, operation, given, _ways_2022(openai))
 
