@@ -111,12 +111,9 @@ def litellm(session: nox.Session, work: Path) -> Path:
 
 
 def old_sdk(session: nox.Session, folder: Path, sdk: str) -> Path:
-    """The interpreter of an environment with an old official SDK beside the wheel."""
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    session.run("python", "-m", "venv", "--clear", str(folder))
-    install = (str(python), "-m", "pip", "install", "--quiet", sdk, f"dalle2-sdk @ {wheel(session).as_uri()}")
-    session.run(*install, external=True)
-    return python
+    """A folder with an old official SDK and what it needs, to be put before everything else."""
+    session.run("python", "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(folder), sdk)
+    return folder
 
 
 def run_tests(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:

@@ -20,7 +20,6 @@ from .._version import __version__ as __version__
 from ..settings import DEFAULT
 from . import error as error
 from . import types as types
-from ._answers import RawResponse as RawResponse
 from ._arguments import NOT_GIVEN as NOT_GIVEN
 from ._arguments import NotGiven as NotGiven
 from ._arguments import Omit as Omit
@@ -57,6 +56,7 @@ from ._official import no_such
 from ._resources import AsyncImages as AsyncImages
 from ._resources import Images as Images
 from ._resources import Models, Moderations
+from ._shapes import RawResponse as RawResponse
 from ._streams import AsyncStream as AsyncStream
 from ._streams import Stream as Stream
 from .types import BaseModel as BaseModel

@@ -61,7 +61,7 @@ class Behind(Generic[C]):
         self.kind = kind
         self.given = dict(given)
         self.azure: Azure | None = given.get("azure")
-        changed = {name for name in given if on is None or given[name] is not on.given.get(name)}
+        changed = {name for name in given if on is None or given[name] != on.given.get(name)}
         if on is not None and changed <= _LIGHT:
             light = {name: value for name, value in _ours(given).items() if name in _LIGHT_OURS}
             self.client: C = cast("Any", on.client).with_options(**light)

@@ -191,7 +191,7 @@ class Official:
         fields = self.__dict__
         if fields.get("status_code") is None:
             raise AttributeError(f"{type(self).__name__} has no response: none came")
-        from ._answers import http_answer
+        from ._shapes import http_answer
 
         request = None if "request" in fields else self.request
         headers = fields.get("headers", {})

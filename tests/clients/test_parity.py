@@ -24,7 +24,7 @@ PAIRS: list[tuple[type, type]] = [
 RENAMED = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Nothing is awaited to make these; the iterator that `stream` gives is awaited itself.
 PLAIN = {"with_options", "copy", "image", "images_of", "to_dict", "from_dict", "of", "joined", "fit"}
-PLAIN |= {"stream"}
+PLAIN |= {"stream", "is_closed"}
 
 
 def surface(kind: type) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def test_every_example_of_a_page_works(page: Path, reader: Path) -> None:
     for value in document.namespace.values():
         if isinstance(value, dalle2.Client):
             value.close()  # a script would end here
+    dalle2.compat.reset()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
