@@ -211,6 +211,15 @@ def test_no_secret_of_the_source_is_shown() -> None:
     assert not re.search("sk-|private", "".join(map(str, found)))
 
 
+@pytest.mark.parametrize("name", ["size", "quality"])
+@pytest.mark.parametrize("text", ["", "sk-0123456789", "a b", "1x2x3", "x" * 30, "9" * 30 + "x1", "\\x1b[2J"])
+def test_what_does_not_look_like_an_argument_is_not_shown(name: str, text: str) -> None:
+    """A size and a quality are shown; a text that a mistake put in their place may be anything."""
+    [one] = sdk(f"c.images.generate(model='dall-e-3', prompt='p', {name}='{text}')")
+    assert "size" not in one.change
+    assert "quality" not in one.change
+
+
 def test_the_day_decides() -> None:
     """Long before the end nothing is said, in the last month that it nears, then that it is gone."""
     call = "c.images.generate(model='dall-e-2', prompt='p')\nc.images.create_variation(image=i)"
@@ -298,6 +307,16 @@ def test_a_host_that_is_not_known_is_a_finding_of_its_own() -> None:
     assert one.kind == "host"
     assert one.problem == "if this is OpenAI's host: model 'gpt-image-1' was retired on 2026-10-23"
     assert one.change == "use model='gpt-image-2.5-sunburst'"
+
+
+def test_a_host_that_one_way_tells_is_told() -> None:
+    """Where another way leads from a host that is not known, the certain finding is enough."""
+    [one] = calls(
+        "from openai import OpenAI\ndef draw(client):\n"
+        "    client.images.generate(model='dall-e-2', prompt='p')\n"
+        "draw(OpenAI())\ndraw(OpenAI(base_url=settings.url))\n"
+    )
+    assert (one.kind, one.line) == ("retired", 3)
 
 
 def test_a_call_that_many_ways_lead_to_is_one_finding() -> None:

@@ -10,7 +10,7 @@ import abc
 import ast
 from collections.abc import Sequence
 
-from ._image_calls import Site, at_address, copied, is_operation, of_unknown, plain, site_of
+from ._image_calls import Site, at_address, copied, is_operation, made_address, of_unknown, plain, site_of
 from ._known import (
     Args,
     Class,
@@ -33,6 +33,7 @@ from ._known import (
     joined,
     put,
     text_from,
+    unbound,
     union,
 )
 
@@ -52,6 +53,7 @@ class Evaluator(abc.ABC):
         self.scope = Scope({})
         self.sites: list[Site] = []
         self.nodes = 0
+        self.decorators: set[ast.expr] = set()
         self._lacking: set[ast.expr] = set()  # attributes that something known does not have
 
     @abc.abstractmethod
@@ -120,7 +122,7 @@ class Evaluator(abc.ABC):
             case Instance():
                 return owner.of.find(name)
             case Class():
-                return tuple(_unbound(one) for one in owner.find(name))
+                return tuple(unbound(one) for one in owner.find(name))
             case Table():
                 return (Method(owner, name),)
             case Const() if name == "value":  # of a member of an Enum
@@ -145,7 +147,7 @@ class Evaluator(abc.ABC):
     def _BinOp(self, node: ast.BinOp, scope: Scope) -> Values:
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         match node.op, left, right:
-            case ast.Add(), (Const(str()),) | (Tail(),) | (), (Const(str()),) | (Tail(),):
+            case ast.Add(), _, (Const(str()),) | (Tail(),):
                 return text_from([left, right])
         return ()
 
@@ -217,11 +219,16 @@ class Evaluator(abc.ABC):
         args = self._arguments(node, scope)
         for value in (value for values in args.positional for value in values):
             self._handed_over(value, functions, args, node)
-        if not any(isinstance(function, Function | Class) for function in functions):
-            self._keep(at_address(args, node))
+        addressed = not any(isinstance(function, Function | Class) for function in functions)
+        site = at_address(args, node) if addressed else None
+        if node not in self.decorators:  # a decorator with such an address is a server's own route
+            self._keep(site)
         if not functions and not self._lacking & {node.func, getattr(node.func, "value", None)}:
             self._keep(of_unknown(args, node))
-        return union(self._applied(function, args, node) for function in functions)
+        found = union(self._applied(function, args, node) for function in functions)
+        if addressed and site is None and all(isinstance(value, Ref) for value in found):
+            return made_address(args) or found
+        return found
 
     def _handed_over(self, value: Value, functions: Values, args: Args, node: ast.Call) -> None:
         """A method that is handed over with its arguments: to to_thread(), submit() and their like.
@@ -309,10 +316,3 @@ def _waits(functions: Values, args: Args) -> bool:
 
 def _is_partial(value: Value) -> bool:
     return isinstance(value, Ref) and value.path == "functools.partial"
-
-
-def _unbound(value: Value) -> Value:
-    """A method as its class gives it: without the object, but a class method keeps its class."""
-    if isinstance(value, Function) and any(isinstance(one, Instance) for one in value.bound):
-        return Function(value.home, value.node, value.scope, value.defaults)
-    return value

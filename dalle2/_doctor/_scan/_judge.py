@@ -8,6 +8,7 @@ No argument of the scanned source is shown except models, sizes and qualities: s
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 
@@ -21,6 +22,8 @@ from ._known import Const, Ref, Values, text_of
 
 _LONGEST_NAME = 4096
 _NAMES = {"generate": "generate", "edit": "edit", "vary": "edit"}
+_SHOWN = {"size": re.compile(r"[0-9]{1,5}x[0-9]{1,5}"), "quality": re.compile(r"[a-z]{1,12}")}
+"""What is shown of an argument: nothing that does not look like one."""
 _FOR_NEWER = ("background", "moderation", "output_format", "output_compression", "stream", "partial_images")
 
 
@@ -65,16 +68,21 @@ def judged(sites: Iterable[Site], filename: str, today: date) -> set[Finding]:
         reasons = [_unclear(site) for site in same]
         if all(reasons):
             found.add(_finding(same[0], filename, None, f"not understood: {reasons[0]}", "", "unclear"))
-        for site, reason in zip(same, reasons, strict=True):
-            if reason is None:
-                found |= set(_judge(site, filename, today))
+        told = {
+            one
+            for site, reason in zip(same, reasons, strict=True)
+            if reason is None
+            for one in _judge(site, filename, today)
+        }
+        certain = {one.model for one in told if one.kind != "host"}
+        found |= {one for one in told if one.kind != "host" or one.model not in certain}
     return _merged(found)
 
 
 def _merged(found: set[Finding]) -> set[Finding]:
     """One finding for each call and model, with the changes of all ways that lead to it."""
     changes: dict[Finding, dict[str, None]] = {}
-    for one in sorted(found, key=lambda one: one.change):
+    for one in sorted(found, key=lambda one: (-len(one.change), one.change)):
         parts = dict.fromkeys(filter(None, one.change.split("; ")))
         changes.setdefault(attrs.evolve(one, change=""), {}).update(parts)
     return {attrs.evolve(one, change="; ".join(parts)) for one, parts in changes.items()}
@@ -231,11 +239,11 @@ def _change(operation: str, successor: str, name: str, values: Values) -> Iterat
         why = ": the answer always holds base64 (b64_json), never a URL" if name == "response_format" else ""
         yield f"drop {name}{why}"
     elif name in ("size", "quality"):
-        for text in text_of(values):
+        for text in filter(_SHOWN[name].fullmatch, text_of(values)):
             try:
                 catalog.check(operation, successor, {name: text})
             except InvalidRequestError:
-                yield _replacement(successor, name, one_line(text, 20))
+                yield _replacement(successor, name, text)
 
 
 def _replacement(successor: str, name: str, text: str) -> str:
