@@ -7,6 +7,9 @@
 Names only; each is loaded when it is first used, so that `import dalle2` costs nothing.
 """
 
+__version__ = "0.1.0"
+"""The version, in one place: the build reads it from here."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import catalog as catalog
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from ._results._awaited import AsyncImages as AsyncImages
     from ._results._blocking import ImageResult as ImageResult
     from ._results._blocking import Images as Images
-    from ._version import __version__ as __version__
     from ._wire._lists import ModelInfo as ModelInfo
     from ._wire._lists import Moderation as Moderation
     from ._wire._rate_limit import RateLimit as RateLimit
@@ -117,7 +119,6 @@ else:
         "UnprocessableEntityError": "errors",
         "Usage": "_money",
         "VariationRequest": "_requests._values",
-        "__version__": "_version",
         "adapt": "_requests._successor",
         "catalog": "catalog",
         "compat": "compat",

@@ -363,6 +363,10 @@ class AsyncClient(BaseClient):
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         return await perform_async(attempts, self._transport, limits)
 
+    async def warm_up(self) -> None:
+        """Load, off the event loop, all that a first call would load in it: modules and certificates."""
+        await self._transport.warm_up()
+
     async def aclose(self) -> None:
         """`Client.close`, awaited."""
         if self._owner:

@@ -409,6 +409,10 @@ class Client(BaseClient):
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         return perform(attempts, self._transport, limits)
 
+    def warm_up(self) -> None:
+        """Load all that a first call would load: modules and certificates. Nothing is sent."""
+        self._transport.warm_up()
+
     def close(self) -> None:
         """Close the client's own connections. Results stay usable."""
         if self._owner:

@@ -10,11 +10,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import __version__
 from .. import errors as e
 from .._http import HttpRequest
 from .._secrets import Secret
 from .._texts import checked_headers
-from .._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

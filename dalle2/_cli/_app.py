@@ -15,7 +15,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from .._version import __version__
+from .. import __version__
 from ..errors import InvalidRequestError, ModelRetirementWarning
 from ._halt import how, stoppable
 from ._screen import forgiving, say, tell

@@ -15,8 +15,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from .. import __version__ as __version__
 from .._client import Client as _Client
-from .._version import __version__ as __version__
 from ..settings import DEFAULT
 from . import error as error
 from . import types as types

@@ -588,7 +588,12 @@ def try_a_model_that_is_not_there():
     try:
         client.images.generate(prompt="a corgi", model="dall-e-9")
     except openai.APIStatusError as e:
-        return [e.status_code, e.code, isinstance(e, openai.NotFoundError), isinstance(e, openai.BadRequestError)]
+        return [
+            e.status_code,
+            e.code,
+            isinstance(e, openai.NotFoundError),
+            isinstance(e, openai.BadRequestError),
+        ]
 
 
 def try_no_quota(emulator):
