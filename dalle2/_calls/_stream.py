@@ -37,7 +37,7 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
-_FIELDS = (b"d", b"e", b"i", b"r", b":")
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 """How a stream begins: with the name of a field, or a comment."""
 
 _DOCUMENT = ("{", "[", "<")
@@ -157,7 +157,8 @@ class StreamReader:
             if not chunk:
                 return
             self._begun = True
-            self._whole = None if chunk[:1] in _FIELDS else JsonBody()
+            stream = any(field.startswith(chunk[: len(field)]) for field in _FIELDS)
+            self._whole = None if stream and not chunk.startswith(b"data:image/") else JsonBody()
         if self._whole is not None:
             self._whole.feed(chunk)
             return

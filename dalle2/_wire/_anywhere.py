@@ -59,7 +59,7 @@ _TEXTS = words(
 _ASKING = ("user", "system", "developer", "tool")
 _BEGINNINGS = (
     r"(?i)[\s\"'<(]{0,9}(?:b['\"])?\s{0,9}(?:data\s{0,9}[:;,]|image/|base64[,:;]|ivborw0k|\\*/9j|_9j|%2f9j|"
-    r"&#x?2f;9j|r0lgod|uklgr|phn2zy|pd94bw|89504e47|ffd8ff|aVZCT1|LzlqL|UjBsR|VWtsR|ZGF0YT)"
+    r"&#x?2f;9j|r0lgod|uklgr|phn2zy|pd94bw|aaaa|89504e47|ffd8ff|aVZCT1|LzlqL|UjBsR|VWtsR|ZGF0YT)"
 )
 _SHORTEST = 24
 """Characters: no shorter text holds an image."""
@@ -241,16 +241,8 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
 
 def _is_picture(value: Text) -> bool:
     """Whether a text is an image itself: base64, a data URI, bent ones too."""
-    if isinstance(value, LongText):
-        if value.is_base64:
-            try:
-                return sniff(value.data()[:64]) is not None or value.prefix[:11].lower() == "data:image/"
-            except ValueError:
-                return False
-        value = value.text()
-    if len(value) < _SHORTEST or not re.match(_BEGINNINGS, value):
-        return False
-    return unbent(value) is not None
+    text = value.text() if isinstance(value, LongText) else value
+    return len(text) >= _SHORTEST and bool(re.match(_BEGINNINGS, text)) and unbent(text) is not None
 
 
 def address_in(place: _Place, base_url: str, *, rooted: bool, told: bool) -> str | None:

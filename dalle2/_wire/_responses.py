@@ -56,7 +56,7 @@ def unfinished(document: object) -> bool:
     """Whether an answer says in so many words that its images are still being made."""
     levels = (document, document.get("data")) if isinstance(document, Mapping) else ()
     words = [level.get("status") for level in levels if isinstance(level, Mapping)]
-    return any(isinstance(word, str) and word and word.lower() not in _DONE for word in words)
+    return any(isinstance(word, str) and word and word.lower() not in _DONE | _FAILED for word in words)
 
 
 def said_on_the_way(document: object) -> str:
