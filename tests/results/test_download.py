@@ -890,6 +890,37 @@ def test_the_clock_of_the_server_decides(flavour: str) -> None:
         assert sum(one.path.startswith("/private/") for one in emulator.requests) == 1
 
 
+@every_client
+@pytest.mark.parametrize("more", [{}, {"Age": "86400"}], ids=["wrong clock", "out of a cache"])
+@pytest.mark.parametrize("hours", [-30, 3, 30])
+def test_a_far_off_date_costs_no_living_image(flavour: str, hours: int, more: dict[str, str]) -> None:
+    """The host's `Date` is hours off, or that of a cached answer: the image is asked for, and comes."""
+    now = datetime.now(UTC)
+    date = format_datetime(now + timedelta(hours=hours), usegmt=True)
+
+    def far_off(c: Connection) -> None:
+        request = c.read()
+        if request.method == "GET":
+            c.reply(headers={"Content-Type": "image/png"})
+            return
+        url = f"{c.server.origin}/a.png?sig=x&se={now + timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"
+        body = json.dumps({"created": int(now.timestamp()), "data": [{"url": url}]}).encode()
+        c.reply(body=body, headers={"Date": date, **more})
+
+    async def work() -> tuple[bool, bytes]:
+        async with dalle2.AsyncClient("sk-secret", base_url=server.origin) as client:
+            image = (await client.generate("a fox"))[0]
+            return image.is_expired, await image.read()
+
+    with FaultServer(then=far_off) as server:
+        if flavour == "sync":
+            with dalle2.Client("sk-secret", base_url=server.origin) as client:
+                image = client.generate("a fox")[0]
+                assert (image.is_expired, image.read()) == (False, IMAGE)
+        else:
+            assert anyio.run(work, backend=flavour) == (False, IMAGE)
+
+
 def test_a_skew_under_two_seconds_is_none() -> None:
     """`Date` has whole seconds and travels: a small difference corrects nothing."""
     emulator = Emulator()
