@@ -854,6 +854,27 @@ def test_a_refusal_that_drips_ends_too(flavour: str) -> None:
 
 
 @every_client
+@pytest.mark.parametrize(
+    "dripped",
+    [b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 500, b"HTTP/1.1 102 Processing\r\n\r\n" * 500],
+    ids=["head", "interim answers"],
+)
+@pytest.mark.parametrize("own", [True, False], ids=["our client", "the caller's"])
+def test_the_deadline_bounds_what_comes_before_a_body(flavour: str, dripped: bytes, own: bool) -> None:
+    """A head that drips, and answers before the answer, end with the time of the whole download."""
+
+    def dripping(c: Connection) -> None:
+        c.read()
+        c.drip(dripped)
+
+    settings = {"retry": RetryPolicy(deadline=0.4)}
+    with FaultServer(then=dripping) as server, pytest.raises(DownloadError) as caught:
+        settings["base_url"] = server.origin  # type: ignore[assignment]
+        read(flavour, server.origin + "/a.png", client=settings, library=None if own else httpx)
+    assert caught.value.reason == "timeout"
+
+
+@every_client
 def test_the_clock_of_the_server_decides(flavour: str) -> None:
     """An hour passes on the emulator only: its `Date` corrects ours, and nothing is sent for a dead URL."""
     emulator = Emulator()
