@@ -854,6 +854,27 @@ def test_a_refusal_that_drips_ends_too(flavour: str) -> None:
 
 
 @every_client
+@pytest.mark.parametrize(
+    "dripped",
+    [b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 500, b"HTTP/1.1 102 Processing\r\n\r\n" * 500],
+    ids=["head", "interim answers"],
+)
+@pytest.mark.parametrize("own", [True, False], ids=["our client", "the caller's"])
+def test_the_deadline_bounds_what_comes_before_a_body(flavour: str, dripped: bytes, own: bool) -> None:
+    """A head that drips, and answers before the answer, end with the time of the whole download."""
+
+    def dripping(c: Connection) -> None:
+        c.read()
+        c.drip(dripped)
+
+    settings = {"retry": RetryPolicy(deadline=0.4)}
+    with FaultServer(then=dripping) as server, pytest.raises(DownloadError) as caught:
+        settings["base_url"] = server.origin  # type: ignore[assignment]
+        read(flavour, server.origin + "/a.png", client=settings, library=None if own else httpx)
+    assert caught.value.reason == "timeout"
+
+
+@every_client
 def test_the_clock_of_the_server_decides(flavour: str) -> None:
     """An hour passes on the emulator only: its `Date` corrects ours, and nothing is sent for a dead URL."""
     emulator = Emulator()
@@ -888,6 +909,37 @@ def test_the_clock_of_the_server_decides(flavour: str) -> None:
         assert "ago" not in str(first.value)  # our own clock does not say so
         assert (first.value.status_code, second.value.status_code) == (403, None)
         assert sum(one.path.startswith("/private/") for one in emulator.requests) == 1
+
+
+@every_client
+@pytest.mark.parametrize("more", [{}, {"Age": "86400"}], ids=["wrong clock", "out of a cache"])
+@pytest.mark.parametrize("hours", [-30, 3, 30])
+def test_a_far_off_date_costs_no_living_image(flavour: str, hours: int, more: dict[str, str]) -> None:
+    """The host's `Date` is hours off, or that of a cached answer: the image is asked for, and comes."""
+    now = datetime.now(UTC)
+    date = format_datetime(now + timedelta(hours=hours), usegmt=True)
+
+    def far_off(c: Connection) -> None:
+        request = c.read()
+        if request.method == "GET":
+            c.reply(headers={"Content-Type": "image/png"})
+            return
+        url = f"{c.server.origin}/a.png?sig=x&se={now + timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"
+        body = json.dumps({"created": int(now.timestamp()), "data": [{"url": url}]}).encode()
+        c.reply(body=body, headers={"Date": date, **more})
+
+    async def work() -> tuple[bool, bytes]:
+        async with dalle2.AsyncClient("sk-secret", base_url=server.origin) as client:
+            image = (await client.generate("a fox"))[0]
+            return image.is_expired, await image.read()
+
+    with FaultServer(then=far_off) as server:
+        if flavour == "sync":
+            with dalle2.Client("sk-secret", base_url=server.origin) as client:
+                image = client.generate("a fox")[0]
+                assert (image.is_expired, image.read()) == (False, IMAGE)
+        else:
+            assert anyio.run(work, backend=flavour) == (False, IMAGE)
 
 
 def test_a_skew_under_two_seconds_is_none() -> None:
