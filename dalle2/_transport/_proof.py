@@ -62,7 +62,7 @@ def certainly_unsent(watch: Watch, error: BaseException) -> bool:
         if not isinstance(link, BaseExceptionGroup)
         and (link.__cause__ or link.__context__) in (None, watch.outer)
     ]
-    return all(_before_sending(end) for end in ends)
+    return bool(ends) and all(_before_sending(end) for end in ends)
 
 
 def _before_sending(error: BaseException) -> bool:
