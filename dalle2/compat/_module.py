@@ -25,7 +25,7 @@ from ._asking import Ways, ask, ask_async, ask_free, ask_free_async
 from ._azure import azure_given
 from ._behind import Behind
 from ._error_tree import OF_2022, officially
-from ._objects import OpenAIObject
+from .openai_object import OpenAIObject
 
 if TYPE_CHECKING:
     from ..settings import Default

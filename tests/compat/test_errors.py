@@ -63,7 +63,7 @@ def test_a_lost_answer_is_nothing_that_scripts_repeat(error: Any) -> None:
 CLASSES: list[tuple[dalle2.Dalle2Error, str, str]] = [
     (dalle2.ModelRetiredError("m", status_code=404), "BadRequest NotFound", "InvalidRequest"),
     (dalle2.BadRequestError("m", status_code=500), "BadRequest InternalServer", "InvalidRequest API"),
-    (dalle2.InternalServerError("m", status_code=503), "InternalServer", "API ServiceUnavailable"),
+    (dalle2.InternalServerError("m", status_code=503), "InternalServer", "ServiceUnavailable"),
     (dalle2.QuotaExceededError("m", status_code=429), "RateLimit", "RateLimit"),
     (dalle2.APIStatusError("m", status_code=418), "APIStatus", "API"),
     (dalle2.APIConnectionError("m"), "APIConnection", "APIConnection"),
