@@ -61,6 +61,17 @@ class Dalle2Error(Exception):
         """The message alone, as `str()` gives it."""
         return str(self.args[0])
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the frames of its cells and the sentence, none of this package's."""
+        import traceback
+
+        ours = __file__.removesuffix("errors.py")
+        told = traceback.TracebackException.from_exception(self)
+        frames = [frame for frame in told.stack if not frame.filename.startswith(ours)]
+        shells = [place for place, frame in enumerate(frames) if "IPython" in frame.filename]
+        told.stack = traceback.StackSummary.from_list(frames[max(shells, default=-1) + 1 :])
+        return [line for text in told.format() for line in text.splitlines()]
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by class, message and fields: keyword-only constructors do not survive the default way."""
         from .pickling import stored
