@@ -7,7 +7,7 @@
 Names only; each is loaded when it is first used, so that `import dalle2` costs nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 """The version, in one place: the build reads it from here."""
 
 TYPE_CHECKING = False

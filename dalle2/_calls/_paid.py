@@ -61,6 +61,12 @@ def paid_call(
         values["stream"] = True
     if request.extra_body:
         values.update(request.extra_body)
+    if values.get("stream") and not stream:
+        raise e.InvalidRequestError(
+            "stream in extra_body would bring events that generate() and edit() do not read: call "
+            "client.stream(...)",
+            field="stream",
+        )
     model = _text(values, "model") or request.model or settings.model  # what is sent is what counts
     key = key_of(settings, options)
     if settings.provider.wire == "responses":
