@@ -103,7 +103,7 @@ class StreamReader:
         self._whole: JsonBody | None = None  # the answer of a host that does not stream
         self._damaged = False
         self._unread = bytearray()  # the events that gave nothing
-        self._said = ""
+        self._said: list[str] = []  # pieces of a text
         self._problem: Unreadable | None = None
         self._heard: Event | None = None  # before it ended
         self._tried: Event | None = None
@@ -182,7 +182,8 @@ class StreamReader:
     def _event(self, event: Event) -> Iterator[StreamEvent]:
         told = told_by(event, self._head, self._context)
         self._ended = told.end
-        self._said += told.text
+        if told.text:
+            self._said.append(told.text)
         if told.unread:
             self._damaged = self._damaged or not self._looks_idle(event)
             self._unread += b"event: %b\ndata: %b\n\n" % (event.name.encode(), event.data.raw())
@@ -227,7 +228,7 @@ class StreamReader:
             found = read_damaged(self._answer(self._whole), self._context).data.images
             yield from self._finished(found, None)
         if self._said and not self._finals:  # a chat, whose pieces make one text
-            images = read_any({"content": self._said}, self._head, self._context).data.images
+            images = read_any({"content": "".join(self._said)}, self._head, self._context).data.images
             yield from self._finished(images, None)
         if self._problem is not None and not self.complete:
             raise self._keeping(

@@ -71,7 +71,7 @@ def _readings(text: str) -> Iterator[bytes]:
 
         text = html.unescape(text)
     if "\\" in text:
-        text = re.sub(r"\\+[rnt]", "", text).replace("\\", "")
+        text = re.sub(r"(?<!\\)\\++[rnt]", "", text).replace("\\", "")
     text = text.translate(_JUNK).strip()
     if re.fullmatch(_HEX, text) and not len(text) % 2:
         yield bytes.fromhex(text)

@@ -234,6 +234,15 @@ def test_an_escape_that_json_does_not_know_stands_for_what_it_escapes(text: str,
     assert unescaped(text) == expected
 
 
+def test_what_is_opened_without_end_is_given_up() -> None:
+    """A million signs are looked at, and what was whole before is kept."""
+    found, whole = read_loosely(b'[{"a": "b"}' + b", {}" * 1_000_000 + b"]")
+    assert not whole
+    assert isinstance(found, list)
+    assert found[0] == {"a": "b"}
+    assert len(found) < 1_000_000
+
+
 def test_depth_is_counted_without_recursion() -> None:
     """A hundred thousand levels are told, and no stack is used up."""
     document, _ = read_loosely(b"[" * 100_000 + b"]" * 100_000)
