@@ -40,7 +40,10 @@ def answered(
     """The answer of an image call."""
     asked = next((str(one.asked) for one in images.adaptations if one.field == "model"), "")
     as_uri = asked.startswith("dall-e") and order.asked_format != "b64_json"
-    values: dict[str, Any] = {"created": int(images.created.timestamp()), **images.extra}
+    task = isinstance(images.extra.get("result"), Mapping)  # Azure's, of which the SDK gives the result
+    values: dict[str, Any] = {"created": int(images.created.timestamp())} | (
+        {} if task else dict(images.extra)
+    )
     values["data"] = [_item(image, as_uri) for image in images]
     if images.usage is not None:
         values["usage"] = usage_values(images.usage)
