@@ -47,7 +47,8 @@ class Provider(NamedTuple):
     - `query`, `headers`: sent with each API request, such as Azure's `api-version`.
     - `openai_like`: whether unsigned image URLs of DALL·E models live one hour, as OpenAI's do.
     - `images_need_key`: whether image URLs on the API's own origin want the key; no other origin gets it.
-    - `image_hosts`: hosts (`"10.0.0.7"`, `"images.lan"`) from which images may come although private.
+    - `image_hosts`: hosts (`"images.lan"`, `"10.0.0.7:9000"`) from which images may come although they are
+      private, also by plain http; with a port, from that port only.
     - `idempotency_header`: the header that carries the key of a logical call, or `None` to send none.
     - `official`: whether the catalogue's retirement dates hold here (OpenAI's own host).
     """
