@@ -270,6 +270,8 @@ def resolve(
     chosen = choose_provider(given.get("provider"), base_url, environ)
     key, key_from = find_key(secret, chosen, environ)
     named = read_variable(environ, chosen.url_variables) if base_url is None else (base_url, "base_url")
+    if chosen.name == "azure" and given.get("provider") is None:  # its URL told what it is, and is read
+        named = None
     url, query = clean_base_url(*named) if named else (chosen.base_url or "", {})
     if url and not named:
         url, query = clean_base_url(url, f"the base_url of {chosen.name}")

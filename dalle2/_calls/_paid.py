@@ -124,8 +124,12 @@ def decode_images(response: HttpResponse, context: Context) -> ImagesData | Task
     from .._wire._reading import read_any, read_damaged
 
     reading = read_any(document, response, context) if whole else read_damaged(response, context)
-    if reading.task is not None:
-        return reading.task
+    if reading.task is not None or response.status == 202:
+        from ._tasks import task_of
+
+        task = task_of(reading, response)
+        if task is not None:
+            return task
     if reading.problem is None and not reading.cut:
         return reading.data
     raise _error(reading, document, response, context)

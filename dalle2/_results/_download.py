@@ -15,7 +15,7 @@ from .._image._media import ImageCheck, ImageError
 from .._secrets import one_line
 from ..errors import DownloadError
 from ..settings import policy_of
-from ._origins import FETCH_TIMEOUTS, MAX_REDIRECTS
+from ._origins import FETCH_TIMEOUTS, MAX_REDIRECTS, not_over_tls
 
 if TYPE_CHECKING:
     import hashlib
@@ -90,7 +90,7 @@ class Download:
         self.size = 0
         limit = None if how.policy is None else how.policy.deadline
         self.deadline = how.shared.monotonic() + (how.longest if limit is None else limit)
-        self._url = image.url
+        self._url = self._named = image.url  # what is asked, and what it was before it became https
         self._redirects = 0
         self._at_home = True
         self._etag: str | None = None
@@ -104,7 +104,7 @@ class Download:
             from ._refusal import expired_error
 
             raise expired_error(image, now, expires, None)
-        self.origins.check(self._url)
+        self._url = self.origins.check(self._named)
 
     @property
     def host(self) -> str:
@@ -140,7 +140,7 @@ class Download:
         """The reason not to talk to the address that the host's name turned out to be."""
         if origin_of(self._url) == self.origins.origin:
             return None
-        return self.origins.refuse(self.host, address)
+        return self.origins.refuse(self.host, address, origin_of(self._url)[2])
 
     def begin(self, status: int, headers: Mapping[str, str]) -> bool:
         """Take an answer's first lines; whether what was written before is to be forgotten.
@@ -204,7 +204,7 @@ class Download:
             raise self._error("forbidden", f"more than {MAX_REDIRECTS} redirects")
         if not readable:
             raise self._error("forbidden", "it redirects to what is no URL")
-        self.origins.check(self._url)
+        self._named, self._url = self._url, self.origins.check(self._url)
         self._etag, self._ranges = None, False
         self._restart()
         raise Setback("redirect")
@@ -256,7 +256,10 @@ class Download:
         """Why an attempt ended, without its frames."""
         if isinstance(failure, Setback):
             return failure.with_traceback(None)
-        return Setback.of(failure.failure, self.size)
+        setback = Setback.of(failure.failure, self.size)
+        if self._url != self._named and setback.reason in ("unreachable", "timeout") and not self.size:
+            return Setback("forbidden", not_over_tls(self._named, one_line(setback.detail, 80)))
+        return setback
 
     def after(self, setback: Setback) -> float:
         """Seconds until the next attempt. Raises `DownloadError` if there is none."""
@@ -290,7 +293,7 @@ class Download:
             raise Setback("status", f"the host answered HTTP {status}", wait, status)
         from ._refusal import refusal
 
-        raise refusal(self.image, self._url, status, answer.headers, answer.body[:_REFUSAL], self.how)
+        raise refusal(self.image, self._named, status, answer.headers, answer.body[:_REFUSAL], self.how)
 
     def _too_large(self) -> DownloadError:
         return self._error("too_large", f"it is larger than {self.how.largest} bytes")

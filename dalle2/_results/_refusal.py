@@ -31,7 +31,7 @@ def not_fetched(
 ) -> DownloadError:
     """The error for an image that was looked for at `url` and is not fetched."""
     return DownloadError(
-        f"The image was not fetched: {redact(one_line(detail, 200))} ({shown_url(url)})",
+        f"The image was not fetched: {redact(one_line(detail, 400))} ({shown_url(url)})",
         reason=reason,
         status_code=status,
         url=image.url,
