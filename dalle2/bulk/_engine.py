@@ -95,6 +95,8 @@ class Engine:
         self._after = 0
         self._orders: dict[int, Order] = {}
         self._unsafe: dict[str, Receipt] = {}
+        """Answers of which something is nowhere but here: their bytes, or (`_unwritten`) that they came."""
+        self._unwritten: set[str] = set()
         self._changes: list[Change] = []
         self._drops: list[tuple[str, int]] = []
         self._spooled: dict[str, int] = {}
@@ -121,7 +123,7 @@ class Engine:
             except OSError:
                 self._ballast.give_up()
                 size = self.spool.put(order.name, receipt)
-        except OSError as problem:
+        except Exception as problem:
             return Came(order, receipt, problem, None)
         return Came(
             order,
@@ -133,7 +135,8 @@ class Engine:
     def load(self, name: str, index: int) -> bytes | None:
         """The bytes of an image that are held here."""
         unsafe = self._unsafe.get(name)
-        return self.spool.image(name, index) if unsafe is None else unsafe.images[index][1]
+        held = None if unsafe is None else unsafe.images[index][1]
+        return self.spool.image(name, index) if held is None else held
 
     # Step by step
 
@@ -182,12 +185,12 @@ class Engine:
             self._fail(problem)
         self._rescue()
         self._ballast.give_up()
+        self.spool.tidy()
 
     def _begun(self, step: Step) -> Work:
         begun: list[Change] = []
-        keepings = [self._keeping(unit) for unit in step.keep]
-        for work in keepings:
-            begun += j.putting(work.unit.number)
+        for unit in step.keep:
+            begun += j.putting(unit.number)
         orders = [self.journal.order(unit) for unit in step.send]
         for order in orders:
             begun += j.sent(order, time.time())
@@ -197,9 +200,14 @@ class Engine:
             self._fail(problem)
             for unit in step.send:
                 self.planner.ended(unit, billed=False, heard=False)
-            return Work((), keepings, None, self.planner.finished)
+            orders.clear()
+            if self._changes:  # not even what came is written: its images wait for the next run
+                for unit in step.keep:
+                    self.planner.left(unit)
+                step = Step()
         for order in orders:
             self._orders[order.unit.number] = order
+        keepings = [self._keeping(unit) for unit in step.keep]  # with what was just written
         return Work(orders, keepings, step.wait, self.planner.finished)
 
     def _keeping(self, unit: Unit) -> Keeping:
@@ -214,12 +222,18 @@ class Engine:
             except OSError:
                 self._ballast.give_up()
                 self.journal.write(self._changes)
-                self._changes.clear()
+                self._written()
                 raise
-            self._changes.clear()
+            self._written()
         for name, count in self._drops:
             self.spool.drop(name, count)
         self._drops.clear()
+
+    def _written(self) -> None:
+        self._changes.clear()
+        for name in self._unwritten:
+            self._unsafe.pop(name, None)
+        self._unwritten.clear()
 
     def _came(self, came: Came, now: float) -> None:
         order, wall = came.order, time.time()
@@ -230,10 +244,11 @@ class Engine:
             nano = self._settled(unit, came.receipt)
             self._changes += j.answered(unit, order.attempt, came.receipt, nano, wall)
             self.planner.answered(unit, nano, now, came.receipt.told)
+            self._unsafe[order.name] = came.receipt
             if came.spooled is None:
-                self._unsafe[order.name] = came.receipt
                 self._fail(came.error)
             else:
+                self._unwritten.add(order.name)
                 self._spooled[order.name] = came.spooled
                 self.planner.spooled += came.spooled
             return

@@ -58,7 +58,8 @@ class Awaiting:
     place: int
     name: str
     facts: dict[str, object]
-    putting: bool
+    again: bool
+    """It was about to be put before: what lies under its name may be its own."""
 
 
 @attrs.frozen
@@ -147,14 +148,14 @@ class Journal:
         return Order(unit, load_request(request, self.input), key, attempts + 1)
 
     def awaiting(self, unit: Unit) -> tuple[int, list[Awaiting]]:
-        """The attempt that was answered, and its images that are still to be kept."""
+        """The attempt that was answered, and its images that are still to be kept, once `putting` is noted."""
         (attempt,) = self.db.execute("SELECT attempts FROM job WHERE n = ?", (unit.number,)).fetchone()
         rows = self.db.execute(
             "SELECT place, name, facts, putting FROM image "
             "WHERE job = ? AND facts IS NOT NULL AND path IS NULL ORDER BY place",
             (unit.number,),
         )
-        return attempt, [Awaiting(p, name, json.loads(facts), bool(put)) for p, name, facts, put in rows]
+        return attempt, [Awaiting(p, name, json.loads(facts), put > 1) for p, name, facts, put in rows]
 
     def expected(self, unit: Unit) -> int | None:
         """What a unit was expected to cost."""
@@ -228,7 +229,7 @@ _MORE = (
 
 def putting(number: int) -> list[Change]:
     """Its images are about to be put: what lies under their names from now on is theirs."""
-    return [("UPDATE image SET putting = 1 WHERE job = ? AND facts IS NOT NULL AND path IS NULL", (number,))]
+    return [("UPDATE image SET putting = putting + 1 WHERE job = ? AND facts IS NOT NULL AND path IS NULL", (number,))]
 
 
 def not_put(number: int, places: Iterable[int]) -> list[Change]:

@@ -88,7 +88,7 @@ def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
             else:
                 note = _flaw(data) or note
             key = image.name if work.whole else image.name + _suffix(data)
-            yield Put(key, data, not image.putting)
+            yield Put(key, data, not image.again)
             kept.append(Kept(image.place, key, len(data), hashlib.sha256(data).hexdigest()))
         except ImageExpiredError as error:
             dead = str(error)

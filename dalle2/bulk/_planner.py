@@ -166,6 +166,10 @@ class Planner:
         self._failures.pop(unit.number, None)
         self._unkept = 0
 
+    def left(self, unit: Unit) -> None:
+        """Its images are left to the next run."""
+        del self.keeping[unit.number]
+
     def keep_failed(self, unit: Unit, now: float) -> bool:
         """Its images could not be kept just now. False if that is left to the next run."""
         del self.keeping[unit.number]

@@ -84,6 +84,11 @@ class Spool:
                 path.unlink()
         return sizes
 
+    def tidy(self) -> None:
+        """Remove the directory if nothing is in it."""
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
     def _files(self) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             yield from list(self.folder.iterdir())

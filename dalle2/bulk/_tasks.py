@@ -121,8 +121,8 @@ async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox
 
 async def _keep(engine: Engine, client: AsyncClient, work: Keeping, inbox: _Inbox) -> None:
     steps = keeping(work)
-    effect = next(steps)
     try:
+        effect = next(steps)
         while True:
             try:
                 result = await _perform(engine, client, effect)

@@ -95,6 +95,9 @@ def drive(
             if work.finished:
                 return
             batch = _gathered(arrived, work.wait)
+    except BaseException:
+        engine.abandon(_gathered(arrived, 0))
+        raise
     finally:
         pool.close()
 
@@ -145,8 +148,8 @@ def _keep(engine: Engine, client: Client, work: Keeping, arrived: queue.SimpleQu
 def kept(work: Keeping, perform: Callable[[Effect], object]) -> Keepings:
     """Do what keeping asks for, one thing after the other."""
     steps = keeping(work)
-    effect = next(steps)
     try:
+        effect = next(steps)
         while True:
             try:
                 result = perform(effect)
