@@ -19,7 +19,7 @@ from .._requests._values import KINDS, BaseRequest, GenerateRequest, parameters
 from ..errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from .._requests import Request
+    from .._requests._values import Request
 
 Keep: TypeAlias = Callable[[str, bytes], None]
 Find: TypeAlias = Callable[[str], bytes]

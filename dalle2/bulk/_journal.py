@@ -24,7 +24,7 @@ from ._receipt import Expected, Receipt
 from ._schema import open_for_writing, unusable
 
 if TYPE_CHECKING:
-    from .._requests import Request
+    from .._requests._values import Request
     from ._schema import State
 
 Change: TypeAlias = tuple[str, tuple[object, ...]]
@@ -148,7 +148,7 @@ class Journal:
         return Order(unit, load_request(request, self.input), key, attempts + 1)
 
     def awaiting(self, unit: Unit) -> tuple[int, list[Awaiting]]:
-        """The attempt that was answered, and its images that are still to be kept, once `putting` is noted."""
+        """The attempt that was answered, and its images that are still to be kept; `putting` is noted before."""
         (attempt,) = self.db.execute("SELECT attempts FROM job WHERE n = ?", (unit.number,)).fetchone()
         rows = self.db.execute(
             "SELECT place, name, facts, putting FROM image "
@@ -229,7 +229,12 @@ _MORE = (
 
 def putting(number: int) -> list[Change]:
     """Its images are about to be put: what lies under their names from now on is theirs."""
-    return [("UPDATE image SET putting = putting + 1 WHERE job = ? AND facts IS NOT NULL AND path IS NULL", (number,))]
+    return [
+        (
+            "UPDATE image SET putting = putting + 1 WHERE job = ? AND facts IS NOT NULL AND path IS NULL",
+            (number,),
+        )
+    ]
 
 
 def not_put(number: int, places: Iterable[int]) -> list[Change]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from .._calls._envelope import Options, new_key
+from .._money import images_asked
 from .._requests._draft import Draft
 from ..errors import BudgetExceededError, InvalidRequestError, JournalError
 from ._jobs import Job, RowError, dump_meta, dump_request, numbered
@@ -22,7 +23,7 @@ from ._receipt import Expected, expected
 from ._rows import Jobs
 
 if TYPE_CHECKING:
-    from .._requests import Request
+    from .._requests._values import Request
     from .._session import Session
     from ._journal import Journal
 
@@ -73,8 +74,7 @@ def check_with(client: Sender, *, priced: bool) -> Check:
 
 
 def _images(request: Request) -> int:
-    count = (request.extra_body or {}).get("n", request.n)
-    return count if isinstance(count, int) and count > 0 else 1
+    return images_asked((request.extra_body or {}).get("n", request.n))
 
 
 def load_jobs(journal: Journal, jobs: Iterable[Job | str], check: Check, naming: Naming) -> int:

@@ -76,7 +76,11 @@ class Outlook(Counts):
             lines.append(f"time: at least {minutes:.0f} min at {images_per_minute:g} images a minute")
         if isinstance(jobs, Jobs):
             sent = jobs.sent
-            lines.append(f"columns sent: {', '.join(sent) or 'none'}" if sent is not None else "columns sent: what the function takes")
+            lines.append(
+                f"columns sent: {', '.join(sent) or 'none'}"
+                if sent is not None
+                else "columns sent: what the function takes"
+            )
             if sent is not None and jobs.columns is not None:
                 kept = [column for column in jobs.columns if column not in sent]
                 lines.append(f"columns not sent: {', '.join(kept) or 'none'}")

@@ -7,32 +7,23 @@ that was written down is fetched like any other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from .._money import PRICES, PriceTable
+from .._money._budget import MARGIN
 from ._pacer import Allowance
 
 if TYPE_CHECKING:
-    from .._requests import Request
+    from .._requests._values import Request
     from .._results._awaited import AsyncImages
     from .._results._blocking import Images
+    from .._types import KeptImage
     from ..errors import Dalle2Error
 
 NANO = 1_000_000_000
 """Money is counted in whole billionths of a dollar."""
-_ROUGH_FACTOR = 4
-
-
-class _Image(Protocol):
-    @property
-    def content(self) -> bytes | None: ...
-    @property
-    def url(self) -> str | None: ...
-    @property
-    def revised_prompt(self) -> str | None: ...
-    def to_dict(self) -> dict[str, object]: ...
 
 
 @attrs.frozen
@@ -78,7 +69,7 @@ def receipt_of(images: Images | AsyncImages) -> Receipt:
     """The receipt of an answer."""
     cost = images.cost
     return Receipt(
-        _pairs(cast("Iterable[_Image]", images)),
+        _pairs(images),
         None if cost is None else nano(cost),
         images.request_id,
         told=allowance_of(images),
@@ -87,18 +78,18 @@ def receipt_of(images: Images | AsyncImages) -> Receipt:
 
 def receipt_of_error(error: Dalle2Error, note: str) -> Receipt | None:
     """The receipt of what an error kept; `None` if it kept no image."""
-    pairs = _pairs(cast("Iterable[_Image]", error.images))
+    pairs = _pairs(error.images)
     return Receipt(pairs, None, note=note) if pairs else None
 
 
-def _pairs(images: Iterable[_Image]) -> tuple[tuple[Mapping[str, object], bytes | None], ...]:
+def _pairs(images: Iterable[KeptImage]) -> tuple[tuple[Mapping[str, object], bytes | None], ...]:
     return tuple((_facts(image), image.content) for image in images)
 
 
-def _facts(image: _Image) -> Mapping[str, object]:
+def _facts(image: KeptImage) -> Mapping[str, object]:
     if image.content is None:
         return image.to_dict()
-    return {"url": image.url, "revised_prompt": image.revised_prompt}
+    return {"url": image.url}
 
 
 def allowance_of(images: object) -> Allowance | None:
@@ -121,11 +112,11 @@ class Expected:
 
     @property
     def reserve(self) -> int | None:
-        """What a limit sets aside for it: four times a rough price."""
-        return None if self.nano is None else self.nano * (_ROUGH_FACTOR if self.rough else 1)
+        """What a limit puts aside for it: a rough price several times."""
+        return None if self.nano is None else self.nano * (MARGIN if self.rough else 1)
 
 
 def expected(request: Request, prices: PriceTable | None) -> Expected:
     """The price of a request beforehand."""
-    usd = request.estimate(prices=prices or PRICES)
-    return Expected(None if usd is None else nano(usd))
+    found = request.estimate(prices=prices or PRICES, rough=True)
+    return Expected(None) if found is None else Expected(nano(found), found.rough)

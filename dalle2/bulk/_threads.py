@@ -22,7 +22,7 @@ from ._verdict import told
 
 if TYPE_CHECKING:
     from .._client import Client
-    from .._requests import Request
+    from .._requests._values import Request
     from ._journal import Order
     from ._signals import Stopper
 
