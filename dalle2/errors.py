@@ -177,10 +177,7 @@ class BudgetExceededError(Dalle2Error):
 
 
 class JournalError(Dalle2Error):
-    """A journal of `dalle2.bulk` that cannot be used: locked by another run, malformed, newer, of other jobs.
-
-    Raised before anything is spent.
-    """
+    """(bulk) A journal that cannot be used: locked by another run, malformed, newer, of other jobs."""
 
 
 class APIError(Dalle2Error):

@@ -148,7 +148,9 @@ class Journal:
         return Order(unit, load_request(request, self.input), key, attempts + 1)
 
     def awaiting(self, unit: Unit) -> tuple[int, list[Awaiting]]:
-        """The attempt that was answered, and its images that are still to be kept; `putting` is noted before."""
+        """The attempt that was answered, and its images that are still to be kept; `putting` is noted
+        before.
+        """
         (attempt,) = self.db.execute("SELECT attempts FROM job WHERE n = ?", (unit.number,)).fetchone()
         rows = self.db.execute(
             "SELECT place, name, facts, putting FROM image "

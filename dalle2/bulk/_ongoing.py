@@ -196,7 +196,7 @@ class Ongoing:
         if reason == "budget":
             return "the budget is reached"
         if reason == "spool":
-            return f"{self.engine.spool.folder} is full of images that could not be kept"
+            return f"{self.engine.vault.spool.folder} is full of images that could not be kept"
         return None if reason is None or error is None else f"{type(error).__name__}: {error}"
 
 

@@ -44,6 +44,10 @@ class Receipt:
         """Whether there are bytes that exist nowhere else."""
         return any(content is not None for _, content in self.images)
 
+    def without_bytes(self) -> Receipt:
+        """The same once the bytes are safe."""
+        return attrs.evolve(self, images=tuple((facts, None) for facts, _ in self.images))
+
     def manifest(self) -> dict[str, object]:
         """All but the bytes, as plain JSON values."""
         return {

@@ -107,7 +107,7 @@ def run_with(
     executor: Executor | None = None,
 ) -> Report:
     """`run` and `resume` once their arguments are one value."""
-    from ._threads import drive
+    from ._in_threads import drive
 
     sender = client.with_options(retry=_one_attempt(client), download=None)
     with begun(client, jobs, journal, wishes, on_outcome=on_outcome, progress=progress) as ongoing:
@@ -199,7 +199,7 @@ async def _arun_with(
     on_outcome: Outcome | None,
     progress: bool | Listener | None,
 ) -> Report:
-    from ._tasks import drive_async
+    from ._in_tasks import drive_async
 
     sender = client.with_options(retry=_one_attempt(client), download=None)
     with begun(client, jobs, journal, wishes, on_outcome=on_outcome, progress=progress) as ongoing:

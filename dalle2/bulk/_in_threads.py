@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .._results._blocking import ImageResult
 from ..errors import Dalle2Error
-from ._engine import Arrival, Came, Engine
+from ._engine import Arrival, Engine
 from ._keeper import Effect, Fetch, Keeping, Keepings, Load, keeping
 from ._receipt import Receipt, receipt_of, receipt_of_error
+from ._vault import Came
 from ._verdict import told
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _gathered(arrived: queue.SimpleQueue[Arrival | None], wait: float | None) ->
 def _send(engine: Engine, sender: Client, order: Order, arrived: queue.SimpleQueue[Arrival | None]) -> None:
     engine.launched.add(order.unit.number)
     receipt, error = call(sender, order.request, order.key)
-    arrived.put(Came(order, error=error) if receipt is None else engine.secure(order, receipt))
+    arrived.put(Came(order, error=error) if receipt is None else engine.vault.secure(order, receipt))
 
 
 def _submit(
@@ -135,7 +136,7 @@ def _submit(
         receipt = None
         if error is None:
             receipt, error = future.result()
-        arrived.put(Came(order, error=error) if receipt is None else engine.secure(order, receipt))
+        arrived.put(Came(order, error=error) if receipt is None else engine.vault.secure(order, receipt))
 
     engine.launched.add(order.unit.number)
     executor.submit(call, sender, order.request, order.key).add_done_callback(done)
@@ -165,7 +166,7 @@ def kept(work: Keeping, perform: Callable[[Effect], object]) -> Keepings:
 
 def _perform(engine: Engine, client: Client, effect: Effect) -> object:
     if isinstance(effect, Load):
-        return engine.load(effect.name, effect.index)
+        return engine.vault.load(effect.name, effect.index)
     if isinstance(effect, Fetch):
         return ImageResult.from_dict(effect.facts, client=client).read()
     return engine.place.put(effect.key, effect.data, effect.create)

@@ -14,9 +14,10 @@ import anyio
 
 from .._results._awaited import AsyncImageResult, in_thread
 from ..errors import Dalle2Error
-from ._engine import Arrival, Came, Engine
+from ._engine import Arrival, Engine
 from ._keeper import Effect, Fetch, Keeping, Keepings, Load, keeping
 from ._receipt import receipt_of, receipt_of_error
+from ._vault import Came
 from ._verdict import told
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox
         inbox.put(Came(order, error=error))
         return
     with anyio.CancelScope(shield=True):  # it is here and paid for
-        inbox.put(await in_thread(engine.secure, order, receipt))
+        inbox.put(await in_thread(engine.vault.secure, order, receipt))
 
 
 async def _keep(engine: Engine, client: AsyncClient, work: Keeping, inbox: _Inbox) -> None:
@@ -138,7 +139,7 @@ async def _keep(engine: Engine, client: AsyncClient, work: Keeping, inbox: _Inbo
 
 async def _perform(engine: Engine, client: AsyncClient, effect: Effect) -> object:
     if isinstance(effect, Load):
-        return await in_thread(engine.load, effect.name, effect.index)
+        return await in_thread(engine.vault.load, effect.name, effect.index)
     if isinstance(effect, Fetch):
         return await AsyncImageResult.from_dict(effect.facts, client=client).read()
     put = engine.place.put
