@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import attrs
 
@@ -106,7 +107,8 @@ def status(journal: str | os.PathLike[str]) -> Report:
 
 def rows_of(db: sqlite3.Connection, number: int | None = None) -> Iterator[dict[str, object]]:
     """The rows of an open journal, or the one with that number."""
-    shown = out_of(db)
+    out = _notes(db).get("out")  # as the caller named it; none for an object that keeps them
+    shown = out if isinstance(out, str) else ""
     where, values = ("", ()) if number is None else ("WHERE job.n = ?", (number,))
     # An outer join in the order of the key: one statement, whatever the number of rows.
     query = (
@@ -142,7 +144,12 @@ def rows_of(db: sqlite3.Connection, number: int | None = None) -> Iterator[dict[
         yield row
 
 
-def out_of(db: sqlite3.Connection) -> str:
-    """Where the last run kept its images, as its caller named it; empty for an object that keeps them."""
+def notes_of(journal: str | os.PathLike[str]) -> Mapping[str, object]:
+    """What the last run of a journal was told."""
+    with closing(open_for_reading(journal_path(journal))) as db:
+        return _notes(db)
+
+
+def _notes(db: sqlite3.Connection) -> Mapping[str, object]:
     row = db.execute("SELECT options FROM run ORDER BY n DESC LIMIT 1").fetchone()
-    return "" if row is None else str(json.loads(row[0]).get("out") or "")
+    return {} if row is None else cast("Mapping[str, object]", json.loads(row[0]))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a run: once, what is under way is finished; twice, it is left.
+"""Ctrl-C, SIGTERM and a closed terminal during a run: once, what is under way is finished; twice, it is left.
 
 The rule: only a handler that nobody chose is replaced, only in the main thread, and it is put back.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-_NOBODYS = ("_signal", "asyncio.runners", "trio._core._ki")
+_NOBODYS = ("_signal", "asyncio.runners", "trio._core._ki", "dalle2._cli._halt")
 """The modules whose handlers stand there because nobody chose another."""
 
 
@@ -20,7 +20,7 @@ def _free() -> list[signal.Signals]:
     if threading.current_thread() is not threading.main_thread():
         return []
     free = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
         handler = signal.getsignal(number)
         home = getattr(getattr(handler, "func", handler), "__module__", None)
         if handler is signal.SIG_DFL or (callable(handler) and home in _NOBODYS):
@@ -69,4 +69,4 @@ class Stopper:
     @property
     def interrupt(self) -> BaseException:
         """What the run ends in."""
-        return SystemExit(143) if self.signal == signal.SIGTERM else KeyboardInterrupt()
+        return KeyboardInterrupt() if self.signal == signal.SIGINT else SystemExit(128 + self.signal)
