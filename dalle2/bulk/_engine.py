@@ -68,6 +68,7 @@ class Engine:
         """What stopped the run."""
         self.raises = False
         """Whether `error` is raised in the end: what only the network did is not."""
+        self._last: BaseException | None = None
         self.ended: list[int] = []
         """The units that ended since somebody looked."""
         self.launched: set[int] = set()
@@ -124,6 +125,8 @@ class Engine:
             self.vault.write()
         except OSError as problem:
             self._fail(problem)
+        if self.planner.stopped == "unreachable":
+            self.error = self.error or self._last
         rescued = self.vault.close()
         if rescued is not None and self.error is not None:
             self.error.add_note(f"dalle2: images that could not be kept are in {rescued}")
@@ -188,7 +191,7 @@ class Engine:
         elif verdict.fate in ("troubled", "retried"):
             again = self.planner.troubled(unit, now, billed=verdict.billed, retry_after=verdict.retry_after)
             state = "planned" if again or not verdict.billed else "held"
-            self._unreachable(error)
+            self._last = error
         else:
             self.planner.ended(unit, billed=verdict.billed, heard=verdict.fate in ("refused", "failed"))
             state = verdict.fate if verdict.fate in ("refused", "failed", "held") else "planned"
@@ -212,21 +215,18 @@ class Engine:
             self.planner.kept(unit)
             self.vault.done(result.name, max(result.count, unit.images))
             self.ended.append(unit.number)
+        elif isinstance(failed, FileExistsError):  # this row's own trouble, and told there
+            self.planner.left(unit)
         else:
             again = self.planner.keep_failed(unit, now)
             local = isinstance(failed, OSError) and isinstance(self.place, Folder)
             if isinstance(failed, DownloadError):
-                self._unreachable(failed)
-            elif not isinstance(failed, FileExistsError) and (local or not again):
-                self._fail(failed)  # a name that is taken is this row's own trouble, and told there
+                self._last = failed
+            elif local or not again:
+                self._fail(failed)
         error = result.dead or result.note or (told(failed) if failed else None)
         self.vault.note(j.kept(unit.number, result.kept, state, error))
         self.vault.note(j.not_put(unit.number, result.taken))
-
-    def _unreachable(self, error: BaseException) -> None:
-        """If that was the last straw, it is what the report tells."""
-        if self.planner.stopped == "unreachable" and self.error is None:
-            self.error = error
 
     def _fail(self, error: BaseException, reason: Reason = "error") -> None:
         """Send nothing more; the first such error is raised in the end."""

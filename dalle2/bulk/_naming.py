@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import attrs
 
 from ..errors import InvalidRequestError
-from ._template import CellError, Template
+from ._template import CellError, Template, is_missing
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".avif", ".bin")
 """What images end in."""
@@ -52,8 +52,9 @@ class Naming:
         """The name of one image, relative, with `/` between folders. Raises `InvalidRequestError`."""
         values = {**meta, "id": id, "index": str(index)}
         safe = {
-            column: _ILLEGAL.sub("-", str(value)) if column in self.template.columns else value
+            column: value if is_missing(value) else _ILLEGAL.sub("-", str(value))
             for column, value in values.items()
+            if column in self.template.columns
         }
         try:
             text = self.template.fill(safe)

@@ -22,6 +22,7 @@ LEAST_EPISODES = 4
 _SLOWER, _FASTER = 1.5, 0.97
 _LONGEST_SPACE = 60.0
 _SHORTEST_SPACE = 0.001
+_INSTANT = 1e-6  # a clock may not be able to move by less
 _FORESEEN = 3600.0
 """No plan reaches further ahead: a later one was made before the clock was set back."""
 
@@ -90,7 +91,8 @@ class Pace:
     def wait(self, now: float) -> float:
         """Seconds until something may be sent."""
         due, held = (0.0 if at > now + _FORESEEN else at for at in (self.due, self.held_until))
-        return max(due - now, held - now, 0.0)
+        wait = max(due - now, held - now)
+        return wait if wait > _INSTANT else 0.0
 
     def after_sending(self, images: int, now: float) -> Pace:
         """So many images were asked for."""

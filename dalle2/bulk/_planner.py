@@ -24,6 +24,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 PATIENCE = 120.0
 """Seconds of nothing but trouble after which a run that has worked gives up."""
 LEAST_TROUBLES = 4
+_INSTANT = 1e-6  # a clock may not be able to move by less
 
 
 @attrs.frozen
@@ -89,6 +90,7 @@ class Planner:
         self._troubled_since: float | None = None
         self._troubles = 0
         self._trouble_at = -1.0
+        self._calm_at = 0.0
         self._unkept = 0
 
     # What is there to do
@@ -142,13 +144,14 @@ class Planner:
     ) -> bool:
         """Network or host failed: the unit is tried again later. False if it is given up for this run."""
         sent_at = self._end(unit, unit.images if billed else 0, unit.reserve if billed else 0)
-        if sent_at >= self._trouble_at:  # not one of those that were under way when it began
+        since = self._troubled_since
+        if since is None or sent_at > self._trouble_at:  # not one that was under way when it began
             self._trouble_at = now
+            self._troubled_since = since = now if since is None else since
             self._troubles += 1
-            if self._troubled_since is None:
-                self._troubled_since = now
-        lasting = now - (self._troubled_since or now) >= (PATIENCE if self.succeeded else 0.0)
-        if self._troubles >= LEAST_TROUBLES and lasting:
+            pause = min(FIRST_WAIT * 2.0 ** (min(self._troubles, 30) - 1), LONGEST_WAIT)
+            self._calm_at = now + (retry_after or pause)
+        if self._troubles >= LEAST_TROUBLES and now - since >= (PATIENCE if self.succeeded else 0.0):
             self.stop("unreachable")
         tries, mark = self._failures.get(unit.number, (0, self._successes))
         tries += 1
@@ -156,8 +159,7 @@ class Planner:
             self._failures.pop(unit.number, None)
             return False
         self._failures[unit.number] = tries, mark
-        pause = retry_after or min(FIRST_WAIT * 2.0 ** (min(tries, 30) - 1), LONGEST_WAIT)
-        heapq.heappush(self._later, (now + pause, unit.number, unit, False))
+        heapq.heappush(self._later, (self._calm_at, unit.number, unit, False))
         return True
 
     def kept(self, unit: Unit) -> None:
@@ -174,11 +176,9 @@ class Planner:
         """Its images could not be kept just now. False if that is left to the next run."""
         del self.keeping[unit.number]
         tries = self._failures.get(unit.number, (0, 0))[0] + 1
+        self._unkept += 1
         if tries >= ATTEMPTS or self.stopped is not None:
             self._failures.pop(unit.number, None)
-            self._unkept += 1
-            if self._unkept >= ATTEMPTS:  # pay for no more that cannot be kept
-                self.stop("unreachable")
             return False
         self._failures[unit.number] = tries, 0
         heapq.heappush(self._later, (now + FIRST_WAIT * 2.0 ** (tries - 1), unit.number, unit, True))
@@ -200,7 +200,7 @@ class Planner:
 
     def next(self, now: float) -> Step:
         """The next step. What it sends and keeps counts as begun."""
-        while self._later and self._later[0][0] <= now:
+        while self._later and self._later[0][0] <= now + _INSTANT:
             _, _, unit, to_keep = heapq.heappop(self._later)
             (self._to_keep if to_keep else self._ready).append(unit)
         keep: list[Unit] = []
@@ -212,7 +212,7 @@ class Planner:
         wait: float | None = None
         while self._ready and self.stopped is None and self._room():
             wait = self._hindrance(self._ready[0], now)
-            if wait != 0:
+            if wait is None or wait > _INSTANT:
                 break
             wait = None
             unit = self._ready.popleft()
@@ -235,13 +235,17 @@ class Planner:
             if not (self.keeping or self._to_keep or self._later):
                 self.stop("spool")
             return None
+        if self._unkept >= ATTEMPTS:  # pay for no more that cannot be kept
+            if not (self.keeping or self._to_keep or any(keep for *_, keep in self._later)):
+                self.stop("unreachable")
+            return None
         if not self._affordable(unit):
             if not self.sending:
                 self.stop("budget")
             return None
-        if (self.pace.probing or self._troubled_since is not None) and self.sending:
-            return None
-        return self.pace.wait(now)
+        if self._troubled_since is None:
+            return None if self.pace.probing and self.sending else self.pace.wait(now)
+        return None if self.sending else max(self.pace.wait(now), self._calm_at - now)
 
     def _affordable(self, unit: Unit) -> bool:
         under_way = [unit, *(other for other, _ in self.sending.values())]

@@ -114,10 +114,6 @@ def _header(path: Path, encoding: str, only: str | None) -> tuple[str, list[str]
                 ) from None
             except UnicodeError as problem:
                 raise _undecodable(1, encoding, problem) from None
-            except csv.Error as problem:
-                raise InvalidRequestError(
-                    f"{path.name}: the header cannot be read: {problem}", field="source"
-                ) from None
         if len(record) > len(best[1]) or best[1] == [""]:
             best = (delimiter if len(record) > 1 else _NONE), record
     names = [name.strip() for name in best[1]]

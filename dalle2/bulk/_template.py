@@ -88,12 +88,12 @@ def is_missing(value: object) -> bool:
         return True
     if isinstance(value, str):
         return not value.strip() or value in BLANK_WORDS
-    if type(value).__name__ in ("NAType", "NaTType"):  # pandas: its NA refuses to be compared
-        return True
+    if getattr(value, "ndim", 0):
+        return False  # an array, which `cell_text` refuses
     try:
         return bool(value != value)
-    except Exception:  # an array, or whatever else compares in its own way: `cell_text` refuses it by type
-        return False
+    except TypeError:  # the NA of pandas refuses to be compared
+        return True
 
 
 def cell_text(row: Row, column: str) -> str:
@@ -104,15 +104,10 @@ def cell_text(row: Row, column: str) -> str:
     if is_missing(value):
         shown = "" if value is None or (isinstance(value, str) and not value.strip()) else f" ({value!s:.20})"
         raise CellError(column, f"is empty{shown}")
-    if isinstance(value, (Mapping, list, tuple, set, bytes)) or (
-        hasattr(value, "__array__") and _many(value)
-    ):
+    if isinstance(value, (Mapping, list, tuple, set, bytes)) or getattr(value, "ndim", None):
         raise CellError(column, f"is no single value: it is a {type(value).__name__}")
     text = value if isinstance(value, str) else str(value)
     if "\0" in text:
         raise CellError(column, "holds a NUL character: was the file written in another encoding?")
     return text
 
-
-def _many(value: object) -> bool:
-    return bool(getattr(value, "ndim", 0))
