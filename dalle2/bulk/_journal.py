@@ -216,16 +216,14 @@ def answered(unit: Unit, attempt: int, receipt: Receipt, nano: int | None, now: 
         text = json.dumps(facts)
         changes.append(("UPDATE image SET facts = ? WHERE job = ? AND place = ?", (text, number, place)))
         if place > unit.images:
-            changes.append((_MORE, (place, place, place, text, number, place)))
+            changes.append((_MORE, (place, place, place, text, number, unit.images)))
     return changes
 
 
-# An image more than was asked for has no name yet: it gets the last one's, numbered.
+# An image more than was asked for has no name yet: it gets that of the last one, numbered.
 _MORE = (
     "INSERT INTO image (job, place, name, folded, facts) "
-    "SELECT job, ?, name || '-more-' || ?, folded || '-more-' || ?, ? FROM image "
-    "WHERE job = ? AND place = (SELECT MAX(place) FROM image AS other WHERE other.job = image.job) AND "
-    "place < ?"
+    "SELECT job, ?, name || '-more-' || ?, folded || '-more-' || ?, ? FROM image WHERE job = ? AND place = ?"
 )
 
 

@@ -57,7 +57,7 @@ def test_a_template_that_would_format_is_refused_before_a_row_is_read(template: 
 
 def test_no_attribute_of_a_value_is_looked_up() -> None:
     """`{title.__class__}` is the name of a column that is not there."""
-    with pytest.raises(RowError, match="title.__class__"):
+    with pytest.raises(RowError, match=r"title\.__class__"):
         prompts([{"title": "x"}], "{title.__class__}")
 
 
