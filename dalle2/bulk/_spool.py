@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ._receipt import Receipt
 
-_MANIFEST, _IMAGE, _PART, _BODY = ".json", ".image", ".part", ".body"
+_MANIFEST, _IMAGE, _NEW, _BODY = ".json", ".image", ".new", ".body"
 
 
 class Spool:
@@ -32,7 +32,7 @@ class Spool:
                 if content is not None:
                     self._write(self.folder / f"{name}-{index}{_IMAGE}", content)
                     size += len(content)
-            part = self.folder / f"{name}{_PART}"
+            part = self.folder / f"{name}{_NEW}"
             self._write(part, json.dumps(answer.manifest()).encode())
             os.replace(part, self.folder / f"{name}{_MANIFEST}")
             self._flush()
@@ -65,7 +65,7 @@ class Spool:
 
     def drop(self, name: str, images: int) -> None:
         """Forget an answer, the manifest first."""
-        for path in (f"{name}{_MANIFEST}", f"{name}{_PART}", *(f"{name}-{i}{_IMAGE}" for i in range(images))):
+        for path in (f"{name}{_MANIFEST}", f"{name}{_NEW}", *(f"{name}-{i}{_IMAGE}" for i in range(images))):
             with contextlib.suppress(OSError):
                 (self.folder / path).unlink()
 

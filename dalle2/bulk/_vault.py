@@ -138,13 +138,14 @@ class Vault:
             self._ballast.give_up()
 
     def close(self) -> Path | None:
-        """The end of the run. What is only in memory is saved where it can be; gives the directory."""
+        """The end of the run; again, it does nothing. What is only in memory is saved where it can be; gives the directory."""
         self._ballast.give_up()
         self.spool.tidy()
-        if not self._unsafe:
+        unsafe, self._unsafe = self._unsafe, {}
+        if not unsafe:
             return None
         rescue = Spool(Path(tempfile.mkdtemp(prefix="dalle2-")) / self._journal.path.name)
         with suppress(OSError):
-            for name, receipt in self._unsafe.items():
+            for name, receipt in unsafe.items():
                 rescue.put(name, receipt)
         return rescue.folder

@@ -327,7 +327,7 @@ def test_what_was_sent_is_held_unless_it_is_spooled(client: dalle2.Client, emula
     picture = dalle2.mask_from_box(16, (0, 0, 8, 8))
     spool.put("1-2", Receipt((({"url": None}, picture),), 16_000_000, "req_1"))
     spool.put_body("9-9", b"what came")
-    for name in ("2-2-0.image", "2-2.part", "7-1.json"):
+    for name in ("2-2-0.image", "2-2.new", "7-1.json"):
         (spool.folder / name).write_bytes(b"{}")
     Path("out").mkdir()
     report = bulk.resume(client, "run.db")
