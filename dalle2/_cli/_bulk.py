@@ -121,7 +121,7 @@ def run(
             )
             if outlook.priceless and max_images is None:
                 raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
-            _agree([*lines, f"pictures: {out}, journal: {path}"], yes, outlook)
+            _agree([*lines, f"pictures: {out}, journal: {path}"], yes or not outlook.remaining)
         _go(client, path, wishes)
 
 
@@ -155,7 +155,7 @@ def resume(
     found = outlook(journal)
     with _client_of(journal, provider, base_url, model, successor) as client:
         if found.remaining:
-            _agree(_lines(found), yes, found)
+            _agree(_lines(found), yes)
         _go(client, journal, _as_before(journal, concurrency))
 
 
@@ -178,10 +178,10 @@ def release(
 
     found = outlook(journal)
     with _client_of(journal, provider, base_url, model, successor) as client:
-        what = "all that is held" if not ids else f"{len(ids)} of what is held"
-        _agree([f"released: {what}, which may be paid for twice", *_lines(found)], yes, found)
-        count = room.release(journal, ids or None)
-        tell(f"released: {count}")
+        what = f"all {found.held}" if not ids else f"{len(ids)} of {found.held}"
+        told = f"to be sent once more: {what} that are held, which may be paid for twice"
+        _agree([told, *_lines(found)], yes)
+        room.release(journal, ids or None)
         _go(client, journal, _as_before(journal, concurrency))
 
 
@@ -216,11 +216,11 @@ def _lines(found: Outlook) -> list[str]:
     return found.lines(None, images_per_minute=None, max_usd=None, max_images=None)
 
 
-def _agree(lines: list[str], yes: bool, outlook: Outlook) -> None:
+def _agree(lines: list[str], yes: bool) -> None:
     """Show the plan and have it agreed to. Raises `WrongUsage` where nobody can."""
     for line in lines:
         tell(line, prefix="")
-    if yes or not outlook.remaining:
+    if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise WrongUsage("nothing was sent: add --yes to go on with this plan")

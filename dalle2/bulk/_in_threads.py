@@ -9,36 +9,19 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from .._results._blocking import ImageResult
-from ..errors import Dalle2Error
+from ._elsewhere import Answered, Elsewhere, call
 from ._engine import Arrival, Engine
 from ._keeper import Effect, Fetch, Keeping, Keepings, Load, keeping
-from ._receipt import Receipt, receipt_of, receipt_of_error
 from ._vault import Came
-from ._verdict import told
 
 if TYPE_CHECKING:
     from .._client import Client
-    from .._requests._values import Request
     from ._journal import Order
     from ._signals import Stopper
-
-Answered: TypeAlias = "tuple[Receipt | None, Exception | None]"
-
-
-def call(client: Client, request: Request, key: str) -> Answered:
-    """One call, wherever it is made: its receipt, or its error."""
-    try:
-        return receipt_of(client.send(request, idempotency_key=key)), None
-    except Dalle2Error as error:
-        receipt = receipt_of_error(error, told(error))
-        return receipt, None if receipt is not None else error
-    except Exception as error:
-        return None, error
 
 
 class Pool:
@@ -70,7 +53,7 @@ def drive(
     sender: Client,
     stopper: Stopper,
     after: Callable[[], None],
-    executor: Executor | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """Run the engine until it is finished, or somebody stopped it for good."""
     arrived: queue.SimpleQueue[Arrival | None] = queue.SimpleQueue()
@@ -86,10 +69,11 @@ def drive(
                 return
             work = engine.step(batch)
             for order in work.orders:
-                if executor is None:
+                if elsewhere is None:
                     pool.give(partial(_send, engine, sender, order, arrived))
                 else:
-                    _submit(executor, engine, sender, order, arrived)
+                    engine.launched.add(order.unit.number)
+                    elsewhere.give(order.request, order.key, partial(_answered, engine, order, arrived))
             for keepings in work.keepings:
                 pool.give(partial(_keep, engine, client, keepings, arrived))
             after()
@@ -118,28 +102,14 @@ def _gathered(arrived: queue.SimpleQueue[Arrival | None], wait: float | None) ->
 
 def _send(engine: Engine, sender: Client, order: Order, arrived: queue.SimpleQueue[Arrival | None]) -> None:
     engine.launched.add(order.unit.number)
-    receipt, error = call(sender, order.request, order.key)
-    arrived.put(Came(order, error=error) if receipt is None else engine.vault.secure(order, receipt))
+    _answered(engine, order, arrived, call(sender, order.request, order.key))
 
 
-def _submit(
-    executor: Executor,
-    engine: Engine,
-    sender: Client,
-    order: Order,
-    arrived: queue.SimpleQueue[Arrival | None],
+def _answered(
+    engine: Engine, order: Order, arrived: queue.SimpleQueue[Arrival | None], answer: Answered
 ) -> None:
-    """Have somebody else call: only the call travels, and its answer comes back to be made safe here."""
-
-    def done(future: Future[Answered]) -> None:
-        error = future.exception()
-        receipt = None
-        if error is None:
-            receipt, error = future.result()
-        arrived.put(Came(order, error=error) if receipt is None else engine.vault.secure(order, receipt))
-
-    engine.launched.add(order.unit.number)
-    executor.submit(call, sender, order.request, order.key).add_done_callback(done)
+    receipt, error = answer
+    arrived.put(Came(order, error=error) if receipt is None else engine.vault.secure(order, receipt))
 
 
 def _keep(engine: Engine, client: Client, work: Keeping, arrived: queue.SimpleQueue[Arrival | None]) -> None:

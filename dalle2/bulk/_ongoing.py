@@ -64,6 +64,22 @@ class Wishes:
     spool_limit: int
     more: Mapping[str, object]
 
+    def __attrs_post_init__(self) -> None:
+        _check_whole("concurrency", self.concurrency)
+        _check_whole("spool_limit", self.spool_limit)
+        if self.images_per_minute is not None and not _is_positive(self.images_per_minute):
+            raise InvalidRequestError(
+                f"images_per_minute must be a number above 0, or None; it is {self.images_per_minute!r:.40}",
+                field="images_per_minute",
+            )
+        if self.on_unknown not in ("hold", "retry"):
+            raise InvalidRequestError(
+                f'on_unknown must be "hold" or "retry"; it is {self.on_unknown!r:.40}',
+                field="on_unknown",
+                allowed=("hold", "retry"),
+            )
+        Naming.parse(self.name)
+
     @classmethod
     def checked(
         cls,
@@ -79,20 +95,6 @@ class Wishes:
         more: Mapping[str, object] | None = None,
     ) -> Wishes:
         """The arguments as they are given. Raises `InvalidRequestError` naming the first that is wrong."""
-        _check_whole("concurrency", concurrency)
-        _check_whole("spool_limit", spool_limit)
-        if images_per_minute is not None and not _is_positive(images_per_minute):
-            raise InvalidRequestError(
-                f"images_per_minute must be a number above 0, or None; it is {images_per_minute!r:.40}",
-                field="images_per_minute",
-            )
-        if on_unknown not in ("hold", "retry"):
-            raise InvalidRequestError(
-                f'on_unknown must be "hold" or "retry"; it is {on_unknown!r:.40}',
-                field="on_unknown",
-                allowed=("hold", "retry"),
-            )
-        Naming.parse(name)
         return cls(
             out=out,
             name=name,
@@ -261,6 +263,9 @@ def begun(
 def from_notes(told: Mapping[str, object], given: Mapping[str, object], journal: Path) -> Wishes:
     """The arguments of a resumed run: those given, else what the last run was told."""
     out = given.get("out") or told.get("folder")
+    before = told.get("out")
+    if isinstance(before, str) and os.path.abspath(before) == out:
+        out = before  # as its caller named it
     if out is None:
         raise JournalError(
             f"the journal {str(journal)!r} does not say where its images go: give out=..., as the first "
@@ -273,6 +278,4 @@ def from_notes(told: Mapping[str, object], given: Mapping[str, object], journal:
     values |= {
         name: value for name, value in given.items() if value is not None and name not in ("out", "budget")
     }
-    for name in ("concurrency",):
-        _check_whole(name, values[name])
     return Wishes(out=cast("Out", out), **values)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from .._client import Client
 from .._results._awaited import in_thread
 from ..errors import InvalidRequestError
 from ..settings import policy_of
+from ._elsewhere import Elsewhere
 from ._journal import Journal
 from ._ongoing import SPOOL_LIMIT, Wishes, begun, check_client, from_notes
 from ._recover import recover
@@ -110,9 +111,10 @@ def run_with(
     from ._in_threads import drive
 
     sender = client.with_options(retry=_one_attempt(client), download=None)
+    elsewhere = None if executor is None else Elsewhere(executor, sender)
     with begun(client, jobs, journal, wishes, on_outcome=on_outcome, progress=progress) as ongoing:
         with ongoing.stopper.listening():
-            drive(ongoing.engine, client, sender, ongoing.stopper, ongoing.after, executor)
+            drive(ongoing.engine, client, sender, ongoing.stopper, ongoing.after, elsewhere)
         ongoing.engine.finish()
         ongoing.after(last=True)
         return ongoing.report()

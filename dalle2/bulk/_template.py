@@ -110,4 +110,3 @@ def cell_text(row: Row, column: str) -> str:
     if "\0" in text:
         raise CellError(column, "holds a NUL character: was the file written in another encoding?")
     return text
-

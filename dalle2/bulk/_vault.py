@@ -138,7 +138,7 @@ class Vault:
             self._ballast.give_up()
 
     def close(self) -> Path | None:
-        """The end of the run; again, it does nothing. What is only in memory is saved where it can be; gives the directory."""
+        """The end of the run. What is only in memory is saved where it can be; gives the directory."""
         self._ballast.give_up()
         self.spool.tidy()
         unsafe, self._unsafe = self._unsafe, {}
