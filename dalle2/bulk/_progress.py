@@ -49,10 +49,9 @@ Listener: TypeAlias = Callable[[Progress], object]
 
 def line(progress: Progress) -> str:
     """A progress as one line of text."""
-    parts = [
-        f"{progress.total - progress.remaining} of {progress.total}",
-        f"{progress.images_per_second:.2g} images/s",
-    ]
+    parts = [f"{progress.total - progress.remaining} of {progress.total}"]
+    if progress.images:
+        parts.append(f"{progress.images_per_second:.2g} images/s")
     parts.append(f"${progress.usd:.2f}")
     left = progress.seconds_left
     if left is not None and progress.remaining:
@@ -81,7 +80,7 @@ class Display:
         self._lines = progress is True
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._last = 0.0
+        self._last = time.monotonic()
 
     def __enter__(self) -> Display:
         if self._lines and _somebody_looks():
