@@ -12,6 +12,7 @@ __version__ = "0.2.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import bulk as bulk
     from . import catalog as catalog
     from . import compat as compat
     from . import errors as errors
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from .errors import ImageExpiredError as ImageExpiredError
     from .errors import InternalServerError as InternalServerError
     from .errors import InvalidRequestError as InvalidRequestError
+    from .errors import JournalError as JournalError
     from .errors import ModelRetiredError as ModelRetiredError
     from .errors import ModelRetirementWarning as ModelRetirementWarning
     from .errors import NotFoundError as NotFoundError
@@ -102,6 +104,7 @@ else:
         "InputImage": "_requests._inputs",
         "InternalServerError": "errors",
         "InvalidRequestError": "errors",
+        "JournalError": "errors",
         "ModelInfo": "_wire._lists",
         "ModelRetiredError": "errors",
         "ModelRetirementWarning": "errors",
@@ -120,6 +123,7 @@ else:
         "Usage": "_money",
         "VariationRequest": "_requests._values",
         "adapt": "_requests._successor",
+        "bulk": "bulk",
         "catalog": "catalog",
         "compat": "compat",
         "errors": "errors",
@@ -177,6 +181,7 @@ __all__ = [  # noqa: RUF022, sorted as sorted() does
     "InputImage",
     "InternalServerError",
     "InvalidRequestError",
+    "JournalError",
     "ModelInfo",
     "ModelRetiredError",
     "ModelRetirementWarning",
@@ -196,6 +201,7 @@ __all__ = [  # noqa: RUF022, sorted as sorted() does
     "VariationRequest",
     "__version__",
     "adapt",
+    "bulk",
     "catalog",
     "compat",
     "errors",

@@ -9,6 +9,7 @@ The tree decides what a caller may do next, and each class keeps one promise:
     ├─ DownloadError                 an image could not be fetched: .reason, .status_code
     │  └─ ImageExpiredError          its URL is dead: .expires_at
     ├─ BudgetExceededError           the next call would pass the limit that the caller set
+    ├─ JournalError                  a journal of `dalle2.bulk` that cannot be used
     └─ APIError
        ├─ APIConnectionError         certainly not carried out: safe to repeat
        │  └─ ConnectTimeoutError     no connection in time, or none free in the pool
@@ -173,6 +174,10 @@ class ImageExpiredError(DownloadError):
 
 class BudgetExceededError(Dalle2Error):
     """The next call would pass the limit that the caller set; nothing was sent."""
+
+
+class JournalError(Dalle2Error):
+    """(bulk) A journal that cannot be used: locked by another run, malformed, newer, of other jobs."""
 
 
 class APIError(Dalle2Error):

@@ -53,12 +53,16 @@ def _module(command: str) -> ModuleType:
         from . import _diagnose
 
         return _diagnose
+    if command == "bulk":
+        from . import _bulk
+
+        return _bulk
     from . import _serve
 
     return _serve
 
 
-COMMANDS = ("generate", "edit", "vary", "models", "doctor", "serve")
+COMMANDS = ("generate", "edit", "vary", "bulk", "models", "doctor", "serve")
 """In the order of the help."""
 
 

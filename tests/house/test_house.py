@@ -39,7 +39,7 @@ LAYERS = (
     {"_results"},
     {"_session"},
     {"_client", "_async_client"},
-    {"compat", "_doctor"},
+    {"bulk", "compat", "_doctor"},
     {"_cli"},
     {"__main__"},
 )
