@@ -7,7 +7,7 @@ what a body is shows in its first byte, since the media type that a proxy declar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
@@ -45,8 +45,22 @@ _TRIES = 64
 """How often an event is looked at before it ends, so that a dripped one costs no more than it is long."""
 
 
+class _Shown(Generic[R]):
+    """An event that shows itself by its image."""
+
+    __slots__ = ()
+    image: R
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        """What a notebook shows."""
+        shown: dict[str, str] = self.image._repr_mimebundle_(include, exclude)  # type: ignore[attr-defined]
+        return shown
+
+
 @attrs.frozen
-class PartialImage(Generic[R]):
+class PartialImage(_Shown[R]):
     """An image on its way, `index` counting from 0: it can be shown and saved like a final one."""
 
     __module__ = "dalle2"
@@ -60,7 +74,7 @@ class PartialImage(Generic[R]):
 
 
 @attrs.frozen
-class FinalImage(Generic[R]):
+class FinalImage(_Shown[R]):
     """A finished image. `usage` is its tokens, if the host tells them; `adaptations` as in `Images`."""
 
     __module__ = "dalle2"
