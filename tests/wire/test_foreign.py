@@ -379,6 +379,37 @@ def test_a_task_whose_image_is_there_needs_no_waiting() -> None:
     assert decoded(json.dumps({"task_id": "t"}).encode()) == Task("t")
 
 
+def test_a_202_may_hold_its_image_already() -> None:
+    """And no task to wait for."""
+    assert held(decoded(json.dumps({"image_url": OPEN}).encode(), status=202).images) == [OPEN]
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "kind"),
+    [
+        (401, b'{"error": {"message": "bad key"}}', dalle2.AuthenticationError),
+        (200, b'{"error": {"message": "broke"}}', dalle2.InternalServerError),
+        (200, b"<html>", dalle2.OutcomeUnknownError),
+        (503, b"<html>", dalle2.OutcomeUnknownError),
+    ],
+)
+def test_a_free_call_tells_the_same_and_costs_nothing(
+    status: int, content: bytes, kind: type[dalle2.APIError]
+) -> None:
+    """The list of models, with every kind of no."""
+    with respx.mock as router:
+        router.get(BASE_URL + "/models").respond(status, content=content)
+        with (
+            dalle2.Client(
+                KEY, base_url=BASE_URL, http_client=httpx.Client(), retry=dalle2.RetryPolicy.none()
+            ) as client,
+            pytest.raises(kind) as caught,
+        ):
+            client.list_models()
+    assert not caught.value.maybe_billed
+    assert tuple(caught.value.images) == ()
+
+
 # Damage
 
 
