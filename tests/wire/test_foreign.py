@@ -509,6 +509,25 @@ def test_the_key_is_nowhere_in_what_a_host_echoes() -> None:
         assert KEY[:20].encode() not in pickle.dumps(error)
 
 
+def test_an_image_that_spells_the_key_stays_whole() -> None:
+    """A short key of a home server may stand in base64, too."""
+    encoded = base64.b64encode(PNG).decode()
+    context = CONTEXT._replace(key=Secret(encoded[40:46]))
+    body = JsonBody()
+    body.feed(json.dumps({"data": [{"b64_json": encoded, "note": encoded[38:50]}]}).encode())
+    found = decode_images(HttpResponse(200, {}, body, AT), context)
+    assert isinstance(found, ImagesData)
+    assert held(found.images) == [PNG]
+    assert encoded[40:46] not in str(found.images[0].extra)
+
+
+def test_a_document_within_a_text_is_read() -> None:
+    """Some relays put JSON into a string of JSON, and some do so twice."""
+    inner = json.dumps({"data": [{"b64_json": base64.b64encode(PNG).decode()}]})
+    for text in (inner, json.dumps({"result": inner})):
+        assert held(decoded(json.dumps({"output": text}).encode()).images) == [PNG]
+
+
 def test_a_body_is_in_no_message() -> None:
     """Neither in `repr` nor in the message; it survives a pickle."""
     content = b'{"data": [{"secret_words": "zanzibar"}]}'
@@ -517,3 +536,60 @@ def test_a_body_is_in_no_message() -> None:
     error = caught.value
     assert "zanzibar" not in f"{error!r} {error}"
     assert pickle.loads(pickle.dumps(error)).body == content
+
+
+# Over a real connection
+
+
+TEN = json.dumps({"data": [{"b64_json": base64.b64encode(PNG).decode()}] * 10}).encode()
+
+
+def test_an_answer_that_breaks_off_keeps_what_came(host: Any) -> None:
+    """Nine whole images and every byte, in an error that is never repeated by itself."""
+    host.say([TEN[:1000], TEN[1000:-100]], cut=True)
+    with dalle2.Client("sk-test", base_url=host.base_url) as client:
+        with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+            client.generate("a corgi", n=10)
+        assert [image.read() for image in client.images_of(caught.value)] == [PNG] * 9
+    assert caught.value.body == TEN[:-100]
+    assert len(host.asked) == 1
+
+
+@pytest.mark.anyio
+async def test_an_awaited_answer_that_breaks_off_keeps_what_came(host: Any) -> None:
+    """The same on asyncio and trio."""
+    host.say([TEN[:1000], TEN[1000:-100]], cut=True)
+    async with dalle2.AsyncClient("sk-test", base_url=host.base_url) as client:
+        with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+            await client.generate("a corgi", n=10)
+        assert [await image.read() for image in client.images_of(caught.value)] == [PNG] * 9
+    assert caught.value.body == TEN[:-100]
+
+
+ENDLESS = [
+    b'{"error": {"message": "slow down, retry after 7 seconds", "code": "rate_limit_exceeded"}} ',
+    *[b" " * 65_536] * 40,
+]
+
+
+def test_an_endless_no_is_read_for_a_mebibyte(host: Any) -> None:
+    """Its beginning tells what it means."""
+    host.say(ENDLESS, status=429)
+    policy = dalle2.RetryPolicy.none()
+    with (
+        dalle2.Client("sk-test", base_url=host.base_url, retry=policy) as client,
+        pytest.raises(dalle2.RateLimitError, match="slow down") as caught,
+    ):
+        client.generate("a corgi")
+    assert caught.value.retry_after == 7.0
+
+
+@pytest.mark.anyio
+async def test_an_awaited_endless_no_is_read_for_a_mebibyte(host: Any) -> None:
+    """Cut in the middle of a text it is read as one."""
+    host.say([b'{"error": {"message": "', *[b"too many " * 8192] * 40], status=429)
+    policy = dalle2.RetryPolicy.none()
+    async with dalle2.AsyncClient("sk-test", base_url=host.base_url, retry=policy) as client:
+        with pytest.raises(dalle2.RateLimitError) as caught:
+            await client.generate("a corgi")
+    assert len(str(caught.value.body)) <= 8192
