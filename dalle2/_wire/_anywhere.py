@@ -95,7 +95,7 @@ def find(document: object, base_url: str) -> list[Found]:
             fields += _of_mapping(place, place.value, texts, paths, base_url)
         else:
             fields += _of_list(place, texts, base_url)
-    found = fields or [one for text in texts for one in _said(text)] or paths
+    found = fields or [one for text in texts for one in _said(text, base_url)] or paths
     seen: dict[object, str] = {}
     return [one for one in found if seen.setdefault(_mark(one), _list_of(one.path)) == _list_of(one.path)]
 
@@ -264,6 +264,8 @@ def address_in(place: _Place, base_url: str, *, rooted: bool, told: bool) -> str
     name = words_of(place.name)
     if look == "never" or not (_points(name) if name & _POINTERS else name & (_PICTURES | _PLACES)):
         return None
+    if look == "page" and not place.words & _PICTURES:
+        return None
     shown = place.words & _PICTURES or (place.words - name) & _PLACES or name & _PLACES
     return url if look == "image" or shown or (rooted and not told) else None
 
@@ -273,9 +275,14 @@ def _points(name: frozenset[str]) -> bool:
     return bool(name & _POINTERS) and name <= _POINTERS | _QUALIFIERS | _PICTURES
 
 
-def _said(place: _Place) -> list[Found]:
+def _said(place: _Place, base_url: str) -> Iterator[Found]:
     """The images that a text names."""
     value = place.value
-    text = value.text() if isinstance(value, LongText) else str(value)
-    found = addresses(text)
-    return [Found(place.path, {"url": address}, (value,)) for address in found]
+    for named in addresses(value.text() if isinstance(value, LongText) else str(value)):
+        if is_address(named):
+            if look_of(named) != "never":
+                yield Found(place.path, {"url": named}, (value,))
+        elif _is_picture(named):
+            yield Found(place.path, {"b64_json": named}, (value,))
+        elif is_path(named):
+            yield Found(place.path, {"url": urljoin(base_url + "/", named)}, (value,))

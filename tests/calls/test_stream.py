@@ -648,6 +648,11 @@ def told(found: list[Any]) -> list[tuple[str, object]]:
         [{"type": "image", "image": {"base64": B64}}],
         [{"choices": [{"delta": {"images": [{"image_url": {"url": f"data:image/png;base64,{B64}"}}]}}]}],
         [{"status": "processing", "progress": 50, "image_url": URL}, {"status": "done", "image": B64}],
+        [
+            {"progress": "40%", "image_url": URL},
+            {"progress": 0.5, "image_url": URL},
+            {"progress": 100, "image": B64},
+        ],
         [{"error": {"message": "one was blocked"}, "data": [{"b64_json": B64}]}],
         [{"type": "response.incomplete", "response": {"output": [ITEM_DONE["item"]]}}],
         [{"type": "image_generation.completed", "b64_json": BIG[:0] or None, "image_base64": B64}],
@@ -833,6 +838,21 @@ def test_a_dripped_event_is_looked_at_a_bounded_number_of_times(host: Any) -> No
         host.say([*pieces, last], kind=STREAM)
         _, error = events_until(client.stream("a corgi"))
     assert [image.read() for image in error.images] == [PNG]
+
+
+def test_two_finished_images_may_be_the_same(host: Any) -> None:
+    """Only what an event sums up is told once."""
+    assert kinds(streamed(host, lines(FINAL, FINAL), n=2)) == ["FinalImage"] * 2
+    host._answers.clear()
+    assert kinds(streamed(host, lines(ITEM_DONE, ITEM_DONE, RESPONSE_DONE), n=2)) == ["FinalImage"]
+
+
+def test_a_plain_answer_is_over_with_its_last_image(host: Any) -> None:
+    """A host that does not stream, and does not end either."""
+    whole = json.dumps({"data": [{"b64_json": B64}, {"b64_json": BIG}], "usage": USAGE}).encode()
+    found = streamed(host, [whole[:30], whole[30:-1], whole[-1:]], n=2, held=True)
+    assert kinds(found) == ["FinalImage"] * 2
+    assert (found[0].usage, found[1].usage.total_tokens) == (None, 7)
 
 
 # What says nothing costs nothing

@@ -192,6 +192,7 @@ DOCS = "https://platform.openai.com/docs/guides/images"
 NO_IMAGES: dict[str, object] = {
     "documentation": {"message": f"see {DOCS}", "url": DOCS},
     "documentation by its name": {"data": [], "documentation_url": PICTURE},
+    "a page by its place": {"data": {"link": "https://example.com/help/abc"}},
     "a page": {"url": "https://example.com/gallery/index.html"},
     "the front page": {"image_url": "https://example.com/"},
     "a video": {"output": ["https://example.com/a.mp4"]},
@@ -306,6 +307,34 @@ def test_what_an_odd_answer_says_besides_is_kept() -> None:
     assert found.extra == {"output": {"seed": 7}, "id": "x"}
     assert found.images[0].extra == {"seed": 7}
     assert found.created == datetime(2024, 8, 24, 19, 20, 1, tzinfo=UTC)
+
+
+def test_a_name_that_says_image_outweighs_a_path() -> None:
+    """A store may keep its images under any path."""
+    url = "https://files.example.com/account/status/8c1d2e"
+    assert held(decoded(json.dumps({"image_url": url}).encode()).images) == [url]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("![](/files/a.png)", ["https://api.example.com/files/a.png"]),
+        (f"![x](data:image/png;base64,{base64.b64encode(PNG).decode()})", [PNG]),
+        (f"![x](data:image/png;base64:{base64.b64encode(PNG).decode()})", [PNG]),
+    ],
+)
+def test_a_text_names_its_images_in_any_form(text: str, expected: list[str | bytes]) -> None:
+    """A path on the host, a data URI, a bent one."""
+    assert (
+        held(decoded(json.dumps({"choices": [{"message": {"content": text}}]}).encode()).images) == expected
+    )
+
+
+@pytest.mark.parametrize("text", ["![](x)", "![](https://example.com/)", "![x](data:image/png;base64,AAAA)"])
+def test_a_text_that_names_no_image_names_none(text: str) -> None:
+    """A word, a front page, a data URI of three bytes."""
+    with pytest.raises(dalle2.DecodeError):
+        decoded(json.dumps({"choices": [{"message": {"content": text}}]}).encode())
 
 
 def test_the_only_address_of_a_short_text_is_its_image() -> None:
