@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
 
-from .._version import __version__
+from .. import __version__
 from ..errors import ConfigurationError, Dalle2Error
 from ._receipt import Receipt, receipt_of, receipt_of_error
 from ._verdict import told

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 
-from .._version import __version__
+from .. import __version__
 from ._guard import Guard
 from ._jobs import load_request
 from ._planner import Unit

@@ -6,7 +6,6 @@ is closed again, whatever happens.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -24,7 +23,7 @@ from ._journal import Journal
 from ._load import check_with, load_jobs
 from ._naming import Naming
 from ._pacer import Pace
-from ._place import place_of
+from ._place import Folder, place_of
 from ._planner import Limits, Planner
 from ._progress import Display, Progress
 from ._receipt import nano
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = Callable[[dict[str, object]], object]
 SPOOL_LIMIT = 2 * 1024**3
-_MARKS = "dalle2-"
 
 
 @attrs.frozen(kw_only=True)
@@ -224,11 +222,13 @@ def begun(
     try:
         wishes = wishes if isinstance(wishes, Wishes) else wishes(book.last_options())
         naming = Naming.parse(wishes.name)
-        place = place_of(wishes.out, _MARKS + hashlib.sha256(str(path).encode()).hexdigest()[:8] + "-")
+        place = place_of(wishes.out)
         spooled = recover(book, Spool(path))
         if jobs is not None:
             load_jobs(book, jobs, check_with(client, priced=wishes.max_usd is not None), naming)
         verify(book, place, naming)
+        if isinstance(place, Folder):
+            place.probe()
         base = Pace.per_minute(wishes.images_per_minute)
         images, spent = book.spent()
         planner = Planner(

@@ -105,7 +105,7 @@ def prepare(
         naming = Naming.parse(wishes.name)
         recover(book, Spool(path))
         load_jobs(book, jobs, check_with(client, priced=wishes.max_usd is not None), naming)
-        verify(book, place_of(wishes.out, "dalle2-plan-"), naming)
+        verify(book, place_of(wishes.out), naming)
         book.begin_run(wishes.noted())
         return _outlook(book.db)
     finally:

@@ -57,7 +57,6 @@ def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     """
     if not isinstance(place, Folder):
         return
-    place.sweep(deep=naming.has_folders)
     _refuse_strangers(journal, place, naming)
     changes: list[Change] = []
     again: list[Change] = []

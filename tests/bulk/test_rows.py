@@ -44,7 +44,7 @@ def test_a_template_names_columns_and_nothing_else() -> None:
     "template", ["{a!r}", "{a:>300000000}", "{a:{b}}", "{}", "{ }", "{a", "a}", "{a!x}", '{"a": 1}', "{a{b}}"]
 )
 def test_a_template_that_would_format_is_refused_before_a_row_is_read(template: str) -> None:
-    """No width, no conversion, no unbalanced brace: the error names the field and says how to write a brace."""
+    """No width, no conversion, no unbalanced brace: the error names the field and the way out."""
 
     def rows() -> Iterator[dict[str, object]]:
         raise AssertionError("a row was read")

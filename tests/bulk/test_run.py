@@ -1,7 +1,8 @@
-"""Runs over the emulator, in threads and in tasks: what is made, kept, refused, held, and done the next time."""
+"""Runs over the emulator, in threads and in tasks: what is made, kept, refused, held, and done next time."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import sqlite3
@@ -145,7 +146,7 @@ def test_what_no_row_can_help_stops_the_run_at_once(
     run: Run, emulator: Emulator, status: int, code: str | None, kind: type[dalle2.Dalle2Error]
 ) -> None:
     """With what is done and what remains; the next run sends the rest."""
-    jobs = [job(str(number)) for number in range(12)]
+    jobs = [job(str(number), model="dall-e-2") for number in range(12)]
     emulator.fail_next(status, code=code, times=20)
     with pytest.raises(kind) as caught:
         run(jobs, concurrency=2)
@@ -234,7 +235,10 @@ def test_an_answer_of_the_wrong_shape_is_held_with_its_bytes(
     emulator.fail_next(200, body={"odd": "shape"})
     report = run([job("a")], on_unknown="retry")
     assert report.held == 1
-    assert "DecodeError" in str(rows()["a"]["error"])
+    (kept,) = (folder / "run.db.spool").iterdir()
+    assert json.loads(kept.read_bytes()) == {"odd": "shape"}
+    assert str(rows()["a"]["error"]).startswith("DecodeError")
+    assert str(kept) in str(rows()["a"]["error"])
 
 
 def test_images_of_an_answer_that_is_not_whole_are_kept(run: Run, emulator: Emulator) -> None:
@@ -293,11 +297,13 @@ def test_an_image_whose_url_died_is_told(run: Run, emulator: Emulator) -> None:
     assert len(emulator.billed) == 1
 
 
-def test_bytes_that_are_no_image_are_kept_as_they_came(run: Run, emulator: Emulator, folder: Path) -> None:
-    """They were paid for; the row says what they are not."""
-    emulator.fail_next(200, body={"created": 1, "data": [{"b64_json": "bm90IGFuIGltYWdl"}]})
+def test_an_image_that_is_not_whole_is_kept_as_it_came(run: Run, emulator: Emulator, folder: Path) -> None:
+    """It was paid for; the row says what is wrong with it."""
+    picture = dalle2.mask_from_box(64, (0, 0, 8, 8))[:-20]
+    body = {"created": 1, "data": [{"b64_json": base64.b64encode(picture).decode()}]}
+    emulator.fail_next(200, body=body)
     assert run([job("a")]).done == 1
-    assert (folder / "out/a-1.bin").read_bytes() == b"not an image"
+    assert (folder / "out/a-1.png").read_bytes() == picture
     assert "not a whole image" in str(rows()["a"]["error"])
 
 

@@ -27,7 +27,7 @@ JOBS = [job(str(number)) for number in range(12)]
 
 
 class Watched(Emulator):
-    """An emulator that does something when it is asked for the nth image, and holds each answer for a moment."""
+    """An emulator that does something at the nth call, and holds each answer for a moment."""
 
     def __init__(self, at: int, act: Callable[[], object], hold: float = 0.05) -> None:
         super().__init__()

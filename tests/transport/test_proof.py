@@ -20,7 +20,8 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 import dalle2
 from dalle2 import RetryPolicy
-from dalle2._transport._proof import chain, failure_of, judge, raised_by_handler
+from dalle2._transport._proof import failure_of, judge
+from dalle2._transport._struck import chain, raised_by_handler
 from dalle2._transport._watch import Watch
 
 from ..faults import http2

@@ -171,6 +171,7 @@ def test_whether_a_request_left_whole() -> None:
     ("error", "buffered", "sent"),
     [
         (httpx.WriteError("reset"), False, False),
+        (TimeoutError("whosever"), False, True),
         (httpx.WriteTimeout("slow"), False, False),
         (httpx.WriteTimeout("slow"), True, True),
         (KeyboardInterrupt(), False, True),
