@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._secrets import AT_ONCE, Secret, one_line, redact, redact_bytes
+from .._secrets import AT_ONCE, Secret, one_line, redact, redact_bytes, suspicious
 
 if TYPE_CHECKING:
     from .._http import HttpResponse
@@ -81,7 +81,9 @@ def request_id(headers: Mapping[str, str], message: str = "", *, key: Secret | N
 
 def _without(key: Secret | None, text: str) -> str:
     """A text in which the host does not repeat our key, in part either."""
-    return text if key is None else redact(text, key=key.reveal())
+    if key is None or not suspicious(text, key.reveal()):
+        return text
+    return redact(text, key=key.reveal())
 
 
 def reports_failure(document: object) -> bool:
