@@ -81,7 +81,7 @@ def _stops(problem: BaseException) -> bool:
     """Whether it stops the call from outside: a cancel, a signal, whatever a signal handler raises."""
     if not isinstance(problem, Exception):
         return True
-    from .._transport._struck import raised_by_handler
+    from .._transport._handlers import raised_by_handler
 
     return raised_by_handler(problem) is not None
 

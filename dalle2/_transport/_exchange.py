@@ -294,8 +294,8 @@ class BaseAnswer(Generic[C]):
 
     def _broken(self, error: Exception) -> BaseException:
         """What to raise for a body that did not come."""
+        from ._handlers import raised_by_handler
         from ._proof import failure_of
-        from ._struck import raised_by_handler
 
         if isinstance(error, TransportError):
             return error
@@ -304,7 +304,7 @@ class BaseAnswer(Generic[C]):
 
     def _let_interrupt_pass(self, problem: Exception) -> None:
         """Raise what a signal handler raised while the exchange was being closed."""
-        from ._struck import raised_by_handler
+        from ._handlers import raised_by_handler
 
         interrupt = raised_by_handler(problem, self._watch.outer)
         if interrupt is not None:

@@ -17,7 +17,7 @@ import ssl
 from typing import TYPE_CHECKING, cast
 
 from .._http import Failure, TransportError
-from ._struck import chain, raised_by_handler
+from ._handlers import chain, raised_by_handler
 from ._watch import Watch, untouched
 
 if TYPE_CHECKING:

@@ -190,7 +190,7 @@ class Watch:
         """Whether the library itself says that the body was not written to its end."""
         if self.buffered and type(error).__name__ == "WriteTimeout":
             return False
-        from ._struck import raised_by_handler
+        from ._handlers import raised_by_handler
 
         told = type(error).__module__.partition(".")[0] in ("h11", "h2", "httpcore", "httpcore2", "httpx")
         return told and raised_by_handler(error, self.outer) is None

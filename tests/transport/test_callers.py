@@ -62,6 +62,17 @@ def test_the_timeouts_of_a_client_are_its_own_if_they_were_set(library: Any) -> 
 
 
 @every_library
+def test_the_wrong_kind_of_client_is_told(library: Any) -> None:
+    """An awaited one for the blocking client and the other way round, and what is none."""
+    with pytest.raises(dalle2.ConfigurationError, match=r"use dalle2\.AsyncClient"):
+        dalle2.Client("sk-test", http_client=library.AsyncClient())
+    with library.Client() as http, pytest.raises(dalle2.ConfigurationError, match=r"use dalle2\.Client"):
+        dalle2.AsyncClient("sk-test", http_client=http)
+    with pytest.raises(dalle2.ConfigurationError, match="it is object"):
+        dalle2.Client("sk-test", http_client=object())  # type: ignore[arg-type]
+
+
+@every_library
 def test_a_hook_may_replace_the_body(library: Any) -> None:
     """The client sends what the hook put there."""
 

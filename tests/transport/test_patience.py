@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 from threading import Semaphore
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 import httpx2
 import pytest
@@ -200,6 +202,45 @@ def test_a_stream_of_another_backend_says_when_it_is_not_to_be_used() -> None:
     assert stream.get_extra_info("is_readable") is True
     stream.write(b"y", None)
     assert stream.sent[-1] == 1
+
+
+class Known(Said):
+    """A stream of httpcore's making."""
+
+    __module__ = "httpcore._backends.mock"
+
+
+def test_a_connection_that_spoke_at_the_last_moment_gives_way_to_another() -> None:
+    """Between the look at it and the request's first byte: nothing is sent, and httpcore takes another one."""
+    stream: Any = Known()
+    attend(stream)
+    stream.write(b"POST", 5.0)
+    stream.read(100)
+    with pytest.raises(httpcore.ConnectionNotAvailable):
+        stream.write(b"POST", 5.0)
+    assert stream.sent == [4]
+
+
+@pytest.mark.parametrize(
+    ("layers", "readable"),
+    [
+        (SimpleNamespace(), False),
+        (SimpleNamespace(_protocol=SimpleNamespace(read_queue=[])), False),
+        (SimpleNamespace(_protocol=SimpleNamespace(read_queue=[b"x"])), True),
+        (SimpleNamespace(_read_bio=SimpleNamespace(pending=3)), True),
+        (SimpleNamespace(_incoming=SimpleNamespace(pending=3)), True),
+        (
+            SimpleNamespace(transport_stream=SimpleNamespace(_protocol=SimpleNamespace(read_queue=[b"x"]))),
+            True,
+        ),
+    ],
+)
+def test_what_lies_unread_in_a_streams_layers_is_seen(layers: Any, readable: bool) -> None:
+    """asyncio's protocol and TLS keep bytes where no look at the socket finds them."""
+    stream: Any = Said()
+    stream._stream = layers
+    attend(stream)
+    assert stream.get_extra_info("is_readable") is readable
 
 
 # --- over the wire ---
