@@ -167,7 +167,8 @@ class Engine:
             self.launched.discard(arrival.order.unit.number)
             if arrival.receipt is not None:
                 self._answered(arrival, arrival.receipt, now)
-            elif arrival.error is not None:
+            else:
+                assert arrival.error is not None
                 self._refused(arrival.order, arrival.error, now)
 
     def _answered(self, came: Came, receipt: Receipt, now: float) -> None:

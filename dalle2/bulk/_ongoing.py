@@ -219,6 +219,7 @@ def begun(
     book = Journal(path, create=jobs is not None)
     shared: SharedPace | None = None
     engine: Engine | None = None
+    ready = False
     try:
         wishes = wishes if isinstance(wishes, Wishes) else wishes(book.last_options())
         naming = Naming.parse(wishes.name)
@@ -250,8 +251,13 @@ def begun(
             pace=shared,
         )
         engine.begin(spooled)
+        ready = True
         with Display(progress) as display:
             yield Ongoing(engine, display, on_outcome)
+    except OSError as problem:
+        if not ready:  # a full or forbidden disk, met before anything was sent
+            problem.report = report_of(book.db, path)  # type: ignore[attr-defined]
+        raise
     finally:
         if engine is not None:
             engine.finish()

@@ -78,10 +78,6 @@ class Folder:
             return (self.path / key).stat().st_size
         return None
 
-    def join(self, key: str) -> str:
-        """The path of an image, as the caller named the directory."""
-        return str(self.path / key)
-
 
 def place_of(out: Out) -> Folder | Store:
     """The place that `out` means. Raises `InvalidRequestError` or `ConfigurationError`."""

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -409,3 +410,34 @@ def test_a_report_and_a_status_need_few_statements(
             assert len(list(bulk.status(f"{rows}.db").rows())) == rows
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_a_system_without_posix_locks_has_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows: one byte is locked."""
+    locked: list[int] = []
+    other = types.ModuleType("msvcrt")
+    other.LK_NBLCK = 2  # type: ignore[attr-defined]
+    other.locking = lambda fd, mode, count: locked.append(count)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", other)
+    Guard((folder / "run.db").resolve()).release()
+    assert locked == [1]
+
+
+def test_a_reader_takes_the_file_alone_where_nothing_else_can_be_made(
+    client: dalle2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that cannot be written; unless a log tells that there is more than the file."""
+    go(client)
+    real = sqlite3.connect
+
+    def refused(path: str, **more: object) -> sqlite3.Connection:
+        if "immutable" not in path:
+            raise sqlite3.OperationalError("unable to open database file")
+        return real(path, **more)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    assert bulk.status("run.db").done == 1
+    Path("run.db-wal").touch()
+    with pytest.raises(dalle2.JournalError, match="unable to open"):
+        bulk.status("run.db")
