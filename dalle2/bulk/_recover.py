@@ -53,10 +53,13 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
 def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     """Compare what is in place with what the journal knows.
 
-    Raises `InvalidRequestError` for a file that lies under a name of ours and is not ours.
+    Raises `InvalidRequestError` for a file that lies under a name of ours and is not ours, and for another
+    place than the one where the images are.
     """
     if not isinstance(place, Folder):
         return
+    told = journal.last_options().get("folder")
+    before = Folder(told) if isinstance(told, str) else place
     _refuse_strangers(journal, place, naming)
     changes: list[Change] = []
     again: list[Change] = []
@@ -67,6 +70,12 @@ def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     for number, index, path, size, facts in rows:
         if place.size(path) == size:
             continue
+        if before.size(path) == size:
+            raise InvalidRequestError(
+                f"out {place.shown!r:.100} does not hold {path!r:.80}, which is done and lies in "
+                f"{before.shown!r:.100}: name that directory, or move what is in it",
+                field="out",
+            )
         changes.append(
             ("UPDATE image SET path = NULL, putting = 0 WHERE job = ? AND place = ?", (number, index))
         )

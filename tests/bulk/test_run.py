@@ -518,8 +518,11 @@ def test_a_resumed_run_may_be_told_otherwise(run: Run, emulator: Emulator) -> No
     run(jobs, budget=dalle2.Budget(max_images=1))
     assert run(None, budget=dalle2.Budget(max_images=2)).done == 2
     assert run(None).done == 2
-    assert run(None, out="elsewhere", budget=dalle2.Budget(max_images=9), pace="pace.db").done == 3
-    assert Path("elsewhere/2-1.png").exists()
+    with pytest.raises(dalle2.InvalidRequestError, match=r"out 'elsewhere' does not hold '0-1\.png'"):
+        run(None, out="elsewhere")
+    Path("out").rename("moved")
+    assert run(None, out="moved", budget=dalle2.Budget(max_images=9), pace="pace.db").done == 3
+    assert Path("moved/2-1.png").exists()
     with pytest.raises(dalle2.InvalidRequestError, match="images_per_minute"):
         run(None, images_per_minute=-1)
 
