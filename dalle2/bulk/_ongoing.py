@@ -28,11 +28,11 @@ from ._planner import Limits, Planner
 from ._progress import Display, Progress
 from ._receipt import nano
 from ._recover import recover, verify
-from ._report import Report, counts, report_of, rows_of
 from ._schema import journal_path
 from ._shared_pace import SharedPace
 from ._signals import Stopper
 from ._spool import Spool
+from ._standing import Report, counts, report_of, rows_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -247,7 +247,6 @@ def begun(
             place,
             planner,
             retry_unknown=wishes.on_unknown == "retry",
-            whole_names=naming.whole,
             pace=shared,
         )
         engine.begin(spooled)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from ._report import Counts
+from ._standing import Counts
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

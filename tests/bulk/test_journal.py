@@ -441,3 +441,20 @@ def test_a_reader_takes_the_file_alone_where_nothing_else_can_be_made(
     Path("run.db-wal").touch()
     with pytest.raises(dalle2.JournalError, match="unable to open"):
         bulk.status("run.db")
+
+
+def test_a_file_of_somebody_else_is_met_among_many_of_ours(client: dalle2.Client, emulator: Emulator) -> None:
+    """However few names are still to be used."""
+    go(client, [job(str(number)) for number in range(4)])
+    Path("out/a-1.webp").touch()
+    for id, name in [("a", "{id}-{index}"), ("a", "other-{id}"), ("b", "a-1.webp")]:
+        with pytest.raises(dalle2.InvalidRequestError, match=rf"holds the file 'a-1\.webp'.* job '{id}'"):
+            go(client, [job("0"), job(id)], name=name)
+        with closing(sqlite3.connect("run.db")) as db:
+            if name != "{id}-{index}":
+                db.execute("DELETE FROM image WHERE job > 4")
+                db.execute("DELETE FROM job WHERE n > 4")
+                db.commit()
+    assert len(emulator.billed) == 4
+    assert go(client, [job("0"), job("c")], name="{id}.png").done == 5
+    assert Path("out/c.png").exists()

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -388,4 +388,51 @@ def test_a_disk_that_is_full_from_the_start_is_met_before_anything_is_sent(
     with pytest.raises(OSError, match="No space left") as caught:
         run([job("a")])
     assert caught.value.report.remaining == 1  # type: ignore[attr-defined]
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_run_that_is_cancelled_while_its_rows_are_read_leaves_no_lock(
+    library: str, emulator: Emulator
+) -> None:
+    """The event loop is free meanwhile, and the thread that reads lets go by itself."""
+    reading, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def rows() -> Iterator[bulk.Job]:
+        yield job("a")
+        reading.set()
+        go_on.wait(30)
+        yield job("b")
+        ended.set()
+
+    async def work() -> None:
+        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
+            await bulk.arun(client, rows(), journal="run.db", out="out")
+
+    async def in_asyncio() -> None:
+        task = asyncio.create_task(work())
+        while not reading.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(ended.wait, 30)
+
+    async def in_trio() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            while not reading.is_set():
+                await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+            go_on.set()
+
+    asyncio.run(in_asyncio()) if library == "asyncio" else trio.run(in_trio)
+    for _ in range(500):
+        try:
+            assert bulk.release("run.db") == 0
+            break
+        except dalle2.JournalError:
+            threading.Event().wait(0.01)
+    assert bulk.status("run.db").held == 0
     assert emulator.requests == []
