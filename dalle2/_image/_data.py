@@ -154,6 +154,7 @@ _TYPES = {
     "jpeg": "image/jpeg",
     "webp": "image/webp",
     "gif": "image/gif",
+    "avif": "image/avif",
     "svg": "image/svg+xml",
 }
 

@@ -37,7 +37,8 @@ class ImageError(ValueError):
 class NotAnImage(ImageError):
     """Something else, or an image whose structure is broken.
 
-    `reason` is `"html"`, `"xml"`, `"json"`, `"text"`, `"empty"`, `"unknown"` or `"damaged"`.
+    `reason` is `"html"`, `"xml"`, `"json"`, `"text"`, `"empty"`, `"format"` (an image of a kind that no host
+    takes or makes), `"unknown"` or `"damaged"`.
     """
 
 
@@ -209,6 +210,41 @@ def _gif_colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
+_AVIF_BOXES = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"sidx"})
+_LONGEST_META = 1 << 16
+
+
+def _walk_avif(seen: Seen) -> Walk:
+    """Boxes one after another, and no end but the last one's: whole between two, once the picture came."""
+    met: set[bytes] = set()
+    while True:
+        header = yield from seen.take(8)
+        length, kind = int.from_bytes(header[:4], "big") - 8, header[4:]
+        if seen.whole and kind not in _AVIF_BOXES:
+            return
+        seen.whole = False
+        if length == -8:  # "up to the end of the file"
+            return
+        if length == -7:
+            length = int.from_bytes((yield from seen.take(8)), "big") - 16
+        if length < 0:
+            raise _damaged("an AVIF box without a length")
+        if kind == b"meta" and length <= _LONGEST_META:
+            _read_meta(seen, (yield from seen.take(length)))
+        else:
+            yield from seen.skip(length)
+        met.add(kind)
+        seen.whole = b"mdat" in met and not met.isdisjoint((b"meta", b"moov"))
+
+
+def _read_meta(seen: Seen, meta: bytes) -> None:
+    """The largest of the pictures in a file: the others are its tiles, its thumbnail, its alpha."""
+    found = re.finditer(rb"(?s)ispe.{4}(.{4})(.{4})", meta)
+    sizes = [(int.from_bytes(one[1], "big"), int.from_bytes(one[2], "big")) for one in found]
+    seen.size(*max(sizes, default=(0, 0), key=lambda size: size[0] * size[1]))
+    seen.has_alpha = b":auxiliary:alpha\0" in meta
+
+
 def _walk_svg(seen: Seen) -> Walk:
     while True:
         seen.tail = (seen.tail + (yield))[-256:]
@@ -219,5 +255,6 @@ WALKERS = {
     "image/jpeg": _walk_jpeg,
     "image/webp": _walk_webp,
     "image/gif": _walk_gif,
+    "image/avif": _walk_avif,
     "image/svg+xml": _walk_svg,
 }

@@ -22,6 +22,7 @@ __all__ = [
     "ImageFacts",
     "NotAnImage",
     "Truncated",
+    "described",
     "facts",
     "size_of",
     "sniff",
@@ -35,6 +36,7 @@ _SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/webp": ".webp",
     "image/gif": ".gif",
+    "image/avif": ".avif",
     "image/svg+xml": ".svg",
 }
 _SIGNATURES = (
@@ -66,7 +68,35 @@ def sniff(head: bytes) -> str | None:
             return media_type
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
+    if _is_avif(head):
+        return "image/avif"
     return "image/svg+xml" if re.match(_SVG, head) else None
+
+
+def _brands(head: bytes) -> bytes:
+    """The names of the formats that an ISO container says to hold."""
+    return head[8 : int.from_bytes(head[:4], "big")] if head[4:8] == b"ftyp" else b""
+
+
+def _is_avif(head: bytes) -> bool:
+    brands = _brands(head)
+    return b"avif" in brands or b"avis" in brands
+
+
+def described(head: bytes) -> str | None:
+    """What kind of image begins like this, in words such as "a PNG image"; `None` if none."""
+    known = sniff(head)
+    if known is not None:
+        return f"a {known.partition('/')[2].partition('+')[0].upper()} image"
+    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
+        return "a BMP image"
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "a TIFF image"
+    if head[4:8] == b"jP  " or head.startswith(b"\xff\x4f\xff\x51"):
+        return "a JPEG 2000 image (JP2)"
+    if re.search(rb"hei[cfmsx]|hev[cmsx]|mif1|msf1", _brands(head)):
+        return "a HEIC image"
+    return None
 
 
 def suffix_for(media_type: str) -> str:
@@ -128,7 +158,7 @@ class ImageCheck:
     def finish(self) -> str:
         """The media type of a whole image. Raises `NotAnImage` or `Truncated`."""
         if self._media_type is None:
-            if self._head and (self._head[:4] == b"RIFF" or any(s.startswith(self._head) for s in _STARTS)):
+            if self._head and _may_begin(self._head):
                 raise Truncated("truncated", f"an image cut off after {self.size} bytes")
             raise NotAnImage(*_describe(self._head))
         if not (self._seen.whole or self._seen.tail.rstrip().endswith(b"</svg>")):
@@ -159,9 +189,17 @@ def size_of(data: bytes) -> tuple[int, int] | None:
     return check.size_seen
 
 
+def _may_begin(head: bytes) -> bool:
+    """Whether a few bytes may be the beginning of an image whose kind the next ones tell."""
+    avif = b"\0\0\0".startswith(head[:3]) and b"ftyp".startswith(head[4:8]) and len(head) < 12
+    return avif or head[:4] == b"RIFF" or any(signature.startswith(head) for signature in _STARTS)
+
+
 def _describe(head: bytes) -> tuple[str, str]:
     if not head:
         return "empty", "an empty body"
+    if image := described(head):
+        return "format", image
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<head", b"<body", b"<title")) or b"<html" in text:
         return "html", "an HTML page"

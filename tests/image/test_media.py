@@ -17,6 +17,7 @@ from dalle2._image._media import (
     ImageFacts,
     NotAnImage,
     Truncated,
+    described,
     facts,
     sniff,
     suffix_for,
@@ -76,6 +77,8 @@ IMAGES = {
         "image/gif",
         True,
     ),
+    "avif": (encode(PICTURE, "AVIF"), "image/avif", False),
+    "avif alpha": (encode(SEE_THROUGH, "AVIF"), "image/avif", True),
 }
 every_image = pytest.mark.parametrize("name", IMAGES)
 
@@ -287,7 +290,8 @@ def test_an_svg_counts_only_if_it_clearly_begins_as_one() -> None:
         ("image/gif", ".gif"),
         ("image/svg+xml", ".svg"),
         ("Image/PNG; charset=binary", ".png"),
-        ("image/avif", ".img"),
+        ("image/avif", ".avif"),
+        ("image/jxl", ".img"),
     ],
 )
 def test_a_media_type_has_its_suffix(media_type: str, suffix: str) -> None:
@@ -331,3 +335,68 @@ def test_any_splitting_of_an_image_gives_the_same_answer(name: str, data: st.Dat
         check.feed(image[start:end])
     assert check.finish() == media_type
     assert check.facts().has_alpha is has_alpha
+
+
+def box(kind: bytes, body: bytes = b"", *, length: int | None = None) -> bytes:
+    """One box of an ISO container."""
+    return (8 + len(body) if length is None else length).to_bytes(4, "big") + kind + body
+
+
+FTYP = box(b"ftyp", b"mif1\0\0\0\0mif1avif")
+META = box(b"meta", b"\0\0\0\0" + box(b"ispe", b"\0\0\0\0\0\0\0\x3c\0\0\0\x28") + b"more")
+
+
+@pytest.mark.parametrize(
+    ("rest", "whole"),
+    [
+        (META + box(b"mdat", b"picture"), True),
+        (box(b"mdat", b"picture") + META, True),
+        (META + box(b"mdat", b"picture") + box(b"mdat", b"another"), True),
+        (META + box(b"mdat", b"picture") + box(b"mdat", b"another")[:-1], False),
+        (META + box(b"mdat", b"up to the end", length=0), True),
+        (META + box(b"mdat", (20).to_bytes(8, "big") + b"long", length=1), True),
+        (META + box(b"mdat", (20).to_bytes(8, "big") + b"lon", length=1), False),
+        (META, False),
+        (box(b"mdat", b"picture"), False),
+    ],
+)
+def test_an_avif_is_whole_between_its_boxes(rest: bytes, whole: bool) -> None:
+    """Once description and picture came: the format has no end but that of its last box."""
+    if whole:
+        assert facts(FTYP + rest).media_type == "image/avif"
+    else:
+        with pytest.raises(Truncated):
+            facts(FTYP + rest)
+
+
+def test_an_avif_box_that_cannot_be_is_damage() -> None:
+    """A length shorter than its own field; and a description too long to be looked into has no size."""
+    with pytest.raises(NotAnImage, match="box without a length"):
+        facts(FTYP + box(b"meta", length=3))
+    with pytest.raises(NotAnImage, match="without a size"):
+        facts(FTYP + box(b"meta", bytes(70_000)) + box(b"mdat"))
+
+
+FOREIGN = {
+    "BMP": encode(PICTURE, "BMP"),
+    "TIFF": encode(PICTURE, "TIFF"),
+    "JPEG 2000": encode(PICTURE, "JPEG2000"),
+    "HEIC": box(b"ftyp", b"heic\0\0\0\0mif1heic") + META,
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_an_image_of_a_kind_that_no_host_takes_is_named(kind: str) -> None:
+    """What a camera, a scanner or a telephone writes is called by its name, and is no unknown data."""
+    assert kind in str(described(FOREIGN[kind][:512]))
+    with pytest.raises(NotAnImage, match=kind) as caught:
+        facts(FOREIGN[kind])
+    assert caught.value.reason == "format"
+    assert described(b"BM is how this text begins, and no picture") is None
+
+
+@every_image
+def test_the_beginning_of_an_image_tells_its_kind(name: str) -> None:
+    """In words that a message can use."""
+    data, media_type, _ = IMAGES[name]
+    assert described(data[:64]) == f"a {media_type.partition('/')[2].upper()} image"
