@@ -12,8 +12,7 @@ from ._calls._loop import perform, stream
 from ._calls._plan import keeping
 from ._image._data import ImagesData
 from ._requests._draft import Draft
-from ._results._blocking import ImageResult, Images
-from ._results._fetch import Fetcher
+from ._results._blocking import Fetcher, ImageResult, Images
 from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._sync import Transport
@@ -409,6 +408,10 @@ class Client(BaseClient):
     def _perform(self, attempts: Attempts[T], timeout: TimeoutArgument) -> T:
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         return perform(attempts, self._transport, limits)
+
+    def warm_up(self) -> None:
+        """Load all that a first call would load: modules and certificates. Nothing is sent."""
+        self._transport.warm_up()
 
     def close(self) -> None:
         """Close the client's own connections. Results stay usable."""

@@ -69,8 +69,7 @@ def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> s
         for form in _spellings(prompt):  # as words of their own: one letter is in every message
             text = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(form)}(?![a-zA-Z0-9])", "‹prompt›", text)
     if key and len(key) >= _SHORTEST_KEY:
-        for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
-            text = text.replace(part, "***")
+        text = re.sub(r"[\w\-]{6,}", lambda found: "***" if found[0] in key else found[0], text)
         text = re.sub(_MASKED, lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
     return re.sub(_SIGNATURES, r"\1***", re.sub(_KEYS, "***", text))
 
@@ -90,11 +89,9 @@ def redact_bytes(raw: bytes, *, key: str | None) -> bytes:
         return raw
     for form in _forms_of(key):
         raw = raw.replace(form.encode(), b"***")
-    start = key[:_SHORTEST_KEY].encode()
-    if start in raw:  # part of a key, as vendors like to repeat it
-        parts = {found for found in re.findall(rb"[\w\-]{8,}", raw) if found in key.encode()}
-        for part in parts:
-            raw = raw.replace(part, b"***")
+    whole = key.encode()
+    if whole[:_SHORTEST_KEY] in raw:  # part of a key, as vendors like to repeat it
+        raw = re.sub(rb"[\w\-]{8,}", lambda found: b"***" if found[0] in whole else found[0], raw)
     return raw
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
+from ._http import origin_of
 from ._secrets import Secret, quoted
 from ._texts import STRAY, KeySource, clean_base_url, clean_key, read_variable, variable_set
 from .errors import ConfigurationError
@@ -25,6 +27,16 @@ DEFAULT_PATHS: Mapping[str, str] = {
 
 _NOTHING: Mapping[str, str] = {}
 
+_AZURE = (
+    ".openai.azure.com",
+    ".cognitiveservices.azure.com",
+    ".services.ai.azure.com",
+    ".openai.azure.us",
+    ".openai.azure.cn",
+)
+_SUBMIT = "/images/generations:submit"
+"""Where Azure took DALL·E 2's own requests in 2023: it answers 202, and where to ask for the images."""
+
 
 class Provider(NamedTuple):
     """One host of the API, or one way to speak to it.
@@ -36,7 +48,8 @@ class Provider(NamedTuple):
     - `query`, `headers`: sent with each API request, such as Azure's `api-version`.
     - `openai_like`: whether unsigned image URLs of DALL·E models live one hour, as OpenAI's do.
     - `images_need_key`: whether image URLs on the API's own origin want the key; no other origin gets it.
-    - `image_hosts`: hosts (`"10.0.0.7"`, `"images.lan"`) from which images may come although private.
+    - `image_hosts`: hosts (`"images.lan"`, `"10.0.0.7:9000"`) from which images may come although they are
+      private, also by plain http; with a port, from that port only.
     - `idempotency_header`: the header that carries the key of a logical call, or `None` to send none.
     - `official`: whether the catalogue's retirement dates hold here (OpenAI's own host).
     """
@@ -112,21 +125,45 @@ class Provider(NamedTuple):
     ) -> Provider:
         """Azure OpenAI at `https://<resource>.openai.azure.com`; the key is sent as `api-key`.
 
-        With `deployment`, the classic path with `api-version` (required then); without, the v1 path, where
-        `model` is the deployment's name. Raises `ConfigurationError` for a deployment without a version.
+        `resource_url` may be a whole target URI as the portal shows it: what it says of deployment and
+        version counts, unless an argument does. With a deployment, the classic path with `api-version`
+        (required then); without, the v1 path, where `model` is the deployment's name, or with a version of
+        2023 the path of that time, which makes images in the background. Raises `ConfigurationError` for
+        what is no URL, and for a deployment without a version.
         """
-        root = resource_url.strip().rstrip("/").removesuffix("/openai/v1").removesuffix("/openai")
-        if deployment is not None and not api_version:
-            raise ConfigurationError("Azure's deployment path needs api_version, such as '2024-02-01'")
-        tail = f"/openai/deployments/{deployment}" if deployment else "/openai/v1"
+        _, query = clean_base_url(resource_url, "resource_url")
+        parts = urlsplit(resource_url.strip(STRAY))
+        before, _, after = (parts.path.rstrip("/") + "/").partition("/openai/")
+        if after.startswith("deployments/"):
+            deployment = deployment or after.split("/")[1]
+        version = api_version or query.get("api-version")
+        if deployment and not version:
+            raise ConfigurationError(
+                "Azure's deployment path needs api_version, such as '2024-02-01', or ?api-version= in the URL"
+            )
+        submits = not deployment and (after.startswith(_SUBMIT[1:]) or str(version).startswith("2023-"))
+        tail = f"/deployments/{deployment}" if deployment else "" if submits else "/v1"
         return cls(
             name="azure",
-            base_url=root + tail,
+            base_url=f"{parts.scheme.lower()}://{parts.netloc}{before.rstrip('/')}/openai{tail}",
             key_variables=("AZURE_OPENAI_API_KEY",),
+            paths={**DEFAULT_PATHS, "generate": _SUBMIT} if submits else DEFAULT_PATHS,
             auth_header="api-key",
             auth_scheme="",
-            query={"api-version": api_version} if api_version else {},
+            query={**query, "api-version": version} if version else query,
         )
+
+    @classmethod
+    def of_url(cls, base_url: str, source: str = "base_url") -> Provider:
+        """The host that a URL alone tells of: Azure by its name, else any OpenAI-compatible one.
+
+        Its key is read from `OPENAI_API_KEY`, for Azure first from its own variable. Raises
+        `ConfigurationError` for what is no URL.
+        """
+        url, _ = clean_base_url(base_url, source)
+        if not (urlsplit(url).hostname or "").endswith(_AZURE):
+            return cls.custom(url)
+        return cls.azure(base_url).replace(key_variables=("AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"))
 
 
 PROVIDERS: Mapping[str, Provider] = {
@@ -167,13 +204,15 @@ def choose_provider(
         if named:
             provider, source = named[0].strip(STRAY), "DALLE2_PROVIDER"
         elif base_url is not None:
-            return Provider.custom(clean_base_url(base_url, "base_url")[0])
+            return Provider.of_url(base_url)
         elif not variable_set(environ, ("OPENAI_API_KEY",)) and variable_set(
             environ, PROVIDERS["cometapi"].key_variables
         ):
             return PROVIDERS["cometapi"]
         else:
-            return PROVIDERS["openai"]
+            url = read_variable(environ, PROVIDERS["openai"].url_variables)
+            pasted = None if url is None else Provider.of_url(*url)
+            return pasted if pasted is not None and pasted.name == "azure" else PROVIDERS["openai"]
     if isinstance(provider, Provider):
         return provider
     if not isinstance(provider, str) or provider not in PROVIDERS:
@@ -204,3 +243,10 @@ def find_key(
         f"there is no API key for {provider.name}: pass api_key=... or set {' or '.join(names)}"
         " (without a key, provider='emulator' paints test pictures locally)"
     )
+
+
+def lost_dall_e(provider: Provider, base_url: str) -> bool:
+    """Whether code written for DALL·E 2 may find it gone there: on OpenAI's own host, and CometAPI's."""
+    if provider.name == "openai":
+        return origin_of(base_url) == ("https", "api.openai.com", 443)
+    return provider.name == "cometapi"

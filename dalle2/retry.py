@@ -65,8 +65,10 @@ class RetryPolicy:
     `max_attempts` counts the first one. Without a word from the host the waits grow from `initial`, doubling
     up to `max_delay`, each shortened by up to a quarter at random. A `Retry-After` up to `max_retry_after` is
     kept as it is; a longer one raises at once, with the wait in the error's `retry_after`. `deadline` bounds
-    the whole call, attempts and waits together. `ambiguous="retry"` also repeats calls that may have been
-    carried out, and so may pay twice.
+    the whole call, attempts and waits together, also where an answer drips or never gets past its head. (Not
+    bounded so: looking a name up in blocking code; and a blocking `http_client` whose transport is not
+    httpx's own, where the read timeout and the deadline are looked at when bytes come.) `ambiguous="retry"`
+    also repeats calls that may have been carried out, and so may pay twice.
 
     Raises `ConfigurationError` for a value out of range.
     """
@@ -116,7 +118,7 @@ class RetryPolicy:
     def repeats(self, error: Exception, *, paid: bool) -> bool:
         """Whether this kind of failure may be followed by another attempt."""
         if isinstance(error, e.APIConnectionError):
-            return True
+            return error.passing
         again = not paid or self.ambiguous == "retry"
         if isinstance(error, e.OutcomeUnknownError):
             return again

@@ -18,7 +18,7 @@ from ._http import Timeouts, origin_of
 from ._secrets import Secret, quoted
 from ._texts import STRAY, KeySource, checked_headers, clean_base_url, clean_word, hide, read_variable
 from .errors import ConfigurationError
-from .providers import Provider, choose_provider, find_key
+from .providers import Provider, choose_provider, find_key, lost_dall_e
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Protocol, TypeAlias, Unpack
@@ -87,6 +87,18 @@ class Arguments(TypedDict, total=False):
     successor: str | Default | None
     split_n: bool
     prices: PriceTable | None
+
+
+class Changes(TypedDict, total=False):
+    """What `with_options` can change."""
+
+    model: str
+    timeout: TimeoutArgument
+    retry: RetryPolicy
+    headers: Mapping[str, str]
+    moderate: Literal["before"] | None
+    download: Literal["eager"] | None
+    successor: str | Default | None
 
 
 class Settings:
@@ -258,6 +270,8 @@ def resolve(
     chosen = choose_provider(given.get("provider"), base_url, environ)
     key, key_from = find_key(secret, chosen, environ)
     named = read_variable(environ, chosen.url_variables) if base_url is None else (base_url, "base_url")
+    if chosen.name == "azure" and given.get("provider") is None:  # its URL told what it is, and is read
+        named = None
     url, query = clean_base_url(*named) if named else (chosen.base_url or "", {})
     if url and not named:
         url, query = clean_base_url(url, f"the base_url of {chosen.name}")
@@ -288,13 +302,6 @@ def resolve(
         split_n=given.get("split_n", False),
         prices=given.get("prices"),
     )
-
-
-def lost_dall_e(provider: Provider, base_url: str) -> bool:
-    """Whether code written for DALL·E 2 may find it gone there: on OpenAI's own host, and CometAPI's."""
-    if provider.name == "openai":
-        return origin_of(base_url) == ("https", "api.openai.com", 443)
-    return provider.name == "cometapi"
 
 
 def _successor(value: str | Default | None, environ: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -10,11 +10,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import __version__
 from .. import errors as e
 from .._http import HttpRequest
 from .._secrets import Secret
 from .._texts import checked_headers
-from .._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,11 +71,15 @@ def api_request(
     method: str = "POST",
     tail: str = "",
     accept: str = "application/json",
+    address: str | None = None,
 ) -> HttpRequest:
-    """One request to the API with all its headers; of two headers of one name the more special wins."""
+    """One request to the API with all its headers; of two headers of one name the more special wins.
+
+    `address` is a whole URL of the API's own origin, in the place of base URL, path and query.
+    """
     provider = settings.provider
-    url = settings.base_url + provider.paths[route] + tail
-    if provider.query:
+    url = address or settings.base_url + provider.paths[route] + tail
+    if provider.query and not address:
         from urllib.parse import urlencode
 
         url += "?" + urlencode(provider.query)

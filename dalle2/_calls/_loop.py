@@ -67,14 +67,23 @@ def _telling(attempts: Attempts[T]) -> Iterator[None]:
         final = attempts.final(error)
     except AssertionError:  # a test tool's own, such as respx's: it is about the test
         raise
-    except Exception as problem:
-        final = attempts.unforeseen(problem)
-    except BaseException as interrupt:
-        _note_interrupt(interrupt, attempts)
-        raise
+    except BaseException as problem:
+        if _stops(problem):
+            _note_interrupt(problem, attempts)
+            raise
+        final = attempts.unforeseen(cast("Exception", problem))
     else:
         return
     raise final from None
+
+
+def _stops(problem: BaseException) -> bool:
+    """Whether it stops the call from outside: a cancel, a signal, whatever a signal handler raises."""
+    if not isinstance(problem, Exception):
+        return True
+    from .._transport._proof import raised_by_handler
+
+    return raised_by_handler(problem) is not None
 
 
 def _note_interrupt(interrupt: BaseException, attempts: Attempts[T]) -> None:
@@ -162,14 +171,14 @@ def _ending(
         if reader.complete:  # the caller has what it wanted
             attempts.succeeded(reader.data(), answer.headers)
         raise
-    except Exception as problem:
-        raise attempts.unforeseen(problem) from None
-    except BaseException as interrupt:
+    except BaseException as problem:
+        if not _stops(problem):
+            raise attempts.unforeseen(cast("Exception", problem)) from None
         attempts.value = reader.data(partials=True)
         if reader.complete:
             attempts.succeeded(reader.data(), answer.headers)
         else:
-            _note_interrupt(interrupt, attempts)
+            _note_interrupt(problem, attempts)
         raise
     else:
         failure = None

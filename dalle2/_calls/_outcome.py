@@ -128,10 +128,13 @@ def lost_error(failure: Failure, context: Context, response: HttpResponse | None
                 f"No connection to {context.host} in time; nothing was sent, trying again is safe: {detail}",
                 idempotency_key=key,
             )
-        return e.APIConnectionError(
-            f"{context.host} was not reached; nothing was carried out, trying again is safe: {detail}",
-            idempotency_key=key,
+        passing = failure.kind not in ("untrusted", "refused_address")
+        again = ", trying again is safe" if passing else ""
+        error = e.APIConnectionError(
+            f"{context.host} was not reached; nothing was carried out{again}: {detail}", idempotency_key=key
         )
+        error.passing = passing
+        return error
     kind = failure.kind
     reason = kind if kind in ("timeout", "unreadable", "cancelled") else "disconnected"
     way_on = (

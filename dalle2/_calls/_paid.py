@@ -61,6 +61,12 @@ def paid_call(
         values["stream"] = True
     if request.extra_body:
         values.update(request.extra_body)
+    if values.get("stream") and not stream:
+        raise e.InvalidRequestError(
+            "stream in extra_body would bring events that generate() and edit() do not read: call "
+            "client.stream(...)",
+            field="stream",
+        )
     model = _text(values, "model") or request.model or settings.model  # what is sent is what counts
     key = key_of(settings, options)
     if settings.provider.wire == "responses":
@@ -118,8 +124,12 @@ def decode_images(response: HttpResponse, context: Context) -> ImagesData | Task
     from .._wire._reading import read_any, read_damaged
 
     reading = read_any(document, response, context) if whole else read_damaged(response, context)
-    if reading.task is not None:
-        return reading.task
+    if reading.task is not None or response.status == 202:
+        from ._tasks import task_of
+
+        task = task_of(reading, response)
+        if task is not None:
+            return task
     if reading.problem is None and not reading.cut:
         return reading.data
     raise _error(reading, document, response, context)

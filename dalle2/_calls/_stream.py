@@ -7,7 +7,7 @@ what a body is shows in its first byte, since the media type that a proxy declar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
@@ -37,7 +37,7 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
-_FIELDS = (b"d", b"e", b"i", b"r", b":")
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 """How a stream begins: with the name of a field, or a comment."""
 
 _DOCUMENT = ("{", "[", "<")
@@ -45,8 +45,22 @@ _TRIES = 64
 """How often an event is looked at before it ends, so that a dripped one costs no more than it is long."""
 
 
+class _Shown(Generic[R]):
+    """An event that shows itself by its image."""
+
+    __slots__ = ()
+    image: R
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        """What a notebook shows."""
+        shown: dict[str, str] = self.image._repr_mimebundle_(include, exclude)  # type: ignore[attr-defined]
+        return shown
+
+
 @attrs.frozen
-class PartialImage(Generic[R]):
+class PartialImage(_Shown[R]):
     """An image on its way, `index` counting from 0: it can be shown and saved like a final one."""
 
     __module__ = "dalle2"
@@ -60,7 +74,7 @@ class PartialImage(Generic[R]):
 
 
 @attrs.frozen
-class FinalImage(Generic[R]):
+class FinalImage(_Shown[R]):
     """A finished image. `usage` is its tokens, if the host tells them; `adaptations` as in `Images`."""
 
     __module__ = "dalle2"
@@ -89,7 +103,7 @@ class StreamReader:
         self._whole: JsonBody | None = None  # the answer of a host that does not stream
         self._damaged = False
         self._unread = bytearray()  # the events that gave nothing
-        self._said = ""
+        self._said: list[str] = []  # pieces of a text
         self._problem: Unreadable | None = None
         self._heard: Event | None = None  # before it ended
         self._tried: Event | None = None
@@ -143,7 +157,8 @@ class StreamReader:
             if not chunk:
                 return
             self._begun = True
-            self._whole = None if chunk[:1] in _FIELDS else JsonBody()
+            stream = any(field.startswith(chunk[: len(field)]) for field in _FIELDS)
+            self._whole = None if stream and not chunk.startswith(b"data:image/") else JsonBody()
         if self._whole is not None:
             self._whole.feed(chunk)
             return
@@ -167,7 +182,8 @@ class StreamReader:
     def _event(self, event: Event) -> Iterator[StreamEvent]:
         told = told_by(event, self._head, self._context)
         self._ended = told.end
-        self._said += told.text
+        if told.text:
+            self._said.append(told.text)
         if told.unread:
             self._damaged = self._damaged or not self._looks_idle(event)
             self._unread += b"event: %b\ndata: %b\n\n" % (event.name.encode(), event.data.raw())
@@ -212,7 +228,7 @@ class StreamReader:
             found = read_damaged(self._answer(self._whole), self._context).data.images
             yield from self._finished(found, None)
         if self._said and not self._finals:  # a chat, whose pieces make one text
-            images = read_any({"content": self._said}, self._head, self._context).data.images
+            images = read_any({"content": "".join(self._said)}, self._head, self._context).data.images
             yield from self._finished(images, None)
         if self._problem is not None and not self.complete:
             raise self._keeping(

@@ -154,8 +154,8 @@ _TYPES = {
     "jpeg": "image/jpeg",
     "webp": "image/webp",
     "gif": "image/gif",
-    "avif": "image/avif",
     "svg": "image/svg+xml",
+    "avif": "image/avif",
 }
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # In JPEG's compressed data FF 00 stands for the byte FF, FF D0 to FF D7 are restarts, and FF may repeat.
 _JPEG_MARKER = rb"\xff[^\x00\xd0-\xd7\xff]"
+_LONGEST_META = 65_536
+_ISPE = rb"(?s)ispe....(.{4})(.{4})"
+_ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -37,8 +40,7 @@ class ImageError(ValueError):
 class NotAnImage(ImageError):
     """Something else, or an image whose structure is broken.
 
-    `reason` is `"html"`, `"xml"`, `"json"`, `"text"`, `"empty"`, `"format"` (an image of a kind that no host
-    takes or makes), `"unknown"` or `"damaged"`.
+    `reason` is `"html"`, `"xml"`, `"json"`, `"text"`, `"empty"`, `"unknown"` or `"damaged"`.
     """
 
 
@@ -210,44 +212,42 @@ def _gif_colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-_AVIF_BOXES = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"sidx"})
-_LONGEST_META = 1 << 16
-
-
-def _walk_avif(seen: Seen) -> Walk:
-    """Boxes one after another, and no end but the last one's: whole between two, once the picture came."""
-    met: set[bytes] = set()
-    while True:
-        header = yield from seen.take(8)
-        length, kind = int.from_bytes(header[:4], "big") - 8, header[4:]
-        if seen.whole and kind not in _AVIF_BOXES:
-            return
-        seen.whole = False
-        if length == -8:  # "up to the end of the file"
-            return
-        if length == -7:
-            length = int.from_bytes((yield from seen.take(8)), "big") - 16
-        if length < 0:
-            raise _damaged("an AVIF box without a length")
-        if kind == b"meta" and length <= _LONGEST_META:
-            _read_meta(seen, (yield from seen.take(length)))
-        else:
-            yield from seen.skip(length)
-        met.add(kind)
-        seen.whole = b"mdat" in met and not met.isdisjoint((b"meta", b"moov"))
-
-
-def _read_meta(seen: Seen, meta: bytes) -> None:
-    """The largest of the pictures in a file: the others are its tiles, its thumbnail, its alpha."""
-    found = re.finditer(rb"(?s)ispe.{4}(.{4})(.{4})", meta)
-    sizes = [(int.from_bytes(one[1], "big"), int.from_bytes(one[2], "big")) for one in found]
-    seen.size(*max(sizes, default=(0, 0), key=lambda size: size[0] * size[1]))
-    seen.has_alpha = b":auxiliary:alpha\0" in meta
-
-
 def _walk_svg(seen: Seen) -> Walk:
     while True:
         seen.tail = (seen.tail + (yield))[-256:]
+
+
+def _walk_avif(seen: Seen) -> Walk:
+    """Boxes, up to the end of the later of description (`meta`) and picture data (`mdat`)."""
+    left = {b"meta", b"mdat"}
+    while left:
+        header = yield from seen.take(8)
+        length, kind = int.from_bytes(header[:4], "big"), header[4:]
+        used = 8
+        if length == 1:
+            length = int.from_bytes((yield from seen.take(8)), "big")
+            used = 16
+        if length == 0 and kind == b"mdat" and left == {kind}:
+            return  # it goes to the end of the file, and nothing in it tells where that is
+        if length < used or length >= 1 << 40 or not kind.isascii() or not kind.isalnum():
+            raise _damaged("no AVIF box where one must be")
+        if kind == b"meta":
+            described = yield from seen.take(min(length - used, _LONGEST_META))
+            used += len(described)
+            _describe_avif(seen, described)
+        yield from seen.skip(length - used)
+        left.discard(kind)
+
+
+def _describe_avif(seen: Seen, meta: bytes) -> None:
+    """The largest picture of those described (its parts and its transparency have sizes of their own)."""
+    sizes = [
+        (int.from_bytes(found[1], "big"), int.from_bytes(found[2], "big"))
+        for found in re.finditer(_ISPE, meta)
+    ]
+    if sizes:
+        seen.size(*max(sizes, key=lambda size: size[0] * size[1]))
+    seen.has_alpha = _ALPHA in meta
 
 
 WALKERS = {
@@ -255,6 +255,6 @@ WALKERS = {
     "image/jpeg": _walk_jpeg,
     "image/webp": _walk_webp,
     "image/gif": _walk_gif,
-    "image/avif": _walk_avif,
     "image/svg+xml": _walk_svg,
+    "image/avif": _walk_avif,
 }

@@ -36,8 +36,8 @@ _SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/webp": ".webp",
     "image/gif": ".gif",
-    "image/avif": ".avif",
     "image/svg+xml": ".svg",
+    "image/avif": ".avif",
 }
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -46,6 +46,23 @@ _SIGNATURES = (
     (b"GIF89a", "image/gif"),
 )
 _STARTS = (*(signature for signature, _ in _SIGNATURES), b"RIFF")
+_OTHERS = (
+    (4, b"ftyphei", "a HEIC picture"),
+    (4, b"ftyphev", "a HEIC picture"),
+    (4, b"ftypmif1", "a HEIF picture"),
+    (4, b"ftypmsf1", "a HEIF picture"),
+    (4, b"ftyp", "a video"),
+    (0, b"BM", "a BMP picture"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+    (0, b"%PDF-", "a PDF document"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x1f\x8b", "gzip-compressed data"),
+)
+"""What is no image here but has a name: place, first bytes, what it is."""
 _SVG = (
     rb"(?:\xef\xbb\xbf)?\s{0,64}(?:<\?xml[^>]{0,120}\?>\s{0,64})?"
     rb"(?:<!(?:--|DOCTYPE svg)[^>]{0,200}>\s{0,64}){0,3}<svg[\s>]"
@@ -68,35 +85,23 @@ def sniff(head: bytes) -> str | None:
             return media_type
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
-    if _is_avif(head):
+    if head[4:8] == b"ftyp" and _avif_among(head):
         return "image/avif"
     return "image/svg+xml" if re.match(_SVG, head) else None
 
 
-def _brands(head: bytes) -> bytes:
-    """The names of the formats that an ISO container says to hold."""
-    return head[8 : int.from_bytes(head[:4], "big")] if head[4:8] == b"ftyp" else b""
-
-
-def _is_avif(head: bytes) -> bool:
-    brands = _brands(head)
-    return b"avif" in brands or b"avis" in brands
+def _avif_among(head: bytes) -> bool:
+    """Whether AVIF is one of the brands that a file of boxes names first."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return any(head[at : at + 4] in (b"avif", b"avis") for at in (8, *range(16, end, 4)))
 
 
 def described(head: bytes) -> str | None:
-    """What kind of image begins like this, in words such as "a PNG image"; `None` if none."""
+    """What begins like this, in words such as "a PNG picture"; `None` for what has no name here."""
     known = sniff(head)
     if known is not None:
-        return f"a {known.partition('/')[2].partition('+')[0].upper()} image"
-    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
-        return "a BMP image"
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "a TIFF image"
-    if head[4:8] == b"jP  " or head.startswith(b"\xff\x4f\xff\x51"):
-        return "a JPEG 2000 image (JP2)"
-    if re.search(rb"hei[cfmsx]|hev[cmsx]|mif1|msf1", _brands(head)):
-        return "a HEIC image"
-    return None
+        return f"a {known.partition('/')[2].partition('+')[0].upper()} picture"
+    return next((name for place, magic, name in _OTHERS if head.startswith(magic, place)), None)
 
 
 def suffix_for(media_type: str) -> str:
@@ -158,7 +163,9 @@ class ImageCheck:
     def finish(self) -> str:
         """The media type of a whole image. Raises `NotAnImage` or `Truncated`."""
         if self._media_type is None:
-            if self._head and _may_begin(self._head):
+            boxes = b"\0\0\0" + self._head[3:4] + b"ftypavif"  # the size of the first box may be any
+            starts = self._head[:4] == b"RIFF" or any(s.startswith(self._head) for s in (*_STARTS, boxes))
+            if self._head and starts:
                 raise Truncated("truncated", f"an image cut off after {self.size} bytes")
             raise NotAnImage(*_describe(self._head))
         if not (self._seen.whole or self._seen.tail.rstrip().endswith(b"</svg>")):
@@ -189,17 +196,9 @@ def size_of(data: bytes) -> tuple[int, int] | None:
     return check.size_seen
 
 
-def _may_begin(head: bytes) -> bool:
-    """Whether a few bytes may be the beginning of an image whose kind the next ones tell."""
-    avif = b"\0\0\0".startswith(head[:3]) and b"ftyp".startswith(head[4:8]) and len(head) < 12
-    return avif or head[:4] == b"RIFF" or any(signature.startswith(head) for signature in _STARTS)
-
-
 def _describe(head: bytes) -> tuple[str, str]:
     if not head:
         return "empty", "an empty body"
-    if image := described(head):
-        return "format", image
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<head", b"<body", b"<title")) or b"<html" in text:
         return "html", "an HTML page"
@@ -209,4 +208,6 @@ def _describe(head: bytes) -> tuple[str, str]:
         return "json", "a JSON document"
     if not re.search(rb"[\x00-\x08\x0e-\x1f\x7f-\xff]", text):
         return "text", "plain text"
+    if name := described(head):
+        return "unknown", f"{name}, which is no kind of image that is known here"
     return "unknown", "data of an unknown kind"

@@ -88,8 +88,9 @@ class InputImage:
         try:
             return cls(data, facts(data), field)
         except ImageError as problem:
-            what = "of a kind that no host takes" if problem.reason == "format" else "not a usable image"
-            raise InvalidRequestError(f"{field} is {what}: {problem}; {_FIX}", field=field) from None
+            raise InvalidRequestError(
+                f"{field} is not a usable image: {problem}; {_FIX}", field=field
+            ) from None
 
 
 def read_input(source: ImageSource, field: str = "image") -> InputImage:

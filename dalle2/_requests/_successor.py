@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .. import catalog
-from ..catalog._sizes import parse_size
+from ..catalog._check import parse_size
 from ..errors import ConfigurationError
 from ._values import EditRequest, VariationRequest
 

@@ -226,6 +226,5 @@ def partial_error(
 
 def note_saved(error: BaseException, saved: Mapping[int, Path]) -> None:
     """Tell what was saved before an interrupt."""
-    error.add_note(
-        f"dalle2: saved before this: {', '.join(str(saved[index]) for index in sorted(saved)) or 'nothing'}"
-    )
+    paths = ", ".join(one_line(str(saved[index])) for index in sorted(saved))
+    error.add_note(f"dalle2: saved before this: {paths or 'nothing'}")

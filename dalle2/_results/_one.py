@@ -12,16 +12,15 @@ from .._image._data import ImageData
 from .._image._media import ImageCheck, ImageError
 from .._secrets import one_line, shown_url
 from ..errors import DownloadError, InvalidRequestError
-from ._fetch import AsyncFetcher, Fetcher
 from ._files import safe_stem
-from ._origins import Fetching, Origins
+from ._origins import BaseFetcher, Fetching, Origins
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
     from .._types import ExpirySource
 
-F = TypeVar("F", Fetcher, AsyncFetcher)
+F = TypeVar("F", bound="BaseFetcher[Any]")
 
 
 class BaseResult(Generic[F]):

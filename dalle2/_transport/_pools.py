@@ -119,9 +119,10 @@ class Slots(Generic[C]):
 
     def take(self, make: Callable[[], C]) -> Slot[C]:
         """A free slot, made if there is none; at the limit, the least busy one."""
-        try:
+        slot: Slot[C] | None = None
+        with suppress(IndexError):
             slot = self.free.pop()
-        except IndexError:
+        if slot is None:
             known = self.all.all() if len(self.all) >= MOST_SLOTS else []
             slot = min(known, key=lambda slot: slot.busy) if known else Slot(make())
             self.all.add(slot)

@@ -62,7 +62,7 @@ def certainly_unsent(watch: Watch, error: BaseException) -> bool:
         if not isinstance(link, BaseExceptionGroup)
         and (link.__cause__ or link.__context__) in (None, watch.outer)
     ]
-    return all(_before_sending(end) for end in ends)
+    return bool(ends) and all(_before_sending(end) for end in ends)
 
 
 def _before_sending(error: BaseException) -> bool:
@@ -153,18 +153,15 @@ def _late(lib: ModuleType, error: BaseException) -> bool:
 
 
 def _told(error: ssl.SSLCertVerificationError) -> str:
-    import os
-
     if error.verify_code not in _UNTRUSTED_CHAIN:
         return f"its certificate is not valid ({error.verify_message})"
-    also = " REQUESTS_CA_BUNDLE is not read;" if os.environ.get("REQUESTS_CA_BUNDLE") else ""
     return (
-        f"its certificate is not trusted ({error.verify_message});{also} if an authority of your own signs "
-        "it, name its file in SSL_CERT_FILE"
+        f"its certificate is not trusted ({error.verify_message}); if an authority of your own signs it, "
+        "name its file in SSL_CERT_FILE (REQUESTS_CA_BUNDLE is not read)"
     )
 
 
-def raised_by_handler(error: BaseException, outer: BaseException | None) -> BaseException | None:
+def raised_by_handler(error: BaseException, outer: BaseException | None = None) -> BaseException | None:
     """The exception that a signal handler raised, if that is what happened: it goes on as it is."""
     codes = {code for code in map(_code_of_handler, signal.valid_signals()) if code is not None}
     for link in chain(error, outer) if codes else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -131,6 +132,7 @@ class Transport(Base["httpx.HTTPTransport"]):
     def warm_up(self) -> None:
         """Load what a first call over https would."""
         self._prepare("https")
+        importlib.import_module("encodings.idna")  # which the first look-up of a name loads
 
     def close(self) -> None:
         """Close the connections of our own; a caller's client is left as it is."""

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .._http import Departure, Failure
-from ._attended import Patience, attend
+from ._patience import Patience, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -141,6 +141,8 @@ class Watch:
             if raw is not None:  # so that a quiet NAT does not drop a long generation
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             address = get("server_addr")
+        except TimeoutError:  # no socket says so of itself: a signal handler does
+            raise
         except OSError as error:
             return Failure("connect", False, f"the connection broke at once: {error}")
         if self._dialled.strip("[]").lower() != self.host:

@@ -56,10 +56,12 @@ _TEXTS = words(
     content text output_text markdown answer response result results output data reply completion
     """
 )
+_TELLING = _PICTURES | _PLACES
+_DEEPEST = 100
 _ASKING = ("user", "system", "developer", "tool")
 _BEGINNINGS = (
     r"(?i)[\s\"'<(]{0,9}(?:b['\"])?\s{0,9}(?:data\s{0,9}[:;,]|image/|base64[,:;]|ivborw0k|\\*/9j|_9j|%2f9j|"
-    r"&#x?2f;9j|r0lgod|uklgr|phn2zy|pd94bw|89504e47|ffd8ff|aVZCT1|LzlqL|UjBsR|VWtsR|ZGF0YT)"
+    r"&#x?2f;9j|r0lgod|uklgr|phn2zy|pd94bw|aaaa|89504e47|ffd8ff|aVZCT1|LzlqL|UjBsR|VWtsR|ZGF0YT)"
 )
 _SHORTEST = 24
 """Characters: no shorter text holds an image."""
@@ -79,7 +81,8 @@ class _Place(NamedTuple):
     path: str
     name: str  # the nearest name above it
     value: object
-    words: frozenset[str]  # of all names above it
+    words: frozenset[str]  # of all names above it: those that mean something
+    depth: int = 0
 
 
 def find(document: object, base_url: str) -> list[Found]:
@@ -135,17 +138,20 @@ def _holders(document: object) -> Iterator[_Place]:
             for key, value in place.value.items():
                 if isinstance(value, (Mapping, list)):
                     name = str(key)
-                    if not words_of(name) & _FOREIGN:
+                    own = words_of(name)
+                    if not own & _FOREIGN:
                         path = f"{place.path}.{name[:40]}".lstrip(".")
-                        inner.append(_Place(path, name, value, place.words | words_of(name)))
+                        told = place.words | (own & _TELLING)
+                        inner.append(_Place(path, name, value, told, place.depth + 1))
         elif isinstance(place.value, list):
             yield place
             inner = [
-                place._replace(path=f"{place.path}[{index}]", value=value)
+                place._replace(path=f"{place.path}[{index}]", value=value, depth=place.depth + 1)
                 for index, value in enumerate(place.value)
                 if isinstance(value, (Mapping, list))
             ]
-        open_ += reversed(inner)
+        if place.depth < _DEEPEST:
+            open_ += reversed(inner)
 
 
 def _belongs_elsewhere(fields: Mapping[str, object]) -> bool:
@@ -172,11 +178,11 @@ def _of_mapping(
         own = words_of(name)
         if not isinstance(value, (str, LongText)) or own & _FOREIGN:
             continue
-        at = _Place(f"{place.path}.{name[:40]}".lstrip("."), name, value, place.words | own)
+        at = _Place(f"{place.path}.{name[:40]}".lstrip("."), name, value, place.words | (own & _TELLING))
         if _is_picture(value):
             contents[name] = value
             continue
-        address = address_in(at, base_url, rooted=not place.words, told=_tells(fields))
+        address = address_in(at, base_url, rooted=not place.depth, told=_tells(fields))
         if address is not None:
             addresses_[name] = address
         elif name.lower() in _TEXTS:
@@ -241,16 +247,8 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
 
 def _is_picture(value: Text) -> bool:
     """Whether a text is an image itself: base64, a data URI, bent ones too."""
-    if isinstance(value, LongText):
-        if value.is_base64:
-            try:
-                return sniff(value.data()[:64]) is not None or value.prefix[:11].lower() == "data:image/"
-            except ValueError:
-                return False
-        value = value.text()
-    if len(value) < _SHORTEST or not re.match(_BEGINNINGS, value):
-        return False
-    return unbent(value) is not None
+    text = value.text() if isinstance(value, LongText) else value
+    return len(text) >= _SHORTEST and bool(re.match(_BEGINNINGS, text)) and unbent(text) is not None
 
 
 def address_in(place: _Place, base_url: str, *, rooted: bool, told: bool) -> str | None:

@@ -19,8 +19,8 @@ LONG = 4096
 _DEEPEST = 100
 """Levels of nesting. What follows `json.loads` walks a document by recursion, and no host nests that deep."""
 
-_PREFIX = 256
-_HEAD = 8192
+_PREFIX, _HEAD = 256, 8192
+_LARGEST = 1 << 25  # bytes outside of long strings: read, they are twenty times as many
 _MARK = "\\u0000" + os.urandom(8).hex() + ":"
 _MARK_TEXT = "\0" + _MARK[6:]
 _USUAL = str.maketrans("-_", "+/", " \t\r\n")
@@ -279,8 +279,8 @@ class JsonBody:
 
     def document(self) -> object:
         """The document; strings over `LONG` bytes are `LongText`. `ValueError` if it is not one, whole."""
-        if self._in_string:
-            raise ValueError("the document ends inside a string")
+        if self._in_string or len(self._skeleton) > _LARGEST:
+            raise ValueError("the document ends inside a string, or never")
         skeleton = self._head if self.size <= LONG else self._skeleton
         try:
             document = json.loads(skeleton.removeprefix(b"\xef\xbb\xbf").decode())

@@ -101,11 +101,8 @@ def _found(document: object, response: HttpResponse, context: Context) -> Images
     created = created_at(level.get("created") or level.get("created_at"), response)
     images, used = [], set()
     for one in find(document, context.base_url):
-        try:
-            path = one_line(redact(one.path, key=context.key.reveal()), 120)
-            images.append(read_item(dict(one.item), path, created, context, fields.get("output_format")))
-        except Unreadable:
-            continue
+        path = one_line(redact(one.path, key=context.key.reveal()), 120)
+        images.append(read_item(dict(one.item), path, created, context, fields.get("output_format")))
         used |= {id(text) for text in one.used}
     kept = {} if deeper_than(document, _DEEPEST) else _without(fields, used)
     assert isinstance(kept, dict)

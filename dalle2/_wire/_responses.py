@@ -18,13 +18,16 @@ from ._problem import Problem
 _DONE = frozenset(
     {"success", "succeeded", "succeed", "completed", "complete", "finished", "done", "ready", "ok", "200"}
 )
+_ADDRESSES = ("polling_url", "status_url", "operation_location", "operationLocation")
 _FAILED = frozenset({"failure", "failed", "error", "cancelled", "canceled", "expired", "incomplete"})
 
 
 class Task(NamedTuple):
-    """An image that is still being made, by the name to ask for it."""
+    """An image that is still being made: by what name, where and when (s) it may be asked for."""
 
     id: str
+    address: str | None = None
+    wait: float | None = None
 
 
 def reduce_answer(document: object) -> object | Task | Problem:
@@ -56,7 +59,7 @@ def unfinished(document: object) -> bool:
     """Whether an answer says in so many words that its images are still being made."""
     levels = (document, document.get("data")) if isinstance(document, Mapping) else ()
     words = [level.get("status") for level in levels if isinstance(level, Mapping)]
-    return any(isinstance(word, str) and word and word.lower() not in _DONE for word in words)
+    return any(isinstance(word, str) and word and word.lower() not in _DONE | _FAILED for word in words)
 
 
 def said_on_the_way(document: object) -> str:
@@ -76,8 +79,11 @@ def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
     status = str(level.get("status") or "").lower()
     if status in _FAILED:
         return failure_of(level, status)
-    name = level.get("task_id") or (level.get("id") if status and status not in _DONE else None)
-    return Task(str(name)) if isinstance(name, (str, int)) and name and status not in _DONE else None
+    if status in _DONE:
+        return None
+    address = next((told for name in _ADDRESSES if isinstance(told := plain(level.get(name)), str)), None)
+    name = level.get("task_id") or (level.get("id") or address if status else None)
+    return Task(str(name), address) if isinstance(name, (str, int)) and name else None
 
 
 def failure_of(level: Mapping[str, object], status: str) -> Problem:

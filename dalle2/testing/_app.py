@@ -210,12 +210,14 @@ class Emulator:
             return json_response(_moderation.moderate(read_json(request)))
         if route.kind == "poll_response":
             return json_response(_responses.polled_response(route.argument, self._tasks))
+        put = functools.partial(self._put, request, int(self.clock.timestamp()))
         if route.kind == "poll_images":
-            put = functools.partial(self._put, request, int(self.clock.timestamp()))
             return json_response(_responses.polled_images(route.argument, put, self._tasks))
+        if route.kind == "poll_operation":
+            return json_response(_responses.polled_operation(route.argument, put, self._tasks))
         if route.kind == "respond":
             return self._respond(request, request_id)
-        return self._paint(request, request_id, route, route.kind)
+        return self._paint(request, request_id, route, "generate" if route.kind == "submit" else route.kind)
 
     def _paint(
         self, request: EmulatedRequest, request_id: str, route: Route, operation: Operation
@@ -235,6 +237,9 @@ class Emulator:
             chunks = _delivery.events(order, created, failure)
             headers = {"Content-Type": "text/event-stream; charset=utf-8"}
             response = EmulatedResponse(200, headers, chunks=chunks)
+        elif route.kind == "submit":
+            query = request.query
+            response = _responses.submitted(order, created, request.origin, query, self._tasks)
         elif in_background:
             response = json_response(_responses.started(order, created, self._tasks))
         elif isinstance(mishap, Loss) and mishap.after_bytes is None:

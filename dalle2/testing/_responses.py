@@ -1,5 +1,5 @@
-"""The `/v1/responses` wire of an image model at CometAPI, in every shape that it was seen or feared to
-answer in.
+"""Answers that come by another way: the `/v1/responses` wire of an image model at CometAPI, in every shape
+that it was seen or feared to answer in, and pictures that are made in the background.
 
 The rule: the shape is chosen by the test, never by chance. A task is pending for a set number of polls, and
 its picture is the one that the first request paid for.
@@ -16,6 +16,7 @@ import attrs
 
 from . import _refusals as refuse
 from ._delivery import Put, encoded, images_body
+from ._exchange import EmulatedResponse, json_response
 from ._forms import Form
 from ._order import Order
 
@@ -149,6 +150,32 @@ def polled_images(name: str, put: Put, tasks: Tasks) -> dict[str, object]:
     if done:
         data["data"] = images_body(task.order, task.created, put, "cometapi")
     return {"code": "success", "message": "", "data": data}
+
+
+def submitted(order: Order, created: int, origin: str, query: str, tasks: Tasks) -> EmulatedResponse:
+    """Azure's answer to a request of 2023: where the images can be asked for."""
+    name = tasks.start(order, created)
+    headers = {
+        "Operation-Location": f"{origin}/openai/operations/images/{name}?{query}",
+        "Retry-After": "0",
+    }
+    return json_response({"id": name, "status": "notRunning"}, status=202, headers=headers)
+
+
+def polled_operation(name: str, put: Put, tasks: Tasks) -> dict[str, object]:
+    """The answer to `GET /openai/operations/images/{id}`."""
+    task, done = tasks.poll(name)
+    if not done:
+        return {"created": task.created, "id": name, "status": "running"}
+    result = images_body(task.order, task.created, put, "azure")
+    expires = task.created + 86400
+    return {
+        "created": task.created,
+        "expires": expires,
+        "id": name,
+        "result": result,
+        "status": "succeeded",
+    }
 
 
 def _finished(order: Order, created: int) -> dict[str, object]:

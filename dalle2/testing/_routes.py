@@ -17,7 +17,17 @@ from ._exchange import EmulatedRequest
 from ._personas import PersonaName
 
 Kind = Literal[
-    "generate", "edit", "vary", "models", "model", "moderate", "respond", "poll_response", "poll_images"
+    "generate",
+    "edit",
+    "vary",
+    "models",
+    "model",
+    "moderate",
+    "respond",
+    "submit",
+    "poll_response",
+    "poll_images",
+    "poll_operation",
 ]
 
 _ROUTES: tuple[tuple[str, str, Kind], ...] = (
@@ -30,9 +40,19 @@ _ROUTES: tuple[tuple[str, str, Kind], ...] = (
     ("POST", r"responses", "respond"),
     ("GET", r"responses/([^/]+)", "poll_response"),
     ("GET", r"images/generations/([^/]+)", "poll_images"),
+    ("POST", r"images/generations:submit", "submit"),
+    ("GET", r"operations/images/([^/]+)", "poll_operation"),
 )
-_PREFIXES = {"azure": r"/openai/(?:v1|deployments/(?P<deployment>[^/]+))/", "litellm": r"/(?:v1/)?"}
+_AZURE_2023 = r"(?=images/generations:submit|operations/)"
+"""Where Azure made dall-e-2's images in the background. Source:
+https://github.com/MicrosoftDocs/azure-docs/issues/123705
+"""
+_PREFIXES = {
+    "azure": rf"/openai/(?:v1/|deployments/(?P<deployment>[^/]+)/|{_AZURE_2023})",
+    "litellm": r"/(?:v1/)?",
+}
 _COMET_ONLY = ("poll_response", "poll_images")
+_AZURE_ONLY = ("submit", "poll_operation")
 _AZURE = ("generate", "edit", "models", "model")
 
 
@@ -47,7 +67,7 @@ class Route:
     @property
     def paid(self) -> bool:
         """Whether answering it costs money."""
-        return self.kind in ("generate", "edit", "vary", "respond")
+        return self.kind in ("generate", "edit", "vary", "respond", "submit")
 
 
 def find_route(request: EmulatedRequest, persona: PersonaName) -> Route:
@@ -58,11 +78,7 @@ def find_route(request: EmulatedRequest, persona: PersonaName) -> Route:
     methods = []
     for method, pattern, kind in _ROUTES:
         found = re.fullmatch(pattern, rest)
-        if found is None or (kind in _COMET_ONLY and persona != "cometapi"):
-            continue
-        if persona == "azure" and (
-            kind not in _AZURE or (deployment and "api-version" not in parse_qs(request.query))
-        ):
+        if found is None or not _has(persona, kind, request, dated=deployment is not None):
             continue
         if method == request.method:
             argument = unquote(found[1]) if found.groups() else ""
@@ -71,6 +87,15 @@ def find_route(request: EmulatedRequest, persona: PersonaName) -> Route:
     if methods:
         raise refuse.method_not_allowed(request.method, request.path)
     raise refuse.unknown_url(request.method, request.path)
+
+
+def _has(persona: PersonaName, kind: Kind, request: EmulatedRequest, *, dated: bool) -> bool:
+    """Whether the host has such a route; on Azure's older ones only with a version."""
+    if persona != "azure":
+        return kind not in _AZURE_ONLY and (kind not in _COMET_ONLY or persona == "cometapi")
+    if dated or kind in _AZURE_ONLY:
+        return kind in (*_AZURE, *_AZURE_ONLY) and "api-version" in parse_qs(request.query)
+    return kind in _AZURE
 
 
 def check_key(request: EmulatedRequest, persona: PersonaName, api_key: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dalle2 import _types, catalog
 from dalle2.catalog import MODELS, Model
-from dalle2.catalog._sizes import broken_rules, parse_size
+from dalle2.catalog._check import broken_rules, parse_size
 from dalle2.errors import InvalidRequestError
 
 TODAY = date(2026, 11, 20)

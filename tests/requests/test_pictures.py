@@ -358,7 +358,7 @@ def test_whatever_pillow_raises_is_an_error_of_this_package(
 def test_a_kind_that_needs_a_plugin_says_which() -> None:
     """HEIC and AVIF are read by some installations of Pillow."""
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(600)
-    with pytest.raises(InvalidRequestError, match=r"a HEIC image.*pip install pillow-heif"):
+    with pytest.raises(InvalidRequestError, match=r"a HEIC picture.*pip install pillow-heif"):
         prepare_image(heic)
 
 

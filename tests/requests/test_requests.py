@@ -149,6 +149,7 @@ BAD: list[tuple[Use, str, list[str], tuple[object, ...] | None]] = [
         tuple(range(101)),
     ),
     # what goes beside the parameters
+    (lambda c: c.generate("a corgi", extra_body={"stream": True}), "stream", ["client.stream"], None),
     (lambda c: c.generate("a corgi", extra_body=[1]), "extra_body", ["mapping", "list"], None),
     (lambda c: c.generate("a corgi", extra_body={1: 2}), "extra_body", ["1 (int)"], None),
     (lambda c: c.generate("a corgi", extra_body={"a": {1}}), "a", ["JSON"], None),

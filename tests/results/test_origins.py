@@ -4,8 +4,10 @@ connecting.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import anyio
 import httpx
@@ -55,7 +57,9 @@ def test_public_https_is_fetched(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://images.example.com/a.png", "plain http"),
+        ("http://10.0.0.7:9000/a.png", "plain http"),
+        ("http://169.254.169.254/latest/meta-data", "plain http"),
+        ("http://[fd00::1]/a.png", "plain http"),
         ("ftp://images.example.com/a.png", "only https"),
         ("file:///etc/passwd", "only https"),
         ("data:image/png;base64,AA==", "only https"),
@@ -138,10 +142,31 @@ def test_a_private_api_may_have_private_images(url: str) -> None:
 def test_plain_http_stays_on_loopback_and_the_own_origin() -> None:
     """A private API does not make plain http to other hosts right; the API's own origin is fine as it is."""
     origins = Origins.of("http://10.0.0.5:8080/v1")
-    origins.check("http://10.0.0.5:8080/generated-images/a.png")
-    for url in ("http://10.0.0.6/a.png", "http://10.0.0.5:8081/a.png", "http://images.example.com/a.png"):
+    own = "http://10.0.0.5:8080/generated-images/a.png"
+    assert origins.check(own) == own
+    assert LOCAL_API.check("http://localhost:81/a.png") == "http://localhost:81/a.png"
+    for url in ("http://10.0.0.6/a.png", "http://10.0.0.5:8081/a.png"):
         with pytest.raises(DownloadError, match="plain http"):
             origins.check(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://images.example.com/a.png?sig=%2B", "https://images.example.com/a.png?sig=%2B"),
+        ("HTTP://Images.Example.Com:80/a.png", "https://Images.Example.Com/a.png"),
+        ("http://images.example.com:9000/:80", "https://images.example.com:9000/:80"),
+        ("http://93.184.216.34/a.png", "https://93.184.216.34/a.png"),
+        (
+            "http://[2606:2800:220:1:248:1893:25c8:1946]:80/a",
+            "https://[2606:2800:220:1:248:1893:25c8:1946]/a",
+        ),
+        ("http://api.openai.com/files/a.png", "https://api.openai.com/files/a.png"),
+    ],
+)
+def test_a_public_host_is_asked_over_https(url: str, asked: str) -> None:
+    """A URL of plain http is not refused: its host is asked in the safe way, at the same place."""
+    assert PUBLIC_API.check(url) == asked
 
 
 def test_a_provider_can_allow_a_private_host() -> None:
@@ -149,10 +174,61 @@ def test_a_provider_can_allow_a_private_host() -> None:
     origins = Origins.of("https://api.openai.com/v1", ("10.0.0.7", "Images.LAN", "localhost"))
     origins.check("https://10.0.0.7/a.png")
     origins.check("https://localhost/a.png")
-    assert origins.refuse("images.lan", "10.1.1.1") is None
+    assert origins.refuse("images.lan", "10.1.1.1", 443) is None
     assert origins.refuse("other.lan", "10.1.1.1") is not None
     with pytest.raises(DownloadError):
         origins.check("https://10.0.0.8/a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("10.0.0.7:9000", "http://10.0.0.7:9000/a.png"),
+        ("10.0.0.7:9000", "https://10.0.0.7:9000/a.png"),
+        ("10.0.0.7", "http://10.0.0.7:9000/a.png"),
+        ("10.0.0.7:80", "http://10.0.0.7/a.png"),
+        ("minio.lan:9000", "http://MinIO.lan:9000/bucket/a.png?X-Amz-Signature=1"),
+        (" HTTP://MinIO.lan:9000/ ", "http://minio.lan:9000/a.png"),
+        ("store.example.com", "http://store.example.com/a.png"),
+        ("[fd00::1]:9000", "http://[fd00::1]:9000/a.png"),
+        ("fd00::1", "http://[fd00::1]:9000/a.png"),
+        ("localhost:81", "http://localhost:81/a.png"),
+    ],
+)
+def test_a_named_host_speaks_plain_http(name: str, url: str) -> None:
+    """However the host is written, alone or with its port, its URL is asked as it is."""
+    for allowed in ((name,), ("other.lan", name), name):
+        assert Origins.of("https://api.openai.com/v1", allowed).check(url) == url  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("10.0.0.7:9000", "http://10.0.0.7:9001/a.png"),
+        ("10.0.0.7:9000", "https://10.0.0.7/a.png"),
+        ("10.0.0.7", "http://10.0.0.70/a.png"),
+        ("localhost:81", "http://localhost:82/a.png"),
+        ("fd00::1", "http://[fd00::2]/a.png"),
+    ],
+)
+def test_another_port_or_host_is_not_named(name: str, url: str) -> None:
+    """What was allowed is allowed and no more; following the refusal's advice works."""
+    origins = Origins.of("https://api.openai.com/v1", (name,))
+    with pytest.raises(DownloadError) as caught:
+        origins.check(url)
+    (advice,) = re.findall(r"image_hosts=\('([^']+)',\)", str(caught.value))
+    assert Origins.of("https://api.openai.com/v1", (advice,)).check(url) == url
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "*", "10.0.0.0/8", "images.lan/path", "user@images.lan", "a:b", "http://", "sk-key?x", 7, "[::1"],
+)
+def test_what_names_no_host_is_refused(name: Any) -> None:
+    """A name that could never match is told when the client is made, not when the image is lost."""
+    provider = dalle2.Provider.custom("https://api.example.com/v1").replace(image_hosts=(name,))
+    with pytest.raises(dalle2.ConfigurationError, match="image_hosts names hosts"):
+        dalle2.Client("sk-test", provider=provider)
 
 
 def test_where_the_api_turned_out_to_live_counts() -> None:
@@ -264,6 +340,54 @@ def test_an_allowed_name_is_connected_to(flavour: str, monkeypatch: pytest.Monke
     with FaultServer(then=plain) as server, pytest.raises(DownloadError) as caught:
         read(flavour, f"https://images.test:{server.port}/a.png", provider=provider)
     assert caught.value.reason == "unreachable"
+
+
+@every_client
+def test_a_store_on_the_own_network_is_fetched_by_plain_http(
+    flavour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider names it with its port: a name that is private, plain http, an https API in front."""
+    resolve_to(monkeypatch, {"store.test": "127.0.0.1"})
+    with FaultServer() as server:
+        name = f"store.test:{server.port}"
+        provider = dalle2.Provider.custom("https://api.example.com/v1").replace(image_hosts=(name,))
+        assert read(flavour, f"http://{name}/a.png", provider=provider) == IMAGE
+
+
+@every_client
+def test_a_store_that_is_not_named_is_refused_with_the_way_out(
+    flavour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked over https, a private name is refused before a byte is sent, and the error says what to write."""
+    resolve_to(monkeypatch, {"store.test": "127.0.0.1"})
+    with FaultServer() as server, pytest.raises(DownloadError) as caught:
+        name = f"store.test:{server.port}"
+        read(flavour, f"http://{name}/a.png")
+    assert caught.value.reason == "forbidden"
+    assert f"image_hosts=('{name}',)" in str(caught.value)
+    assert server.requests == []
+
+
+@every_client
+def test_a_host_that_has_no_https_is_refused_with_the_way_out(
+    flavour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where https fails, the image does not come by plain http unasked, and nothing is tried again."""
+    resolve_to(monkeypatch, {"store.test": "127.0.0.1", "gateway.test": "127.0.0.1"})
+
+    def plain(connection: object) -> None:
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")  # type: ignore[attr-defined]
+        connection.close()  # type: ignore[attr-defined]
+
+    with FaultServer(then=plain) as server, pytest.raises(DownloadError) as caught:
+        name = f"store.test:{server.port}"
+        url = f"http://{name}/a.png?sig=secret"
+        read(flavour, url, base_url="http://10.0.0.5/v1", retry=dalle2.RetryPolicy(initial=30.0))
+    assert caught.value.reason == "forbidden"
+    assert caught.value.url == url
+    assert "https failed" in str(caught.value)
+    assert f"image_hosts=('{name}',)" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 @every_client

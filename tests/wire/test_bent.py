@@ -67,6 +67,7 @@ BENDS: dict[str, Callable[[str], str]] = {
     "no scheme": lambda text: "image/png;base64," + text,
     "the encoding alone": lambda text: "base64," + text,
     "two prefixes": lambda text: PREFIX + PREFIX + text,
+    "three prefixes": lambda text: PREFIX * 3 + text,
     "brackets": lambda text: f"<{PREFIX}{text}>",
     "hexadecimal digits": lambda text: base64.b64decode(text).hex(),
     "encoded twice": lambda text: base64.b64encode(text.encode()).decode(),
@@ -143,6 +144,13 @@ def test_half_an_image_is_taken_where_there_is_no_whole_one() -> None:
     assert content.startswith(found[0])
     assert not is_whole(found[0])
     assert is_whole(content)
+
+
+def test_a_type_of_its_own_word_is_taken() -> None:
+    """A kind that is not known here, in a bent data URI; words are none, whatever they are called."""
+    content = bytes(range(128, 200))
+    assert unbent("data:image/avif;base64:" + base64.b64encode(content).decode()) == (content, "image/avif")
+    assert unbent("data:image/avif;base64:" + base64.b64encode(b"<html>busy</html>").decode()) is None
 
 
 def test_twice_encoded_bytes_that_are_no_text_are_let_be() -> None:
@@ -224,6 +232,15 @@ def test_what_is_odd_is_read_as_far_as_it_goes(text: str, document: object, whol
 def test_an_escape_that_json_does_not_know_stands_for_what_it_escapes(text: str, expected: str) -> None:
     """The others keep their meaning beside it."""
     assert unescaped(text) == expected
+
+
+def test_what_is_opened_without_end_is_given_up() -> None:
+    """A million signs are looked at, and what was whole before is kept."""
+    found, whole = read_loosely(b'[{"a": "b"}' + b", {}" * 1_000_000 + b"]")
+    assert not whole
+    assert isinstance(found, list)
+    assert found[0] == {"a": "b"}
+    assert len(found) < 1_000_000
 
 
 def test_depth_is_counted_without_recursion() -> None:

@@ -308,6 +308,39 @@ def test_what_an_odd_answer_says_besides_is_kept() -> None:
     assert found.created == datetime(2024, 8, 24, 19, 20, 1, tzinfo=UTC)
 
 
+def test_the_only_address_of_a_short_text_is_its_image() -> None:
+    """Where nothing else holds one, and it is no page."""
+    chat = {"choices": [{"message": {"role": "assistant", "content": f"Here you are: {OPEN}."}}]}
+    assert held(decoded(json.dumps(chat).encode()).images) == [OPEN]
+
+
+def test_an_error_beside_the_images_of_a_response_is_kept() -> None:
+    """In `extra`: the call gave what it could."""
+    call = {"type": "image_generation_call", "result": base64.b64encode(PNG).decode()}
+    found = decoded(json.dumps({"output": [call], "error": {"message": "one of two"}}).encode())
+    assert found.extra["error"] == {"message": "one of two"}
+
+
+def test_events_that_are_no_objects_are_passed_over() -> None:
+    """In a stream that nobody asked for, too."""
+    stream = b"data: [1]\n\ndata: 7\n\ndata: {\n\ndata: " + json.dumps({"image": OPEN}).encode() + b"\n\n"
+    assert held(decoded(stream).images) == [OPEN]
+
+
+def test_an_odd_answer_to_a_call_without_a_key_is_read() -> None:
+    """A home server needs none."""
+    body = JsonBody()
+    body.feed(ODD["NaN"])
+    body.feed(b" ")
+    found = decode_images(HttpResponse(200, {}, body, AT), CONTEXT._replace(key=Secret("")))
+    assert isinstance(found, ImagesData)
+    body = JsonBody()
+    body.feed(ODD["a comma too many"])
+    found = decode_images(HttpResponse(200, {}, body, AT), CONTEXT._replace(key=Secret("")))
+    assert isinstance(found, ImagesData)
+    assert held(found.images) == [OPEN]
+
+
 def test_a_task_whose_image_is_there_needs_no_waiting() -> None:
     """And one that says that it is not finished is waited for, whatever it shows meanwhile."""
     from dalle2._wire._responses import Task

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from dalle2 import errors as e
 from dalle2._http import HttpResponse
 from dalle2._requests._draft import Draft
-from dalle2._secrets import AT_ONCE, Secret
+from dalle2._secrets import AT_ONCE, Secret, redact, redact_bytes
 from dalle2._wire._body import JsonBody
 from dalle2._wire._context import Context
 from dalle2._wire._errors import error_of
@@ -379,6 +381,22 @@ def test_no_host_writes_on_a_terminal(mark: str) -> None:
         assert shown is not None
         assert mark not in shown
         assert shown.isprintable()
+
+
+@pytest.mark.parametrize("key", ["abc/def+ghi=jkl&mno", 'k"ey\\with<odd>signs'])
+def test_a_key_of_odd_signs_is_found_in_every_spelling(key: str) -> None:
+    """As it is, in JSON, with escaped slashes, in a URL, in HTML."""
+    spellings = [key, json.dumps(key)[1:-1], key.replace("/", "\\/"), quote(key, safe=""), html.escape(key)]
+    text = " and ".join(spellings)
+    assert redact(text, key=key) == " and ".join(["***"] * 5)
+    assert redact_bytes(text.encode(), key=key) == b" and ".join([b"***"] * 5)
+
+
+def test_a_body_without_a_key_in_it_is_left_as_it_is() -> None:
+    """Also where it looks like one: the signature of a URL is needed, and no key is known."""
+    body = b"sk-abc https://h/a?sig=abc"
+    assert redact_bytes(body, key="sk-proj-0123456789") == body
+    assert redact_bytes(body, key=None) == redact_bytes(body, key="abc") == body
 
 
 # Every search is bounded

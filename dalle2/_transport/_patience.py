@@ -187,8 +187,8 @@ class Overheard(_Stream):
     def _ask(self, data: bytes) -> None:
         """Bytes of a request are about to be sent.
 
-        A connection that has spoken since it was looked at is given up before the first of them: httpcore then
-        takes another one.
+        A connection that has spoken since it was looked at is given up before the first of them: httpcore
+        then takes another one.
         """
         if self.conversation.over and self.conversation.used and self.get_extra_info("is_readable"):
             unavailable = _unavailable(type(self))

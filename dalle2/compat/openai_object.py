@@ -1,4 +1,4 @@
-"""The objects that the SDK gave in 2022: dictionaries whose keys are attributes, too."""
+"""`openai.openai_object` of 2022: dictionaries whose keys are attributes, too."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -25,25 +26,28 @@ T = TypeVar("T")
 
 
 class Answered(NamedTuple):
-    """An answer: the values of its JSON, its headers, and the address that it came from."""
+    """An answer: the values of its JSON, its headers, where it came from, and how long that took."""
 
     values: dict[str, Any]
     headers: Mapping[str, str]
     url: str
-    method: str = "POST"
+    seconds: float = 0.0
 
 
 def answered(
-    images: BaseImages[ImageResult] | BaseImages[AsyncImageResult], order: Order, url: str
+    images: BaseImages[ImageResult] | BaseImages[AsyncImageResult], order: Order, url: str, seconds: float
 ) -> Answered:
     """The answer of an image call."""
     asked = next((str(one.asked) for one in images.adaptations if one.field == "model"), "")
     as_uri = asked.startswith("dall-e") and order.asked_format != "b64_json"
-    values: dict[str, Any] = {"created": int(images.created.timestamp()), **images.extra}
+    task = isinstance(images.extra.get("result"), Mapping)  # Azure's, of which the SDK gives the result
+    values: dict[str, Any] = {"created": int(images.created.timestamp())} | (
+        {} if task else dict(images.extra)
+    )
     values["data"] = [_item(image, as_uri) for image in images]
     if images.usage is not None:
         values["usage"] = usage_values(images.usage)
-    return Answered(values, images.headers, url)
+    return Answered(values, images.headers, url, seconds)
 
 
 def _item(image: ImageResult | AsyncImageResult, as_uri: bool) -> dict[str, Any]:
@@ -86,6 +90,8 @@ class RawResponse(Generic[T]):
     status_code = 200
     retries_taken = 0
     is_closed = True
+    method = "POST"
+    http_version = "HTTP/1.1"
 
     def __init__(self, answer: Answered, shape: Callable[[Answered], T], library: str = "httpx") -> None:
         self._answer = answer
@@ -115,10 +121,17 @@ class RawResponse(Generic[T]):
     @property
     def http_response(self) -> httpx.Response:
         """The answer as the HTTP library shows one."""
-        _, headers, url, method = self._answer
-        request = importlib.import_module(self._library).Request(method, url)
-        text = json.dumps(self._answer.values, ensure_ascii=False)
-        return http_answer(self._library, self.status_code, headers, text, request)
+        values, headers, url, seconds = self._answer
+        request = importlib.import_module(self._library).Request("POST", url)
+        text = json.dumps(values, ensure_ascii=False)
+        made = http_answer(self._library, self.status_code, headers, text, request)
+        made.elapsed = timedelta(seconds=seconds)
+        return made
+
+    @property
+    def elapsed(self) -> timedelta:
+        """How long the answer took, repeats included."""
+        return timedelta(seconds=self._answer.seconds)
 
     @property
     def text(self) -> str:
@@ -134,11 +147,6 @@ class RawResponse(Generic[T]):
     def url(self) -> httpx.URL:
         """What was called."""
         return self.http_request.url
-
-    @property
-    def method(self) -> str:
-        """How it was called."""
-        return self._answer.method
 
     def json(self) -> Any:
         """The answer as plain values."""
