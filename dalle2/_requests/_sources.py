@@ -81,6 +81,21 @@ def read_source(source: object, field: str, most: int) -> bytes:
     )
 
 
+def read_written(text: object, field: str) -> bytes:
+    """The bytes of base64 or of a data URI: no file is opened for a text that came from elsewhere.
+
+    Raises `InvalidRequestError` for anything else.
+    """
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"{field} must be base64; it is {type(text).__name__}", field=field)
+    if text[:5].lower() == "data:":
+        return _of_data_uri(text, field)
+    try:
+        return _of_base64(text)
+    except binascii.Error:
+        raise InvalidRequestError(f"{field} must be base64, or a data URI of it", field=field) from None
+
+
 def _written_out(text: str, field: str) -> bytes | None:
     """The bytes that a text holds as a data URI or as base64, or `None` if it may be a path."""
     start = text[:_HEAD].lstrip()
