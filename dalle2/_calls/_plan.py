@@ -135,7 +135,7 @@ def _planned(
         adapted = adapt(original.value, successor, today=state.today(), models=state.known.models)
         sent, adaptations, scale = Draft.of(adapted.request), adapted.adaptations, adapted.scale
         if scale is not None:
-            from .._requests._pictures import require_pillow
+            from .._requests._opened import require_pillow
 
             require_pillow()
     model = sent.model or settings.model

@@ -125,6 +125,13 @@ class BaseResult(Generic[F]):
         """
         return self._data.to_dict() | {"api": self._fetcher.origins.url}
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: a result, or what `from_dict` takes; written by `to_dict`."""
+        from .._requests._pydantic import core_schema
+
+        return core_schema(cls, {"title": cls.__name__, "type": "object"})
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickled without the key and the connections: the copy fetches over connections of its own."""
         from ..pickling import stored
