@@ -62,8 +62,10 @@ class Reporter:
         """Report one event."""
         if not self.wanted(name):
             return
-        from . import events
-
+        try:
+            from . import events
+        except (ImportError, OSError):  # no file can be read any more: the call goes on all the same
+            return
         log, level = _logger(), _level(name)
         event: Event = getattr(events, name)(**facts)
         if log is not None and log.isEnabledFor(level):

@@ -67,7 +67,13 @@ class Context(NamedTuple):
     def resent(self) -> object:
         """The request value that is sent after a lost answer; `None` for a call that has none."""
         request = self.again or self.request
-        return None if request is None else request.value
+        try:
+            return None if request is None else request.value
+        except (
+            ImportError,
+            OSError,
+        ):  # no file can be read any more: an error without it, then
+            return None
 
 
 def request_id(headers: Mapping[str, str], message: str = "", *, key: Secret | None = None) -> str | None:
