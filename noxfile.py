@@ -46,11 +46,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy in strict mode: the package, this file, and a consumer that sees only the installed wheel."""
+    """Mypy in strict mode: the package, and what is written against the wheel: a consumer, README, docs."""
     install(session, "types", extras="cli,pillow")
     session.run("mypy", "--strict", "dalle2", "noxfile.py")
     with session.chdir(ROOT / "tests" / "typing"):
         session.run("mypy", "--strict", f"--config-file={ROOT / 'pyproject.toml'}", "consumer.py")
+        session.run("python", "-P", "pages.py", str(Path(session.create_tmp()).resolve() / "pages"))
 
 
 @nox.session

@@ -226,7 +226,7 @@ class AsyncClient(BaseClient):
 
     async def send(
         self,
-        request: Request,
+        request: Request | t.SentRequest,
         *,
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,

@@ -261,7 +261,7 @@ class Client(BaseClient):
 
     def send(
         self,
-        request: Request,
+        request: Request | t.SentRequest,
         *,
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,
