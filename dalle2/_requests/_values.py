@@ -69,7 +69,7 @@ class BaseRequest:
         A mapping from elsewhere may be given: images are base64 or data URIs, so no file is opened and no URL
         fetched. It chooses model, size and `extra_body`, though, and so the price.
         """
-        return cls(**fields_from(cls, data))
+        return cls(**fields_from(cls, cls.operation, data))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
