@@ -76,7 +76,7 @@ class BaseRequest:
         """For pydantic: a request, or what `from_dict` takes; written by `to_dict`."""
         from ._pydantic import core_schema, fields_of_request
 
-        return core_schema(cls, fields_of_request(cls))
+        return core_schema(cls, fields_of_request(cls, cls.operation))
 
     @overload
     def estimate(self, *, prices: PriceTable | None = None) -> float | None: ...
