@@ -40,6 +40,7 @@ Examples:
   dalle2 bulk status pictures.db
   dalle2 bulk resume pictures.db --yes
   dalle2 bulk export pictures.db > pictures.jsonl
+  dalle2 bulk gallery pictures.db -o pictures.html
 """
 
 Journal: TypeAlias = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal of a run.")]
@@ -210,6 +211,19 @@ def export(journal: Journal) -> None:
 
     for row in status(journal).rows():
         say(json.dumps(row))
+
+
+@bulk.command()
+def gallery(
+    journal: Journal,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="PAGE", help="The page to write, such as page.html.")
+    ],
+) -> None:
+    """Write a page with every picture, its prompt, its state and its cost, to look through in a browser."""
+    from ..bulk._gallery import write_gallery
+
+    say(str(write_gallery(journal, output)))
 
 
 def _lines(found: Outlook) -> list[str]:
