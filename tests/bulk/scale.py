@@ -19,8 +19,10 @@ from dalle2 import bulk
 
 from .kills import CONCURRENCY, JOBS, SlowEmulator, jobs
 
+PER_CLUSTER = 4
 
-def killed(cluster: object, client: object, seed: int) -> bulk.Report:
+
+def killed(client: object, seed: int) -> bulk.Report:
     """One run, a worker of which is killed at a random moment."""
     chance = random.Random(seed)
     emulator = SlowEmulator(seed, faulty=False)
@@ -50,14 +52,14 @@ def main(rounds: int) -> None:
     os.environ["OPENAI_API_KEY"] = "sk-test"
     held = done = 0
     began = time.monotonic()
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=4, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        for seed in range(rounds):
-            client.wait_for_workers(2, timeout=60)
-            report = killed(cluster, client, seed)
-            held, done = held + report.held, done + report.done
+    for first in range(0, rounds, PER_CLUSTER):  # a nanny does not survive every kill of its worker
+        with (
+            LocalCluster(n_workers=PER_CLUSTER + 1, threads_per_worker=4, dashboard_address=None) as cluster,
+            Client(cluster) as client,
+        ):
+            for seed in range(first, min(first + PER_CLUSTER, rounds)):
+                report = killed(client, seed)
+                held, done = held + report.held, done + report.done
     print(
         f"{rounds} kills in {time.monotonic() - began:.0f} s: {done} done, {held} held, none paid for twice"
     )
