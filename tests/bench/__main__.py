@@ -38,7 +38,7 @@ def main() -> None:
     )
     parser.add_argument("--growth", action="store_true", help="measure how cost grows, and draw it, instead")
     parser.add_argument("--bulk", action="store_true", help="measure many images instead (3 rounds)")
-    parser.add_argument("--jobs", type=int, default=many.Size().jobs, help="of many images (1000)")
+    parser.add_argument("--jobs", type=int, default=many.Size().jobs, help="of many images (500)")
     parser.add_argument("--full", action="store_true", help="send all of the 100,000, too: some ten minutes")
     parser.add_argument("--dry", action="store_true", help="print, but write nothing into docs")
     options = parser.parse_args()

@@ -42,9 +42,9 @@ Taken = Mapping[tuple[str, str], Sequence[Figures]]
 class Size:
     """How many jobs the loops have, how many a long run has, and how many of those are sent."""
 
-    jobs: int = 1000
+    jobs: int = 500
     large: int = 100_000
-    sent: int = 1000
+    sent: int = 500
 
 
 def measure(bench: Bench, rounds: int, size: Size, tell: Callable[[str], None]) -> Taken:
@@ -126,7 +126,7 @@ def own(taken: Taken, size: Size) -> Iterator[tuple[str, str, str]]:
         yield f"`status`, {what}", f"{again[f'status_{key}'] * 1e3:.0f} ms", "100 ms"
     share = pace["refused"] / (pace["images"] + pace["refused"])
     yield (
-        f"two processes on one `pace=` of {PER_MINUTE} a minute, {2 * PACED} images: of the pace",
-        f"{pace['used']:.1%}, {share:.1%} of the calls refused",
+        f"two processes on one `pace=` of {PER_MINUTE} a minute, {2 * PACED} images",
+        f"{pace['used']:.1%} of the pace, {share:.1%} of the calls refused",
         "98 %, at most 1 % refused",
     )
