@@ -114,13 +114,16 @@ class RetryPolicy:
         if isinstance(error, e.OutcomeUnknownError):
             return again
         if isinstance(error, e.APIStatusError):
-            return error.repeatable or (again and _host_failed(error))
+            return error.repeatable or (again and _in_doubt(error))
         return False
 
 
-def _host_failed(error: e.APIStatusError) -> bool:
-    """A 5xx that tells nothing of whether the call was carried out, and that the host lets be repeated."""
+def _in_doubt(error: e.APIStatusError) -> bool:
+    """A 5xx that tells nothing of whether the call was carried out, or a 409 of a host that is still at it,
+    and that the host lets be repeated.
+    """
     failed = type(error) is e.InternalServerError and (error.status_code or 0) >= 500
+    failed = failed or (isinstance(error, e.ConflictError) and error.maybe_billed)
     return failed and error.headers.get("x-should-retry", "").lower() != "false"
 
 
