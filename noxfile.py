@@ -16,7 +16,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "types", "tests", "peers"]
+nox.options.sessions = ["lint", "types", "package", "tests", "peers"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = True
 
@@ -46,11 +46,24 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy in strict mode: the package, this file, and a consumer that sees only the installed wheel."""
+    """Mypy in strict mode: the package, and what is written against the wheel: a consumer, README, docs."""
     install(session, "types", extras="cli,pillow")
     session.run("mypy", "--strict", "dalle2", "noxfile.py")
     with session.chdir(ROOT / "tests" / "typing"):
         session.run("mypy", "--strict", f"--config-file={ROOT / 'pyproject.toml'}", "consumer.py")
+        session.run("python", "-P", "pages.py", str(Path(session.create_tmp()).resolve() / "pages"))
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """What would be uploaded: its page renders, the wheel holds the package alone, the archive builds it."""
+    folder = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("build", "twine")
+    session.run("python", "-m", "build", "--outdir", str(folder), str(ROOT))
+    files = sorted(map(str, folder.iterdir()))
+    session.run("twine", "check", "--strict", *files)
+    session.run("python", "tests/house/distribution.py", *files)
 
 
 @nox.session
@@ -68,6 +81,24 @@ def lowest(session: nox.Session) -> None:
     install(session, "test", extras="cli,pillow")
     session.install(*LOWEST)
     run_tests(session, "pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def versions(session: nox.Session) -> None:
+    """The same tests on each Python from 3.11 to 3.14 that this machine has."""
+    folder = Path(session.create_tmp()).resolve()
+    found = [path for minor in range(11, 15) if (path := shutil.which(f"python3.{minor}"))]
+    if not found:
+        session.error("no python3.11 to python3.14 on the path")
+    for python in found:
+        home = folder / Path(python).name
+        session.run(python, "-m", "venv", "--clear", str(home), external=True)
+        own = str(home / ("Scripts" if os.name == "nt" else "bin") / "python")
+        wanted = [f"dalle2-sdk[cli,pillow] @ {wheel(session).as_uri()}"]
+        wanted += nox.project.dependency_groups(PYPROJECT, "test")
+        session.run(own, "-m", "pip", "install", "--quiet", *wanted, external=True)
+        safe = {"PYTHONSAFEPATH": "1"}
+        session.run(own, "-m", "pytest", "-q", *session.posargs, env=safe, external=True)
 
 
 @nox.session
@@ -111,12 +142,9 @@ def litellm(session: nox.Session, work: Path) -> Path:
 
 
 def old_sdk(session: nox.Session, folder: Path, sdk: str) -> Path:
-    """The interpreter of an environment with an old official SDK beside the wheel."""
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    session.run("python", "-m", "venv", "--clear", str(folder))
-    install = (str(python), "-m", "pip", "install", "--quiet", sdk, f"dalle2-sdk @ {wheel(session).as_uri()}")
-    session.run(*install, external=True)
-    return python
+    """A folder with an old official SDK and what it needs, to be put before everything else."""
+    session.run("python", "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(folder), sdk)
+    return folder
 
 
 def run_tests(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:

@@ -7,8 +7,12 @@
 Names only; each is loaded when it is first used, so that `import dalle2` costs nothing.
 """
 
+__version__ = "0.2.0"
+"""The version, in one place: the build reads it from here."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import bulk as bulk
     from . import catalog as catalog
     from . import compat as compat
     from . import errors as errors
@@ -36,9 +40,9 @@ if TYPE_CHECKING:
     from ._results._awaited import AsyncImages as AsyncImages
     from ._results._blocking import ImageResult as ImageResult
     from ._results._blocking import Images as Images
-    from ._version import __version__ as __version__
     from ._wire._lists import ModelInfo as ModelInfo
     from ._wire._lists import Moderation as Moderation
+    from ._wire._rate_limit import RateLimit as RateLimit
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError
     from .errors import APIStatusError as APIStatusError
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from .errors import ImageExpiredError as ImageExpiredError
     from .errors import InternalServerError as InternalServerError
     from .errors import InvalidRequestError as InvalidRequestError
+    from .errors import JournalError as JournalError
     from .errors import ModelRetiredError as ModelRetiredError
     from .errors import ModelRetirementWarning as ModelRetirementWarning
     from .errors import NotFoundError as NotFoundError
@@ -99,6 +104,7 @@ else:
         "InputImage": "_requests._inputs",
         "InternalServerError": "errors",
         "InvalidRequestError": "errors",
+        "JournalError": "errors",
         "ModelInfo": "_wire._lists",
         "ModelRetiredError": "errors",
         "ModelRetirementWarning": "errors",
@@ -110,13 +116,14 @@ else:
         "PriceTable": "_money",
         "Provider": "providers",
         "QuotaExceededError": "errors",
+        "RateLimit": "_wire._rate_limit",
         "RateLimitError": "errors",
         "RetryPolicy": "retry",
         "UnprocessableEntityError": "errors",
         "Usage": "_money",
         "VariationRequest": "_requests._values",
-        "__version__": "_version",
         "adapt": "_requests._successor",
+        "bulk": "bulk",
         "catalog": "catalog",
         "compat": "compat",
         "errors": "errors",
@@ -174,6 +181,7 @@ __all__ = [  # noqa: RUF022, sorted as sorted() does
     "InputImage",
     "InternalServerError",
     "InvalidRequestError",
+    "JournalError",
     "ModelInfo",
     "ModelRetiredError",
     "ModelRetirementWarning",
@@ -185,6 +193,7 @@ __all__ = [  # noqa: RUF022, sorted as sorted() does
     "PriceTable",
     "Provider",
     "QuotaExceededError",
+    "RateLimit",
     "RateLimitError",
     "RetryPolicy",
     "UnprocessableEntityError",
@@ -192,6 +201,7 @@ __all__ = [  # noqa: RUF022, sorted as sorted() does
     "VariationRequest",
     "__version__",
     "adapt",
+    "bulk",
     "catalog",
     "compat",
     "errors",

@@ -12,8 +12,7 @@ from ._calls._loop import perform_async, sleep, stream_async
 from ._calls._plan import keeping
 from ._image._data import ImagesData
 from ._requests._draft import Draft
-from ._results._awaited import AsyncImageResult, AsyncImages, held, in_thread
-from ._results._fetch import AsyncFetcher
+from ._results._awaited import AsyncFetcher, AsyncImageResult, AsyncImages, held, in_thread
 from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._async import AsyncTransport
@@ -227,7 +226,7 @@ class AsyncClient(BaseClient):
 
     async def send(
         self,
-        request: Request,
+        request: Request | t.SentRequest,
         *,
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,
@@ -363,6 +362,10 @@ class AsyncClient(BaseClient):
     async def _perform(self, attempts: Attempts[T], timeout: TimeoutArgument) -> T:
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         return await perform_async(attempts, self._transport, limits)
+
+    async def warm_up(self) -> None:
+        """Load, off the event loop, all that a first call would load in it: modules and certificates."""
+        await self._transport.warm_up()
 
     async def aclose(self) -> None:
         """`Client.close`, awaited."""

@@ -12,8 +12,7 @@ from ._calls._loop import perform, stream
 from ._calls._plan import keeping
 from ._image._data import ImagesData
 from ._requests._draft import Draft
-from ._results._blocking import ImageResult, Images
-from ._results._fetch import Fetcher
+from ._results._blocking import Fetcher, ImageResult, Images
 from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._sync import Transport
@@ -262,7 +261,7 @@ class Client(BaseClient):
 
     def send(
         self,
-        request: Request,
+        request: Request | t.SentRequest,
         *,
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,
@@ -410,8 +409,15 @@ class Client(BaseClient):
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
         return perform(attempts, self._transport, limits)
 
+    def warm_up(self) -> None:
+        """Load all that a first call would load: modules and certificates. Nothing is sent."""
+        self._transport.warm_up()
+
     def close(self) -> None:
-        """Close the client's own connections. Results stay usable."""
+        """Close the client's own connections; a call that is under way in another thread comes to its end.
+
+        Results stay usable.
+        """
         if self._owner:
             self._transport.close()
 

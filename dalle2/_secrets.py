@@ -30,7 +30,7 @@ AT_ONCE = 16_384
 """Characters of a host's text that decide what it means; what follows is kept, and not looked at."""
 
 _COOKIES = ("set-cookie", "set-cookie2")
-_SUSPICIOUS = "(?i)" r"\b[spr]k-|bearer|\*{3}|sig|token|\.{2}|…"
+_SUSPICIOUS = ("sk-", "pk-", "rk-", "bearer", "***", "..", "…", "sig", "token")
 _SHORTEST_KEY = 4
 """Characters: a shorter key is none, and its letters are in every word."""
 
@@ -69,8 +69,7 @@ def redact(text: str, *, key: str | None = None, prompt: str | None = None) -> s
         for form in _spellings(prompt):  # as words of their own: one letter is in every message
             text = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(form)}(?![a-zA-Z0-9])", "‹prompt›", text)
     if key and len(key) >= _SHORTEST_KEY:
-        for part in {token for token in re.findall(r"[\w\-]{6,}", text) if token in key}:
-            text = text.replace(part, "***")
+        text = re.sub(r"[\w\-]{6,}", lambda found: "***" if found[0] in key else found[0], text)
         text = re.sub(_MASKED, lambda found: "***" if _ends_of(key, found[1], found[2]) else found[0], text)
     return re.sub(_SIGNATURES, r"\1***", re.sub(_KEYS, "***", text))
 
@@ -90,22 +89,26 @@ def redact_bytes(raw: bytes, *, key: str | None) -> bytes:
         return raw
     for form in _forms_of(key):
         raw = raw.replace(form.encode(), b"***")
-    start = key[:_SHORTEST_KEY].encode()
-    if start in raw:  # part of a key, as vendors like to repeat it
-        parts = {found for found in re.findall(rb"[\w\-]{8,}", raw) if found in key.encode()}
-        for part in parts:
-            raw = raw.replace(part, b"***")
+    whole = key.encode()
+    if whole[:_SHORTEST_KEY] in raw:  # part of a key, as vendors like to repeat it
+        raw = re.sub(rb"[\w\-]{8,}", lambda found: b"***" if found[0] in whole else found[0], raw)
     return raw
 
 
 def shown_headers(headers: Mapping[str, str], *, key: str | None) -> dict[str, str]:
     """The headers of an answer without cookies and without a trace of the key."""
     kept = {name: value for name, value in headers.items() if name not in _COOKIES}
-    text = "\n".join((*kept, *kept.values()))
-    parts = [key[at : at + 6] for at in range(0, len(key) - 5, 6)] if key else ()
-    if not any(part in text for part in parts) and not re.search(_SUSPICIOUS, text):
+    if not suspicious("\n".join((*kept, *kept.values())), key):
         return kept
     return {redact(name, key=key): redact(value, key=key) for name, value in kept.items()}
+
+
+def suspicious(text: str, key: str | None) -> bool:
+    """Whether a text may hold something to take out: told at once, since nearly every answer has nothing."""
+    if key and (key[:6] in text or key[-6:] in text):
+        return True
+    low = text.lower()
+    return any(mark in low for mark in _SUSPICIOUS)
 
 
 def _ends_of(key: str, head: str, tail: str) -> bool:
@@ -159,3 +162,23 @@ def shown_url(url: str, limit: int = 120) -> str:
     scheme, mark, rest = url.partition("?")[0].partition("#")[0].partition("://")
     host, slash, path = rest.partition("/")
     return one_line(redact(scheme + mark + host.rpartition("@")[2] + slash + path), limit)
+
+
+_KEY_LIKE = r"(?=[0-9A-Za-z]{0,40}[0-9])[0-9A-Za-z]{16}"
+"""No name of a model or a host has as long a part with a digit in it."""
+
+
+def quoted(value: object) -> str:
+    """A value that was given, for a message about it: short, harmless, and never an error of its own.
+
+    What may be a key in the wrong place is not repeated.
+    """
+    if isinstance(value, str) and (len(value) > 40 or redact(value) != value or re.search(_KEY_LIKE, value)):
+        return f"a text of {len(value)} characters"
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return f"<integer of about {value.bit_length() * 30103 // 100000 + 1} digits>"
+    try:
+        text = repr(value)
+    except Exception:  # whatever the caller's own `repr` does
+        return f"a {type(value).__name__}"
+    return one_line(text, 40)

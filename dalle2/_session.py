@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from . import errors as e
 from ._calls._attempts import Attempts
@@ -24,7 +24,7 @@ from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_money, check_policy, time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, Literal, Self, Unpack
+    from typing import Any, Self, Unpack
 
     from ._calls._envelope import Options
     from ._calls._plan import Plan
@@ -36,20 +36,7 @@ if TYPE_CHECKING:
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
     from .events import Listener
-    from .retry import RetryPolicy
-    from .settings import Default, Settings, TimeoutArgument
-
-
-class Changes(TypedDict, total=False):
-    """What `with_options` can change."""
-
-    model: str
-    timeout: TimeoutArgument
-    retry: RetryPolicy
-    headers: Mapping[str, str]
-    moderate: Literal["before"] | None
-    download: Literal["eager"] | None
-    successor: str | Default | None
+    from .settings import Changes, Settings, TimeoutArgument
 
 
 class Session:
@@ -311,8 +298,20 @@ class BaseClient:
 
         self.__init__(absent, **state)  # type: ignore[misc]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: who is called, with which model and key (never the key itself)."""
+        from ._money._tables import table
+
+        settings = self._session.settings
+        rows = [("host", settings.base_url), ("provider", settings.provider.name), ("model", settings.model)]
+        rows += [("successor", settings.successor or ("if it is gone" if settings.falls_back else "none"))]
+        return table(type(self).__name__, [("", ""), *rows, ("key from", settings.key_from)])
+
     def __repr__(self) -> str:
-        name, settings = type(self).__name__, self._session.settings
+        name = type(self).__name__
+        if not hasattr(self, "_session"):  # whoever shows locals may meet one half made
+            return f"<{name}>"
+        settings = self._session.settings
         return (
             f"<{name} {settings.provider.name} at {settings.base_url}, model {settings.model}, "
             f"key from {settings.key_from}>"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from ._secrets import Secret, one_line, redact
+from ._secrets import Secret, quoted, redact
 from .errors import ConfigurationError
 
 STRAY = " \t\r\n\v\f\ufeff\u200b\u00a0"
@@ -107,21 +107,12 @@ class KeySource:
         return "<a function that gives the key>"
 
 
-_KEY_LIKE = r"(?=[0-9A-Za-z]*[0-9])[0-9A-Za-z]{16}"  # no name of a model or host has as long a part
 _ASKED = "what the function api_key gave"
 
 
 def _held(found: object) -> object:
     """A key just given, so that no frame of an error holds it; anything else as it is."""
     return Secret(found) if isinstance(found, str) else found
-
-
-def quoted(value: object) -> str:
-    """An argument for a message about it: what may be a key in the wrong place is not repeated."""
-    text = f"{value!r:.40}"
-    if isinstance(value, str) and (redact(value) != value or len(value) > 40 or re.search(_KEY_LIKE, value)):
-        return f"a text of {len(value)} characters"
-    return one_line(text)
 
 
 def clean_key(secret: Secret, source: str) -> Secret:

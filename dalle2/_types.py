@@ -40,3 +40,16 @@ class KeptImage(Protocol):
     @property
     def expires_at(self) -> datetime | None: ...
     def to_dict(self) -> dict[str, object]: ...
+
+
+class SentRequest(Protocol):
+    """A paid request as an error keeps it: a `GenerateRequest`, `EditRequest` or `VariationRequest`, which
+    `client.send` takes again.
+    """
+
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def n(self) -> int | None: ...
+    @property
+    def size(self) -> str | None: ...

@@ -9,6 +9,7 @@ The tree decides what a caller may do next, and each class keeps one promise:
     ├─ DownloadError                 an image could not be fetched: .reason, .status_code
     │  └─ ImageExpiredError          its URL is dead: .expires_at
     ├─ BudgetExceededError           the next call would pass the limit that the caller set
+    ├─ JournalError                  a journal of `dalle2.bulk` that cannot be used
     └─ APIError
        ├─ APIConnectionError         certainly not carried out: safe to repeat
        │  └─ ConnectTimeoutError     no connection in time, or none free in the pool
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from ._types import KeptImage as KeptImage
+    from ._types import SentRequest as SentRequest
 
 
 class Dalle2Error(Exception):
@@ -60,6 +62,17 @@ class Dalle2Error(Exception):
     def message(self) -> str:
         """The message alone, as `str()` gives it."""
         return str(self.args[0])
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the frames of its cells and the sentence, none of this package's."""
+        import traceback
+
+        ours = __file__.removesuffix("errors.py")
+        told = traceback.TracebackException.from_exception(self)
+        frames = [frame for frame in told.stack if not frame.filename.startswith(ours)]
+        shells = [place for place, frame in enumerate(frames) if "IPython" in frame.filename]
+        told.stack = traceback.StackSummary.from_list(frames[max(shells, default=-1) + 1 :])
+        return [line for text in told.format() for line in text.splitlines()]
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by class, message and fields: keyword-only constructors do not survive the default way."""
@@ -164,6 +177,10 @@ class BudgetExceededError(Dalle2Error):
     """The next call would pass the limit that the caller set; nothing was sent."""
 
 
+class JournalError(Dalle2Error):
+    """(bulk) A journal that cannot be used: locked by another run, malformed, newer, of other jobs."""
+
+
 class APIError(Dalle2Error):
     """The API call itself failed. `idempotency_key` is the key that every attempt of the call carried."""
 
@@ -182,7 +199,13 @@ class APIError(Dalle2Error):
 
 
 class APIConnectionError(APIError):
-    """The request was certainly not carried out: whatever this catches is safe to repeat."""
+    """The request was certainly not carried out: whatever this catches is safe to repeat.
+
+    `passing` is `False` where another attempt a moment later comes to the same: a certificate that is not
+    trusted, an address that cannot be used.
+    """
+
+    passing: bool = True
 
 
 class ConnectTimeoutError(APIConnectionError):
@@ -192,20 +215,20 @@ class ConnectTimeoutError(APIConnectionError):
 class OutcomeUnknownError(APIError):
     """The request was sent and no readable answer came: it may have been carried out and billed.
 
-    The way on, once the caller accepts a second bill:
-    `client.send(e.request, idempotency_key=e.idempotency_key)`.
-    `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `sent_at` is
-    aware, UTC; `body` the bytes that came, the key taken out, `None` if none came.
+    The way on, if a second bill is acceptable: `client.send(e.request, idempotency_key=e.idempotency_key)`.
+    `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `request` is
+    `None` only after a free call; `sent_at` is aware, UTC; `body` the bytes that came, the key taken out.
     """
 
     maybe_billed = True
+    request: SentRequest
 
     def __init__(
         self,
         message: str,
         *,
         reason: Literal["timeout", "disconnected", "gateway", "unreadable", "cancelled"] = "disconnected",
-        request: object = None,
+        request: SentRequest | None = None,
         idempotency_key: str | None = None,
         sent_at: datetime | None = None,
         request_id: str | None = None,
@@ -216,7 +239,7 @@ class OutcomeUnknownError(APIError):
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.reason = reason
-        self.request = request
+        self.request = request  # type: ignore[assignment]  # each call that is paid has one
         self.sent_at = sent_at
         self.request_id = request_id
         self.status_code = status_code

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from ._secrets import Secret
-from ._texts import STRAY, KeySource, clean_base_url, clean_key, quoted, read_variable, variable_set
+from ._http import origin_of
+from ._secrets import Secret, quoted
+from ._texts import STRAY, KeySource, clean_base_url, clean_key, read_variable, variable_set
 from .errors import ConfigurationError
 
 DEFAULT_PATHS: Mapping[str, str] = {
@@ -242,3 +243,10 @@ def find_key(
         f"there is no API key for {provider.name}: pass api_key=... or set {' or '.join(names)}"
         " (without a key, provider='emulator' paints test pictures locally)"
     )
+
+
+def lost_dall_e(provider: Provider, base_url: str) -> bool:
+    """Whether code written for DALL·E 2 may find it gone there: on OpenAI's own host, and CometAPI's."""
+    if provider.name == "openai":
+        return origin_of(base_url) == ("https", "api.openai.com", 443)
+    return provider.name == "cometapi"

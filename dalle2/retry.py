@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from . import errors as e
+from ._dates import MAX_WAIT
+from ._secrets import quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,27 +30,32 @@ if TYPE_CHECKING:
             """Judge a failure; if it is to be repeated, `delay` says after how long."""
 
 
-def _positive(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    optional = attribute.name in ("deadline",)
+MOST_ATTEMPTS = 1000
+
+
+def _seconds(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    optional = attribute.name == "deadline"
     if optional and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_WAIT:
         raise e.ConfigurationError(
-            f"RetryPolicy: {attribute.name} must be a number of seconds from 0 up"
-            f"{', or None' if optional else ''}; it is {value!r:.40}"
+            f"RetryPolicy: {attribute.name} must be a number of seconds from 0 to {MAX_WAIT:.0f} (ten years)"
+            f"{', or None' if optional else ''}; it is {quoted(value)}"
         )
 
 
 def _attempts(instance: object, attribute: attrs.Attribute[int], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ATTEMPTS:
         raise e.ConfigurationError(
-            f"RetryPolicy: max_attempts must be an integer from 1 up; it is {value!r:.40}"
+            f"RetryPolicy: max_attempts must be an integer from 1 to {MOST_ATTEMPTS}; it is {quoted(value)}"
         )
 
 
 def _ambiguous(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     if value not in ("raise", "retry"):
-        raise e.ConfigurationError(f'RetryPolicy: ambiguous must be "raise" or "retry"; it is {value!r:.40}')
+        raise e.ConfigurationError(
+            f'RetryPolicy: ambiguous must be "raise" or "retry"; it is {quoted(value)}'
+        )
 
 
 @attrs.frozen
@@ -58,17 +65,19 @@ class RetryPolicy:
     `max_attempts` counts the first one. Without a word from the host the waits grow from `initial`, doubling
     up to `max_delay`, each shortened by up to a quarter at random. A `Retry-After` up to `max_retry_after` is
     kept as it is; a longer one raises at once, with the wait in the error's `retry_after`. `deadline` bounds
-    the whole call, attempts and waits together. `ambiguous="retry"` also repeats calls that may have been
-    carried out, and so may pay twice.
+    the whole call, attempts and waits together, also where an answer drips or never gets past its head. (Not
+    bounded so: looking a name up in blocking code; and a blocking `http_client` whose transport is not
+    httpx's own, where the read timeout and the deadline are looked at when bytes come.) `ambiguous="retry"`
+    also repeats calls that may have been carried out, and so may pay twice.
 
     Raises `ConfigurationError` for a value out of range.
     """
 
     max_attempts: int = attrs.field(default=3, validator=_attempts)
-    initial: float = attrs.field(default=0.5, validator=_positive)
-    max_delay: float = attrs.field(default=8.0, validator=_positive)
-    max_retry_after: float = attrs.field(default=120.0, validator=_positive)
-    deadline: float | None = attrs.field(default=None, validator=_positive)
+    initial: float = attrs.field(default=0.5, validator=_seconds)
+    max_delay: float = attrs.field(default=8.0, validator=_seconds)
+    max_retry_after: float = attrs.field(default=120.0, validator=_seconds)
+    deadline: float | None = attrs.field(default=None, validator=_seconds)
     ambiguous: Literal["raise", "retry"] = attrs.field(default="raise", validator=_ambiguous)
 
     @classmethod
@@ -109,22 +118,24 @@ class RetryPolicy:
     def repeats(self, error: Exception, *, paid: bool) -> bool:
         """Whether this kind of failure may be followed by another attempt."""
         if isinstance(error, e.APIConnectionError):
-            return True
+            return error.passing
         again = not paid or self.ambiguous == "retry"
         if isinstance(error, e.OutcomeUnknownError):
             return again
         if isinstance(error, e.APIStatusError):
-            return error.repeatable or (again and _in_doubt(error))
+            return error.repeatable or (again and (_host_failed(error) or _under_way(error)))
         return False
 
 
-def _in_doubt(error: e.APIStatusError) -> bool:
-    """A 5xx that tells nothing of whether the call was carried out, or a 409 of a host that is still at it,
-    and that the host lets be repeated.
-    """
+def _host_failed(error: e.APIStatusError) -> bool:
+    """A 5xx that tells nothing of whether the call was carried out, and that the host lets be repeated."""
     failed = type(error) is e.InternalServerError and (error.status_code or 0) >= 500
-    failed = failed or (isinstance(error, e.ConflictError) and error.maybe_billed)
     return failed and error.headers.get("x-should-retry", "").lower() != "false"
+
+
+def _under_way(error: e.APIStatusError) -> bool:
+    """A conflict with this very call under its idempotency key: a host that keeps answers gives it later."""
+    return isinstance(error, e.ConflictError) and error.maybe_billed
 
 
 def again(call: Repeating, sleep: Callable[[float], None]) -> Iterator[tenacity.AttemptManager]:

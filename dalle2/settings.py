@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from ._dates import MAX_WAIT
 from ._http import Timeouts, origin_of
-from ._secrets import Secret
-from ._texts import STRAY, KeySource, checked_headers, clean_base_url, clean_word, hide, quoted, read_variable
+from ._secrets import Secret, quoted
+from ._texts import STRAY, KeySource, checked_headers, clean_base_url, clean_word, hide, read_variable
 from .errors import ConfigurationError
-from .providers import Provider, choose_provider, find_key
+from .providers import Provider, choose_provider, find_key, lost_dall_e
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Protocol, TypeAlias, Unpack
@@ -87,6 +87,18 @@ class Arguments(TypedDict, total=False):
     successor: str | Default | None
     split_n: bool
     prices: PriceTable | None
+
+
+class Changes(TypedDict, total=False):
+    """What `with_options` can change."""
+
+    model: str
+    timeout: TimeoutArgument
+    retry: RetryPolicy
+    headers: Mapping[str, str]
+    moderate: Literal["before"] | None
+    download: Literal["eager"] | None
+    successor: str | Default | None
 
 
 class Settings:
@@ -188,7 +200,7 @@ def check_policy(value: object) -> None:
     from .retry import RetryPolicy
 
     if not isinstance(value, RetryPolicy):
-        raise ConfigurationError(f"retry must be a RetryPolicy; it is {value!r:.40}")
+        raise ConfigurationError(f"retry must be a RetryPolicy; it is {quoted(value)}")
 
 
 def check_money(name: str, value: object, kind: Literal["Budget", "PriceTable"]) -> None:
@@ -290,13 +302,6 @@ def resolve(
         split_n=given.get("split_n", False),
         prices=given.get("prices"),
     )
-
-
-def lost_dall_e(provider: Provider, base_url: str) -> bool:
-    """Whether code written for DALL·E 2 may find it gone there: on OpenAI's own host, and CometAPI's."""
-    if provider.name == "openai":
-        return origin_of(base_url) == ("https", "api.openai.com", 443)
-    return provider.name == "cometapi"
 
 
 def _successor(value: str | Default | None, environ: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -77,6 +77,15 @@ def same(one: object, other: object) -> bool:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_can_be_made_anew_from_its_arguments(kind: type[e.Dalle2Error]) -> None:
+    """A queue that sends errors as JSON makes them from `args`: each stays what it is, and as doubtful."""
+    anew = kind(*json.loads(json.dumps(made(kind).args)))
+    assert type(anew) is kind
+    assert str(anew) == "what happened"
+    assert anew.maybe_billed is kind.maybe_billed
+
+
+@pytest.mark.parametrize("kind", CLASSES)
 def test_every_error_survives_a_pickle_and_a_copy(kind: type[e.Dalle2Error]) -> None:
     """All fields, images, notes and later changes come back, in every protocol."""
     error = made(kind)

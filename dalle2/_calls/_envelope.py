@@ -10,11 +10,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import __version__
 from .. import errors as e
 from .._http import HttpRequest
 from .._secrets import Secret
 from .._texts import checked_headers
-from .._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,9 @@ def checked_key(key: str) -> str:
     """A caller's idempotency key. Raises `InvalidRequestError` for one that cannot be a header."""
     if not isinstance(key, str) or not 0 < len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise e.InvalidRequestError(
-            "idempotency_key must be 1 to 255 printable ASCII characters", field="idempotency_key"
+            "idempotency_key must be 1 to 255 printable ASCII characters, with the number that split_n "
+            "puts behind it",
+            field="idempotency_key",
         )
     return key
 

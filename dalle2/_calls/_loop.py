@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from .._http import HttpResponse, TransportError
 from .._wire._body import JsonBody
 from ..errors import Dalle2Error
+from ._outcome import limit_of
 
 if TYPE_CHECKING:
     from .._http import Failure, Timeouts
@@ -66,14 +67,25 @@ def _telling(attempts: Attempts[T]) -> Iterator[None]:
         final = attempts.final(error)
     except AssertionError:  # a test tool's own, such as respx's: it is about the test
         raise
-    except Exception as problem:
-        final = attempts.unforeseen(problem)
-    except BaseException as interrupt:
-        _note_interrupt(interrupt, attempts)
-        raise
+    except BaseException as problem:
+        if _stops(problem):
+            _note_interrupt(problem, attempts)
+            raise
+        final = attempts.unforeseen(cast("Exception", problem))
     else:
         return
     raise final from None
+
+
+def _stops(problem: BaseException) -> bool:
+    """Whether it stops the call from outside: a cancel, a signal, whatever a signal handler raises."""
+    if not isinstance(problem, Exception):
+        return True
+    try:
+        from .._transport._handlers import raised_by_handler
+    except (ImportError, OSError):  # no file can be read any more, which is no signal
+        return False
+    return raised_by_handler(problem) is not None
 
 
 def _note_interrupt(interrupt: BaseException, attempts: Attempts[T]) -> None:
@@ -101,12 +113,14 @@ def _sent(attempts: Attempts[T], transport: Transport, timeouts: Timeouts) -> An
 
 
 def _collected(attempts: Attempts[T], answer: Answer) -> HttpResponse:
-    """The whole answer."""
-    body = JsonBody()
+    """The whole answer; of one that says no, as much as an error keeps."""
+    body = JsonBody(limit_of(answer.status))
     try:
         for chunk in answer:
             body.feed(chunk)
             attempts.tick(body.size)
+            if body.full:
+                break
     except TransportError as error:
         failure = error.failure
     else:
@@ -139,6 +153,8 @@ def stream(
         for chunk in answer:
             attempts.tick(reader.received)
             yield from reader.feed(chunk)
+            if reader.over:
+                break
         yield from reader.finish()
 
 
@@ -157,14 +173,14 @@ def _ending(
         if reader.complete:  # the caller has what it wanted
             attempts.succeeded(reader.data(), answer.headers)
         raise
-    except Exception as problem:
-        raise attempts.unforeseen(problem) from None
-    except BaseException as interrupt:
+    except BaseException as problem:
         attempts.value = reader.data(partials=True)
+        if not _stops(problem):
+            raise attempts.unforeseen(cast("Exception", problem)) from None
         if reader.complete:
             attempts.succeeded(reader.data(), answer.headers)
         else:
-            _note_interrupt(interrupt, attempts)
+            _note_interrupt(problem, attempts)
         raise
     else:
         failure = None
@@ -221,11 +237,14 @@ async def _sent_async(attempts: Attempts[T], transport: AsyncTransport, timeouts
 
 
 async def _collected_async(attempts: Attempts[T], answer: AsyncAnswer) -> HttpResponse:
-    body = JsonBody()
+    body = JsonBody(limit_of(answer.status))
     try:
-        async for chunk in answer:
-            body.feed(chunk)
-            attempts.tick(body.size)
+        async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(answer))) as chunks:
+            async for chunk in chunks:
+                body.feed(chunk)
+                attempts.tick(body.size)
+                if body.full:
+                    break
     except TransportError as error:
         failure = error.failure
     else:
@@ -257,5 +276,7 @@ async def stream_async(
                 attempts.tick(reader.received)
                 for event in reader.feed(chunk):
                     yield event
+                if reader.over:
+                    break
             for event in reader.finish():
                 yield event

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+LARGEST_REFUSAL = 1 << 20
+"""Bytes that are read of an answer that says no: an endless one is told by its beginning."""
+
+
+def limit_of(status: int) -> int | None:
+    """Bytes that are read of an answer with this status, `None` for all of it."""
+    return None if 200 <= status < 300 else LARGEST_REFUSAL
+
+
 class Call(Generic[T]):
     """One logical call: its request, what is known of it, and how its answer is read.
 
@@ -119,10 +128,13 @@ def lost_error(failure: Failure, context: Context, response: HttpResponse | None
                 f"No connection to {context.host} in time; nothing was sent, trying again is safe: {detail}",
                 idempotency_key=key,
             )
-        return e.APIConnectionError(
-            f"{context.host} was not reached; nothing was carried out, trying again is safe: {detail}",
-            idempotency_key=key,
+        passing = failure.kind not in ("untrusted", "refused_address")
+        again = ", trying again is safe" if passing else ""
+        error = e.APIConnectionError(
+            f"{context.host} was not reached; nothing was carried out{again}: {detail}", idempotency_key=key
         )
+        error.passing = passing
+        return error
     kind = failure.kind
     reason = kind if kind in ("timeout", "unreadable", "cancelled") else "disconnected"
     way_on = (
@@ -148,6 +160,6 @@ def _kept(response: HttpResponse, context: Context) -> Sequence[e.KeptImage]:
     """The images that came whole with an answer that says yes and broke off."""
     if not 200 <= response.status < 300:
         return ()
-    from .._wire._answers import images_in
+    from .._wire._reading import images_in
 
     return images_in(response, context)

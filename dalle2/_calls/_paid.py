@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .._money import Charge
     from .._requests._draft import Draft
     from .._state import ClientState
-    from .._wire._answers import Reading
     from .._wire._context import Context
+    from .._wire._reading import Reading
     from .._wire._responses import Task
     from ..settings import Settings
     from ._envelope import Options
@@ -43,7 +43,7 @@ def check_request(request: Draft, model: str, *, stream: bool = False) -> None:
     if request.images:
         from .._requests._inputs import check_inputs
 
-        check_inputs(known, request.images, request.mask)
+        check_inputs(known, request.images, request.mask, request.operation)
 
 
 def paid_call(
@@ -61,6 +61,12 @@ def paid_call(
         values["stream"] = True
     if request.extra_body:
         values.update(request.extra_body)
+    if values.get("stream") and not stream:
+        raise e.InvalidRequestError(
+            "stream in extra_body would bring events that generate() and edit() do not read: call "
+            "client.stream(...)",
+            field="stream",
+        )
     model = _text(values, "model") or request.model or settings.model  # what is sent is what counts
     key = key_of(settings, options)
     if settings.provider.wire == "responses":
@@ -115,7 +121,7 @@ def decode_images(response: HttpResponse, context: Context) -> ImagesData | Task
             data, problem = read_images(document, response, context)
             if problem is None:
                 return data
-    from .._wire._answers import read_any, read_damaged
+    from .._wire._reading import read_any, read_damaged
 
     reading = read_any(document, response, context) if whole else read_damaged(response, context)
     if reading.task is not None or response.status == 202:

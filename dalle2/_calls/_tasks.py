@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .._http import HttpResponse
     from .._state import ClientState
-    from .._wire._answers import Reading
+    from .._wire._reading import Reading
     from ..settings import Settings
 
 POLLS = 120

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             tell("the command line needs an extra: pip install 'dalle2-sdk[cli]'")
             return 1
         if words == ["--version"]:
-            from .._version import __version__
+            from .. import __version__
             from ._screen import say
 
             say(f"dalle2 {__version__}")

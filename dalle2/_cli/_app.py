@@ -15,7 +15,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from .._version import __version__
+from .. import __version__
 from ..errors import InvalidRequestError, ModelRetirementWarning
 from ._halt import how, stoppable
 from ._screen import forgiving, say, tell
@@ -53,12 +53,16 @@ def _module(command: str) -> ModuleType:
         from . import _diagnose
 
         return _diagnose
+    if command == "bulk":
+        from . import _bulk
+
+        return _bulk
     from . import _serve
 
     return _serve
 
 
-COMMANDS = ("generate", "edit", "vary", "models", "doctor", "serve")
+COMMANDS = ("generate", "edit", "vary", "bulk", "models", "doctor", "serve")
 """In the order of the help."""
 
 

@@ -18,12 +18,27 @@ from ._screen import document, say, tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._doctor._report import Check
+    from .._doctor._checked import Check
     from .._doctor._scan import Finding
 
 TO_CHANGE = ("retired", "retiring", "error")
 """The kinds of finding that are certain."""
 _LONGEST = 1000
+EXAMPLES = {
+    "models": """
+Examples:
+  dalle2 models
+  dalle2 models --provider cometapi --json | jq -r '.models[].id'
+""",
+    "doctor": """
+Examples:
+  dalle2 doctor                       # key, host and model; costs nothing
+  dalle2 doctor --provider cometapi
+  dalle2 doctor src/ notebooks/       # calls that a retirement breaks
+  dalle2 doctor --json src/ | jq -r '.findings[].file'
+""",
+}
+
 MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
 
 

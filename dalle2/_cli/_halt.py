@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 
@@ -51,8 +52,20 @@ def stoppable() -> Iterator[None]:
             last = now
             raise Stopped(number)
 
+    def swallowed(problem: sys.UnraisableHookArgs) -> None:
+        # A signal that falls into a finalizer is lost there: it comes again once that is over.
+        nonlocal last
+        if isinstance(problem.exc_value, Stopped):
+            last = float("-inf")
+            threading.Timer(0.01, signal.raise_signal, (problem.exc_value.number,)).start()
+        else:
+            before(problem)
+
     with contextlib.ExitStack() as undo:
         if threading.current_thread() is threading.main_thread():
+            before = sys.unraisablehook
+            undo.callback(setattr, sys, "unraisablehook", before)
+            sys.unraisablehook = swallowed
             for name, usual in _OURS.items():
                 number = getattr(signal, name, None)  # Windows has no SIGHUP
                 if number is not None and signal.getsignal(number) is usual:

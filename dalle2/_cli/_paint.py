@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias, cast
 
@@ -30,10 +31,10 @@ from ._output import Place
 from ._words import WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from .._client import Client
-    from .._results._blocking import ImageResult, Images
+    from .._results._blocking import Images
 
 EXAMPLES = {
     "generate": """
@@ -246,8 +247,8 @@ def _preview(order: Order) -> None:
 
     line = DeadLine()
     with line.client, open_client(order.host, http_client=line.client) as client:
-        images = order.call(client)
-    show(line, images, order.place, order.images, as_json=order.as_json)
+        call = functools.partial(order.call, client)
+        show(call, line, order.place, order.images, as_json=order.as_json)
 
 
 def _paint(order: Order) -> None:
@@ -265,8 +266,11 @@ def _paint(order: Order) -> None:
             except Dalle2Error as error:
                 if not error.images:
                     raise
-                delivery.take(cast("Sequence[ImageResult]", error.images))
+                delivery.take(client.images_of(error))
                 trouble = error
+            except KeyboardInterrupt as interrupt:
+                delivery.take(getattr(interrupt, "images", ()))  # what had been answered by then
+                raise
             if progress is not None:
                 progress.saving(delivery.count)
             delivery.save()

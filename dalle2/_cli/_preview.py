@@ -6,13 +6,17 @@ that what is shown is what would travel, and whatever would be refused is refuse
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
+from ..errors import Dalle2Error, ModelRetirementWarning
 from . import _screen
 from ._deliver import changes
 from ._words import in_own_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from .._money import Estimate
@@ -31,42 +35,67 @@ class DeadLine:
         import httpx
 
         self.sent: httpx.Request | None = None
+        self._gone = False
         self.client = httpx.Client(transport=httpx.MockTransport(self._answer))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         import httpx
 
+        if self._gone:
+            self._gone = False
+            return httpx.Response(404, json={"error": {"code": "model_not_found", "param": "model"}})
         self.sent = request
         return httpx.Response(200, json={"created": 0, "data": [{"b64_json": _PIXEL}]})
 
+    def without_model(self, call: Callable[[], Images]) -> Images | None:
+        """What is sent if the host no longer has the model; `None` if nothing is put in its place."""
+        self._gone = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ModelRetirementWarning)
+            try:
+                return call()
+            except Dalle2Error:
+                return None
 
-def show(line: DeadLine, images: Images, place: Place, count: int, *, as_json: bool) -> None:
-    """Print what came to the end of the line, its price, and where the images would go."""
-    sent, request = line.sent, images.request
-    usd = request.estimate(rough=True)
+
+def show(call: Callable[[], Images], line: DeadLine, place: Place, count: int, *, as_json: bool) -> None:
+    """Make a call on the line; print what came to its end, the price, and where the images would go."""
+    images, sent = call(), line.sent
     assert sent is not None
+    instead = line.without_model(call)
+    url = str(sent.url.copy_with(query=None, userinfo=None))  # a query may hold a secret
     if as_json:
         _screen.document(
-            {
-                "dry_run": True,
-                "method": sent.method,
-                "url": _shown_url(sent),
-                "request": _told(request),
-                "cost": usd,
-                "cost_is_rough": usd is not None and usd.rough,
-                "cost_source": None if usd is None else usd.source,
+            {"dry_run": True, "method": sent.method, "url": url}
+            | _priced(images)
+            | {
                 "request_id": None,
-                "adaptations": changes(images),
                 "images": [{"path": name} for name in place.names(count)],
+                "if_model_is_gone": instead and _priced(instead),
             }
         )
         return
-    rows = [("would send", f"{sent.method} {_shown_url(sent)}")]
-    rows += [(name, str(value)) for name, value in _told(request).items()]
+    rows = [("would send", f"{sent.method} {url}")]
+    rows += [(name, str(value)) for name, value in _told(images.request).items()]
     rows += [("changed", in_own_words(str(change))) for change in images.adaptations]
-    rows += [("cost", price_text(usd)), ("saved as", place.shown(count))]
+    rows += [("cost", price_text(images.request.estimate(rough=True))), ("saved as", place.shown(count))]
+    if instead is not None:
+        cost = price_text(instead.request.estimate(rough=True))
+        rows += [("if it is gone", f"{instead.model} in place of {images.model}, cost {cost}")]
     _screen.say(*(f"{name:16}{value}" for name, value in rows))
     _screen.tell("nothing was sent: this was a dry run")
+
+
+def _priced(images: Images) -> dict[str, object]:
+    """A request, its price and its changes as plain values."""
+    usd = images.request.estimate(rough=True)
+    return {
+        "request": _told(images.request),
+        "cost": usd,
+        "cost_is_rough": usd is not None and usd.rough,
+        "cost_source": None if usd is None else usd.source,
+        "adaptations": changes(images),
+    }
 
 
 def price_text(usd: Estimate | None) -> str:
@@ -75,11 +104,6 @@ def price_text(usd: Estimate | None) -> str:
         return "not known beforehand"
     dollars, _, parts = f"{float(f'{usd:.2g}') if usd.rough else usd:.4f}".partition(".")
     return f"{'about ' if usd.rough else ''}${dollars}.{parts.rstrip('0'):0<2}"
-
-
-def _shown_url(sent: httpx.Request) -> str:
-    """The URL without its query, where a secret may be."""
-    return str(sent.url.copy_with(query=None, userinfo=None))
 
 
 def _told(request: Request) -> dict[str, object]:

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING
 from .. import catalog
 from .. import errors as e
 from .._client import Client
-from .._secrets import one_line, redact
+from .._secrets import Secret, one_line, redact
 from ..retry import RetryPolicy
 from ..settings import Settings, resolve
+from ._checked import Check
 from ._network import network
 from ._prospects import Prospects
-from ._report import Check
 
 if TYPE_CHECKING:
     from ..providers import Provider
 
 SHORTEST = 20
 """Characters: no host gives out shorter keys."""
+_NO_KEY = Secret("")
 
 
 def diagnose(
@@ -41,29 +42,29 @@ def diagnose(
         settings = resolve(environ, provider=provider, base_url=base_url, model=model)
     except Exception as error:
         return [_failed("settings", error)]
-    checks = _looked("key", lambda: [_key(settings)])
-    way = _looked("network", lambda: network(environ, settings))
+    key = settings.key
+    checks = _looked("key", lambda: [_key(settings)], key)
+    way = _looked("network", lambda: network(environ, settings), key)
     listed: dict[str, date | None] = {}
     if any(check.status == "problem" for check in way):
         way.append(Check("host", "note", "not asked, since no call can reach it"))
     else:
-        way += _looked("host", lambda: [_host(settings, listed)])
-    named = model is not None or bool(environ.get("DALLE2_MODEL", "").strip())
+        way += _looked("host", lambda: [_host(settings, listed)], key)
     prospects = Prospects(settings, catalog.with_dates(listed), listed, today)
-    return checks + way + _looked("model", lambda: prospects.checks(environ, named=named))
+    return checks + way + _looked("model", prospects.checks, key)
 
 
-def _looked(name: str, look: Callable[[], list[Check]]) -> list[Check]:
+def _looked(name: str, look: Callable[[], list[Check]], key: Secret) -> list[Check]:
     try:
         return look()
     except Exception as error:
-        return [_failed(name, error)]
+        return [_failed(name, error, key)]
 
 
-def _failed(name: str, error: Exception) -> Check:
+def _failed(name: str, error: Exception, key: Secret = _NO_KEY) -> Check:
     if isinstance(error, e.Dalle2Error):
         return Check(name, "problem", str(error))
-    reason = one_line(redact(f"{type(error).__name__}: {error}"))
+    reason = one_line(redact(f"{type(error).__name__}: {error}", key=key.reveal()))
     return Check(name, "problem", f"this cannot be looked at ({reason})")
 
 

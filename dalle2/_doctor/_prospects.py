@@ -16,12 +16,10 @@ from .._requests._pictures import mask_from_box
 from .._requests._successor import Adapted, adapt, check_successor
 from .._requests._values import EditRequest, GenerateRequest, VariationRequest
 from ..settings import Settings
-from ._report import Check
+from ._checked import Check
 
 if TYPE_CHECKING:
     from .._requests._values import Request
-
-_VARIABLE = "DALLE2_SUCCESSOR"
 
 
 @attrs.frozen
@@ -33,32 +31,23 @@ class Prospects:
     listed: Mapping[str, date | None]
     today: date
 
-    def checks(self, environ: Mapping[str, str], *, named: bool) -> list[Check]:
-        """The model, its price and what changes on its successor. `named`: whether somebody named a model."""
-        said = environ.get(_VARIABLE, "").strip()
+    def checks(self) -> list[Check]:
+        """The model, about what an image costs, and what changes on its successor."""
+        said = self.settings.successor
         ends = self.settings.model.startswith("dall-e") or self._retired()
         try:
-            heir = check_successor("auto" if said in ("", "none") else said, self.today, self.models)
+            heir = check_successor(said or "auto", self.today, self.models, self.settings.successor_from)
         except e.ConfigurationError as error:
-            problem = f"{error}, in the variable {_VARIABLE}" if said else str(error)
-            return [self._model(None, asked=True), Check("successor", "problem", problem)]
-        swaps = said != "none" if said else not named and self._swaps_unasked()
-        model = self._model(heir if swaps else None, asked=bool(said))
-        found = [model, *self._price(heir if ends else None)]
+            return [self._model(None), Check("successor", "problem", str(error))]
+        swaps = said is not None or self.settings.falls_back
+        found = [self._model(heir if swaps else None), *self._price(heir if ends else None)]
         return [*found, *self._on(heir)] if ends else found
 
     def _retired(self) -> bool:
         return catalog.retired(self.settings.model, self.today, models=self.models)
 
-    def _swaps_unasked(self) -> bool:
-        """Whether a client takes the successor by itself, once the host says that dall-e-2 is gone."""
-        provider = self.settings.provider
-        if provider.name == "openai":
-            return self.settings.origin == ("https", "api.openai.com", 443)
-        return provider.name == "cometapi"
-
-    def _model(self, heir: str | None, *, asked: bool) -> Check:
-        """The model that would be called; `heir` is what a client takes in its place, `asked` to or not."""
+    def _model(self, heir: str | None) -> Check:
+        """The model that would be called; `heir` is what a client takes in its place."""
         name = self.settings.model
         known = catalog.find(name, models=self.models)
         missing = bool(self.listed) and name not in self.listed
@@ -71,9 +60,7 @@ class Prospects:
         follows = catalog.successor_of(name, self.today, models=self.models)
         way = f": use {follows}, or Client(successor='auto')" if follows else ""
         if self._retired():
-            return self._gone(
-                f"{name} was retired on {known.retired_on}", way, heir, missing=missing, asked=asked
-            )
+            return self._gone(f"{name} was retired on {known.retired_on}", way, heir, missing=missing)
         soon = catalog.retiring_within(name, self.today, models=self.models)
         if soon is not None:
             return Check("model", "warning", f"{name} ends on {soon}{way}")
@@ -84,11 +71,13 @@ class Prospects:
         until = f" until {known.retired_on}" if known.retired_on else ""
         return Check("model", "ok", f"{name} lives{until}")
 
-    def _gone(self, end: str, way: str, heir: str | None, *, missing: bool, asked: bool) -> Check:
+    def _gone(self, end: str, way: str, heir: str | None, *, missing: bool) -> Check:
         """OpenAI's dates hold for its own host; any other one says by its list what it still serves."""
         settings = self.settings
-        if heir is not None and asked:
-            return Check("model", "ok", f"{end}: {heir} answers in its place, as {_VARIABLE} says")
+        if heir is not None and settings.successor is not None:
+            return Check(
+                "model", "ok", f"{end}: {heir} answers in its place, as {settings.successor_from} says"
+            )
         if settings.model in self.listed:
             return Check("model", "ok", f"{end} by OpenAI; this host still lists it")
         if heir is not None:

@@ -155,6 +155,7 @@ _TYPES = {
     "webp": "image/webp",
     "gif": "image/gif",
     "svg": "image/svg+xml",
+    "avif": "image/avif",
 }
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # In JPEG's compressed data FF 00 stands for the byte FF, FF D0 to FF D7 are restarts, and FF may repeat.
 _JPEG_MARKER = rb"\xff[^\x00\xd0-\xd7\xff]"
+_LONGEST_META = 65_536
+_ISPE = rb"(?s)ispe....(.{4})(.{4})"
+_ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -214,10 +217,44 @@ def _walk_svg(seen: Seen) -> Walk:
         seen.tail = (seen.tail + (yield))[-256:]
 
 
+def _walk_avif(seen: Seen) -> Walk:
+    """Boxes, up to the end of the later of description (`meta`) and picture data (`mdat`)."""
+    left = {b"meta", b"mdat"}
+    while left:
+        header = yield from seen.take(8)
+        length, kind = int.from_bytes(header[:4], "big"), header[4:]
+        used = 8
+        if length == 1:
+            length = int.from_bytes((yield from seen.take(8)), "big")
+            used = 16
+        if length == 0 and kind == b"mdat" and left == {kind}:
+            return  # it goes to the end of the file, and nothing in it tells where that is
+        if length < used or length >= 1 << 40 or not kind.isascii() or not kind.isalnum():
+            raise _damaged("no AVIF box where one must be")
+        if kind == b"meta":
+            described = yield from seen.take(min(length - used, _LONGEST_META))
+            used += len(described)
+            _describe_avif(seen, described)
+        yield from seen.skip(length - used)
+        left.discard(kind)
+
+
+def _describe_avif(seen: Seen, meta: bytes) -> None:
+    """The largest picture of those described (its parts and its transparency have sizes of their own)."""
+    sizes = [
+        (int.from_bytes(found[1], "big"), int.from_bytes(found[2], "big"))
+        for found in re.finditer(_ISPE, meta)
+    ]
+    if sizes:
+        seen.size(*max(sizes, key=lambda size: size[0] * size[1]))
+    seen.has_alpha = _ALPHA in meta
+
+
 WALKERS = {
     "image/png": _walk_png,
     "image/jpeg": _walk_jpeg,
     "image/webp": _walk_webp,
     "image/gif": _walk_gif,
     "image/svg+xml": _walk_svg,
+    "image/avif": _walk_avif,
 }

@@ -22,6 +22,7 @@ __all__ = [
     "ImageFacts",
     "NotAnImage",
     "Truncated",
+    "described",
     "facts",
     "size_of",
     "sniff",
@@ -36,6 +37,7 @@ _SUFFIXES = {
     "image/webp": ".webp",
     "image/gif": ".gif",
     "image/svg+xml": ".svg",
+    "image/avif": ".avif",
 }
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -44,6 +46,23 @@ _SIGNATURES = (
     (b"GIF89a", "image/gif"),
 )
 _STARTS = (*(signature for signature, _ in _SIGNATURES), b"RIFF")
+_OTHERS = (
+    (4, b"ftyphei", "a HEIC picture"),
+    (4, b"ftyphev", "a HEIC picture"),
+    (4, b"ftypmif1", "a HEIF picture"),
+    (4, b"ftypmsf1", "a HEIF picture"),
+    (4, b"ftyp", "a video"),
+    (0, b"BM", "a BMP picture"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+    (0, b"%PDF-", "a PDF document"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x1f\x8b", "gzip-compressed data"),
+)
+"""What is no image here but has a name: place, first bytes, what it is."""
 _SVG = (
     rb"(?:\xef\xbb\xbf)?\s{0,64}(?:<\?xml[^>]{0,120}\?>\s{0,64})?"
     rb"(?:<!(?:--|DOCTYPE svg)[^>]{0,200}>\s{0,64}){0,3}<svg[\s>]"
@@ -66,7 +85,23 @@ def sniff(head: bytes) -> str | None:
             return media_type
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
+    if head[4:8] == b"ftyp" and _avif_among(head):
+        return "image/avif"
     return "image/svg+xml" if re.match(_SVG, head) else None
+
+
+def _avif_among(head: bytes) -> bool:
+    """Whether AVIF is one of the brands that a file of boxes names first."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return any(head[at : at + 4] in (b"avif", b"avis") for at in (8, *range(16, end, 4)))
+
+
+def described(head: bytes) -> str | None:
+    """What begins like this, in words such as "a PNG picture"; `None` for what has no name here."""
+    known = sniff(head)
+    if known is not None:
+        return f"a {known.partition('/')[2].partition('+')[0].upper()} picture"
+    return next((name for place, magic, name in _OTHERS if head.startswith(magic, place)), None)
 
 
 def suffix_for(media_type: str) -> str:
@@ -128,7 +163,9 @@ class ImageCheck:
     def finish(self) -> str:
         """The media type of a whole image. Raises `NotAnImage` or `Truncated`."""
         if self._media_type is None:
-            if self._head and (self._head[:4] == b"RIFF" or any(s.startswith(self._head) for s in _STARTS)):
+            boxes = b"\0\0\0" + self._head[3:4] + b"ftypavif"  # the size of the first box may be any
+            starts = self._head[:4] == b"RIFF" or any(s.startswith(self._head) for s in (*_STARTS, boxes))
+            if self._head and starts:
                 raise Truncated("truncated", f"an image cut off after {self.size} bytes")
             raise NotAnImage(*_describe(self._head))
         if not (self._seen.whole or self._seen.tail.rstrip().endswith(b"</svg>")):
@@ -171,4 +208,6 @@ def _describe(head: bytes) -> tuple[str, str]:
         return "json", "a JSON document"
     if not re.search(rb"[\x00-\x08\x0e-\x1f\x7f-\xff]", text):
         return "text", "plain text"
+    if name := described(head):
+        return "unknown", f"{name}, which is no kind of image that is known here"
     return "unknown", "data of an unknown kind"

@@ -15,7 +15,8 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from ..catalog._model import dollars, shown
+from .._secrets import quoted
+from ..catalog._model import dollars
 from ..errors import BudgetExceededError, ConfigurationError, InvalidRequestError
 from ._prices import Estimate, in_words
 from ._tables import in_dollars, table
@@ -235,7 +236,7 @@ def _images(count: object, field: str) -> int:
     if type(count) is not int or not 0 <= count <= _MOST:
         way = ": write int(...)" if hasattr(count, "__index__") and not isinstance(count, int) else ""
         raise InvalidRequestError(
-            f"{field} must be an integer from 0 up, not {shown(count)}{way}", field=field
+            f"{field} must be an integer from 0 up, not {quoted(count)}{way}", field=field
         )
     return count
 

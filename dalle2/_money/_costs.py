@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
+from .._secrets import quoted
 from ..catalog import Price
-from ..catalog._model import shown
 from ..errors import InvalidRequestError
 from ._estimates import estimate_of, images_asked, text
 from ._prices import PRICES, Estimate, PriceTable, by_image, rounded
@@ -19,7 +19,7 @@ _MOST_TOKENS = 10**12  # no answer has as many; a larger count is none
 def _tokens(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None and not _is_count(value):
         raise InvalidRequestError(
-            f"{attribute.name} must be an integer from 0 to 1e12 or None, not {shown(value)}",
+            f"{attribute.name} must be an integer from 0 to 1e12 or None, not {quoted(value)}",
             field=attribute.name,
         )
 

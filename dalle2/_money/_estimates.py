@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from .._secrets import quoted
 from ..catalog import MODELS, Price, parse_size
-from ..catalog._model import shown
 from ..errors import InvalidRequestError
 from ._prices import PRICES, Estimate, PriceTable, by_image, rounded
 
@@ -87,7 +87,7 @@ def estimate_of(
     Raises `InvalidRequestError` for prices that are no `PriceTable`.
     """
     if not isinstance(prices, PriceTable):
-        raise InvalidRequestError(f"prices must be a PriceTable, not {shown(prices)}", field="prices")
+        raise InvalidRequestError(f"prices must be a PriceTable, not {quoted(prices)}", field="prices")
     return estimate(
         operation,
         text(values.get("model")) or "dall-e-2",

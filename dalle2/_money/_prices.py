@@ -11,8 +11,9 @@ from datetime import date, datetime
 
 import attrs
 
+from .._secrets import quoted
 from ..catalog import AS_OF, MODELS, Price
-from ..catalog._model import MOST_DOLLARS, shown
+from ..catalog._model import MOST_DOLLARS
 from ..errors import InvalidRequestError
 from ._tables import in_dollars, price_rows, table
 
@@ -67,11 +68,11 @@ def in_words(usd: float) -> str:
 def _prices(given: object) -> Mapping[str, Price]:
     """A copy that no caller holds, each price checked anew: `_replace` of a tuple checks nothing."""
     if not isinstance(given, Mapping):
-        raise InvalidRequestError(f"prices must map models to Price, not {shown(given)}", field="prices")
+        raise InvalidRequestError(f"prices must map models to Price, not {quoted(given)}", field="prices")
     for name, price in given.items():
         if not isinstance(name, str) or not isinstance(price, Price):
             raise InvalidRequestError(
-                f"prices must map model names to Price; {shown(name)} is mapped to {shown(price)}",
+                f"prices must map model names to Price; {quoted(name)} is mapped to {quoted(price)}",
                 field="prices",
             )
     return {name: Price(*price) for name, price in given.items()}
@@ -79,7 +80,7 @@ def _prices(given: object) -> Mapping[str, Price]:
 
 def _day(given: object) -> date:
     if not isinstance(given, date):
-        raise InvalidRequestError(f"as_of must be a date, not {shown(given)}", field="as_of")
+        raise InvalidRequestError(f"as_of must be a date, not {quoted(given)}", field="as_of")
     return given.date() if isinstance(given, datetime) else given
 
 

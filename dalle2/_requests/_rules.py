@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..catalog._model import shown
+from .._secrets import quoted
 from ..errors import InvalidRequestError
 
 WHOLE = frozenset({"n", "output_compression", "partial_images"})
@@ -42,7 +42,7 @@ def _check_whole(name: str, value: object) -> None:
         raise InvalidRequestError(f"{name} must be an integer; it is {_shown(value)}", field=name)
     low = 1 if name == "n" else 0
     if value < low:
-        raise InvalidRequestError(f"{name} must be at least {low}; it is {shown(value)}", field=name)
+        raise InvalidRequestError(f"{name} must be at least {low}; it is {quoted(value)}", field=name)
 
 
 def _check_word(name: str, value: object) -> None:
@@ -82,4 +82,4 @@ def check_body(value: object) -> None:
 
 
 def _shown(value: object) -> str:
-    return f"{shown(value)} ({type(value).__name__})"
+    return f"{quoted(value)} ({type(value).__name__})"

@@ -1,8 +1,8 @@
 """What a call gives: images that know when their URL dies, and all that fetching and saving them need decide.
 
-The rule: a `repr` and a notebook display never do I/O; bytes that are held never expire; a file appears whole
-or not at all. `ImageResult` and `AsyncImageResult` are two classes with the same names, so that a type
-checker catches a forgotten `await`; what is pure they share, and it is here.
+The rule: a `repr` never does I/O; bytes that are held never expire; a file appears whole or not at all.
+`ImageResult` and `AsyncImageResult` are two classes with the same names, so that a type checker catches a
+forgotten `await`; what is pure they share, and it is here.
 """
 
 from __future__ import annotations

@@ -1,21 +1,35 @@
-"""Results that fetch and save themselves, awaited: `_blocking` with the disk in a thread."""
+"""Results that fetch and save themselves, awaited: the twin of `_blocking`, with the disk in a thread."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
-from ._fetch import AsyncFetcher, AsyncMemory
+from ._download import Download
+from ._origins import BaseFetcher
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from typing import Protocol
 
     from PIL.Image import Image as PillowImage
 
+    from .._image._data import ImageData
+    from .._transport._async import AsyncTransport
     from ._files import AtomicFile
+
+    class AsyncSink(Protocol):
+        """Where the bytes go, awaited."""
+
+        async def write(self, data: bytes) -> object:
+            """Append."""
+
+        async def restart(self) -> object:
+            """Forget what was written."""
 
     class AsyncFetches(Protocol):
         """A `dalle2.AsyncClient`, as far as fetching is concerned."""
@@ -87,6 +101,73 @@ class _ThreadedFile:
         return target.publish(self._file, kind)
 
 
+class AsyncMemory:
+    """A sink that keeps the bytes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        """Append."""
+        self.data += data
+
+    async def restart(self) -> None:
+        """Forget what was written."""
+        self.data.clear()
+
+
+class AsyncFetcher(BaseFetcher["AsyncTransport"]):
+    """`Fetcher`, awaited."""
+
+    async def fetch(self, image: ImageData, sink: AsyncSink) -> str:
+        """`Fetcher.fetch`, awaited."""
+        import anyio
+
+        with self.how.telling_of_loss(image):
+            download = Download(image, self.how, self._peer)
+            async with self._connected() as transport:
+                wait = await self._attempt(transport, download, sink)
+                while wait is not None:
+                    await anyio.sleep(wait)
+                    wait = await self._attempt(transport, download, sink)
+        return download.fetched()
+
+    async def _attempt(self, transport: AsyncTransport, download: Download, sink: AsyncSink) -> float | None:
+        """`Fetcher._attempt`, awaited."""
+        request, limits = download.request(), download.limits(transport.default_timeouts())
+        try:
+            async with await transport.open(
+                request, limits, api=False, guard=download.refuse_address
+            ) as answer:
+                if download.begin(answer.status, answer.headers):
+                    await sink.restart()
+                async for chunk in answer:
+                    await sink.write(download.feed(chunk))
+            download.finish()
+            return None
+        except Download.AGAIN as failure:
+            setback = download.judged(failure)
+        return download.after(setback)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncTransport]:
+        """`Fetcher._connected`, awaited."""
+        transport = self._usable()
+        if transport is not None:
+            yield transport
+            return
+        import anyio
+
+        from .._transport._async import AsyncTransport
+
+        own = AsyncTransport()
+        try:
+            yield own
+        finally:
+            with anyio.CancelScope(shield=True):
+                await own.aclose()
+
+
 class AsyncImageResult(BaseResult[AsyncFetcher]):
     """`ImageResult`, awaited."""
 
@@ -127,7 +208,7 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
         from ._display import shown_in_kernel, view
 
         content = await self.read()
-        if not shown_in_kernel(content):
+        if not shown_in_kernel(self):
             await in_thread(view, content, self.media_type)
 
     async def to_pil(self) -> PillowImage:

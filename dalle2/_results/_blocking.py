@@ -1,27 +1,113 @@
-"""Results that fetch and save themselves, blocking. Everything that needs deciding is decided in `_results`
-and `_download`.
+"""Results that fetch and save themselves, blocking: the loop around `Download`, which decides everything.
+
+What failed in the transport is let go before anything is raised: its frames hold the request as it was sent.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
-from ._fetch import Fetcher, Memory
+from ._download import Download
+from ._origins import BaseFetcher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Protocol
 
     from PIL.Image import Image as PillowImage
+
+    from .._image._data import ImageData
+    from .._transport._sync import Transport
+
+    class Sink(Protocol):
+        """Where the bytes go."""
+
+        def write(self, data: bytes) -> object:
+            """Append."""
+
+        def restart(self) -> None:
+            """Forget what was written."""
 
     class Fetches(Protocol):
         """A `dalle2.Client`, as far as fetching is concerned."""
 
         @property
         def _fetcher(self) -> Fetcher: ...
+
+
+class Memory:
+    """A sink that keeps the bytes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        self.data += data
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        self.data.clear()
+
+
+class Fetcher(BaseFetcher["Transport"]):
+    """Fetches images, blocking."""
+
+    def fetch(self, image: ImageData, sink: Sink) -> str:
+        """Write the whole image into `sink`; gives its media type.
+
+        Raises `DownloadError`; the sink may hold a part then.
+        """
+        with self.how.telling_of_loss(image):
+            download = Download(image, self.how, self._peer)
+            with self._connected() as transport:
+                wait = self._attempt(transport, download, sink)
+                while wait is not None:
+                    time.sleep(wait)
+                    wait = self._attempt(transport, download, sink)
+        return download.fetched()
+
+    def quickly(self, image: ImageData, seconds: float, largest: int) -> tuple[bytes, str]:
+        """The whole image and its media type, if it comes in that time and is not larger (bytes)."""
+        memory = Memory()
+        kind = Fetcher(self._transport, self.how.within(seconds, largest)).fetch(image, memory)
+        return bytes(memory.data), kind
+
+    def _attempt(self, transport: Transport, download: Download, sink: Sink) -> float | None:
+        """One request; seconds until the next, `None` when the image is whole."""
+        request, limits = download.request(), download.limits(transport.default_timeouts())
+        try:
+            with transport.open(request, limits, api=False, guard=download.refuse_address) as answer:
+                if download.begin(answer.status, answer.headers):
+                    sink.restart()
+                for chunk in answer:
+                    sink.write(download.feed(chunk))
+            download.finish()
+            return None
+        except Download.AGAIN as failure:
+            setback = download.judged(failure)
+        return download.after(setback)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Transport]:
+        """The client's transport, else one for this image alone."""
+        transport = self._usable()
+        if transport is not None:
+            yield transport
+            return
+        from .._transport._sync import Transport
+
+        own = Transport()
+        try:
+            yield own
+        finally:
+            own.close()
 
 
 class ImageResult(BaseResult[Fetcher]):
@@ -83,7 +169,7 @@ class ImageResult(BaseResult[Fetcher]):
         from ._display import shown_in_kernel, view
 
         content = self.read()
-        if not shown_in_kernel(content):
+        if not shown_in_kernel(self):
             view(content, self.media_type)
 
     def to_pil(self) -> PillowImage:

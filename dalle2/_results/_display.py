@@ -17,22 +17,23 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._image._media import suffix_for
 from .._secrets import one_line
 from ..errors import ConfigurationError, DownloadError
-from ._fetch import Fetcher, Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from PIL.Image import Image as PillowImage
 
     from .._image._data import ImageData
-    from ._fetch import AsyncFetcher
+    from ._origins import BaseFetcher
 
     Kinds = Collection[str] | None
+    Quickly = Callable[[ImageData, float, int], tuple[bytes, str]]
 
     class Shown(Protocol):
         """A result, as far as it is shown."""
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
         @property
         def _data(self) -> ImageData: ...
         @property
-        def _fetcher(self) -> Fetcher | AsyncFetcher: ...
+        def _fetcher(self) -> BaseFetcher[Any]: ...
         @property
         def is_expired(self) -> bool: ...
         def _hold(self, content: bytes, kind: str) -> bytes: ...
@@ -71,9 +72,14 @@ def bundle_of(result: Shown, include: Kinds, exclude: Kinds) -> dict[str, str]:
     kinds = _wanted(include, exclude)
     if not kinds.isdisjoint({"text/html", *_NATIVE}):
         _fetch([result])
-    encoded, kind = _encoded(result), result._data.media_type or ""
-    picture = (kind, encoded) if encoded is not None and kind in _NATIVE else ("text/html", _cell(result))
-    return {name: text for name, text in (("text/plain", repr(result)), picture) if name in kinds}
+    return {kind: text for kind, text in _bundle(result, LARGEST).items() if kind in kinds}
+
+
+def _bundle(result: Shown, largest: int | None) -> dict[str, str]:
+    """One image as itself where notebooks know its type, else as HTML."""
+    encoded, kind = _encoded(result, largest), result._data.media_type or ""
+    picture = {kind: encoded} if encoded and kind in _NATIVE else {"text/html": _cell(result, encoded)}
+    return {"text/plain": repr(result), **picture}
 
 
 def grid_of(text: str, results: Sequence[Shown], include: Kinds, exclude: Kinds) -> dict[str, str]:
@@ -83,7 +89,8 @@ def grid_of(text: str, results: Sequence[Shown], include: Kinds, exclude: Kinds)
         _fetch(results)
     cells, room = [], LARGEST_BUNDLE
     for result in results:
-        cell = _cell(result, room)
+        encoded = _encoded(result, LARGEST)
+        cell = _cell(result, encoded if encoded and len(encoded) <= room else None)
         room -= len(cell)
         cells.append(f"<div>{cell}</div>")
     style = _GRID.format(width=320 * max(len(cells), 1))
@@ -97,26 +104,25 @@ def _wanted(include: Kinds, exclude: Kinds) -> set[str]:
     return (every.intersection(include) if include else every).difference(exclude or ())
 
 
-def _encoded(result: Shown) -> str | None:
-    """The held bytes as base64, if a cell can bear them."""
+def _encoded(result: Shown, largest: int | None) -> str | None:
+    """The held bytes as base64, if they are a picture and not too large."""
     held = result._data.content
-    known = re.fullmatch(_PICTURE, result._data.media_type or "")
-    return result._data.b64_json if held and known and len(held) <= LARGEST else None
+    known = held and re.fullmatch(_PICTURE, result._data.media_type or "")
+    return result._data.b64_json if known and (largest is None or len(held or b"") <= largest) else None
 
 
-def _cell(result: Shown, room: int = LARGEST_BUNDLE) -> str:
-    """One image as HTML, in at most so many bytes."""
-    encoded, kind = _encoded(result), result._data.media_type
-    if encoded is None or len(encoded) > room:
+def _cell(result: Shown, encoded: str | None) -> str:
+    """One image as HTML: the picture, or a sentence in its place."""
+    if encoded is None:
         return f"<em>{html.escape(_instead(result))}</em>"
     said = result._data.revised_prompt or result._data.prompt or "an image without a prompt"
-    alt, source = html.escape(one_line(said, 200)), f"data:{kind};base64,{encoded}"
+    alt, source = html.escape(one_line(said, 200)), f"data:{result._data.media_type};base64,{encoded}"
     return f'<img alt="{alt}" style="max-width:100%" src="{source}">'
 
 
 def _instead(result: Shown) -> str:
     """A sentence in place of a picture."""
-    show = "image.show()" if isinstance(result._fetcher, Fetcher) else "await image.show()"
+    show = "image.show()" if _quickly(result) else "await image.show()"
     if result._data.content is not None and not re.fullmatch(_PICTURE, result._data.media_type or ""):
         return "These bytes are no picture that is known here; image.content has them."
     if result._data.content is not None:
@@ -129,9 +135,9 @@ def _instead(result: Shown) -> str:
 def _fetch(results: Sequence[Shown]) -> None:
     """Fetch what is to be shown, all at once; what does not come in time stays as it is."""
     missing = [
-        (result, result._fetcher)
+        (result, quickly)
         for result in results
-        if result._data.content is None and not result.is_expired and isinstance(result._fetcher, Fetcher)
+        if result._data.content is None and not result.is_expired and (quickly := _quickly(result))
     ]
     if not missing or os.environ.get("DALLE2_NOTEBOOK_FETCH", "").strip() == "0" or not in_kernel():
         return
@@ -144,20 +150,21 @@ def _fetch(results: Sequence[Shown]) -> None:
             thread.join(max(end - time.monotonic(), 0.0))
 
 
-def _fetch_one(result: Shown, fetcher: Fetcher) -> None:
-    memory = Memory()
+def _quickly(result: Shown) -> Quickly | None:
+    """How a result is fetched at once; `None` for one that must be awaited."""
+    return getattr(result._fetcher, "quickly", None)
+
+
+def _fetch_one(result: Shown, quickly: Quickly) -> None:
     with suppress(Exception):
-        quick = Fetcher(fetcher._transport, fetcher.how.within(SECONDS, LARGEST))
-        kind = quick.fetch(result._data, memory)
-        result._hold(bytes(memory.data), kind)
+        result._hold(*quickly(result._data, SECONDS, LARGEST))
 
 
-def shown_in_kernel(content: bytes) -> bool:
-    """Show a picture in the notebook, if this is one."""
+def shown_in_kernel(result: Shown) -> bool:
+    """Show a picture that is held in the notebook, if this is one; it was asked for, however large it is."""
     if not in_kernel():
         return False
-    display = import_module("IPython.display")
-    display.display(display.Image(content))
+    import_module("IPython.display").display(_bundle(result, None), raw=True)
     return True
 
 
@@ -187,7 +194,7 @@ def to_pil(content: bytes) -> PillowImage:
     """A picture for Pillow, decoded. Raises `ConfigurationError` without it, `DownloadError` if it cannot."""
     import io
 
-    from .._requests._pictures import require_pillow
+    from .._requests._opened import require_pillow
 
     require_pillow()
     from PIL import Image

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from .._dates import parse_http_date, parse_retry_after
+from .._dates import parse_retry_after
 from .._http import HttpRequest, Timeouts, TransportError, keeps_bytes, origin_of
 from .._image._media import ImageCheck, ImageError
 from .._secrets import one_line
@@ -18,13 +18,12 @@ from ..settings import policy_of
 from ._origins import FETCH_TIMEOUTS, MAX_REDIRECTS, not_over_tls
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Mapping
-    from datetime import datetime
 
     from .._http import Failure
     from .._image._data import ImageData
     from .._secrets import Secret
-    from ._digest import Digest
     from ._origins import Fetching
 
 _REFUSAL = 16_384
@@ -97,7 +96,7 @@ class Download:
         self._etag: str | None = None
         self._ranges = False
         self._expected: int | None = None
-        self._sum: Digest | None = None
+        self._digest: bytes | None = None
         self._refusal: _Refusal | None = None
         self._restart()
         expires, now = image.expiry.at, how.earliest()
@@ -116,8 +115,7 @@ class Download:
         """Begin anew. The image's own checksums are needed only where nothing else vouches for its bytes."""
         self.size = 0
         self._check = ImageCheck(sums=self._expected is None or not keeps_bytes(self._url))
-        if self._sum is not None:
-            self._sum.restart()
+        self._md5 = None if self._digest is None else _new_md5()
 
     def request(self) -> HttpRequest:
         """The next request: the URL byte for byte, no credentials, no referrer."""
@@ -179,11 +177,7 @@ class Download:
         self._expected = int(length) if told else None
         self._etag = etag if plain and etag and not etag.startswith("W/") else None
         self._ranges = self._etag is not None and headers.get("accept-ranges", "bytes").lower() != "none"
-        self._sum = None
-        if plain and "content-md5" in headers:
-            from ._digest import digest_of
-
-            self._sum = digest_of(headers["content-md5"])
+        self._digest = _md5_of(headers.get("content-md5", "")) if plain else None
 
     def _continued_by(self, headers: Mapping[str, str]) -> bool:
         """Whether a part is the rest that was asked for, of the very object that was begun."""
@@ -229,8 +223,8 @@ class Download:
         self.size += len(chunk)
         if self.size > self.how.largest:
             raise self._too_large()
-        if self._sum is not None:
-            self._sum.update(chunk)
+        if self._md5 is not None:
+            self._md5.update(chunk)
         try:
             self._check.feed(chunk)
         except ImageError as problem:
@@ -254,7 +248,7 @@ class Download:
                 raise self._error("not_an_image", str(problem)) from None
             self._ranges = False  # the store thinks that this was all: there is nothing to continue
             raise Setback("truncated", str(problem)) from None
-        if self._sum is not None and not self._sum.agrees():
+        if self._md5 is not None and self._md5.digest() != self._digest:
             self._ranges = False
             raise Setback("truncated", "the bytes do not match the Content-MD5 of the store")
 
@@ -294,20 +288,12 @@ class Download:
             self._ranges, self._etag = False, None
             detail = "the store cannot continue where the download broke off"
             raise Setback("truncated", detail, 0.001, status)
-        now = self.how.now()
         if status in (408, 425, 429) or status >= 500:
-            wait = parse_retry_after(answer.headers, now)
+            wait = parse_retry_after(answer.headers, self.how.now())
             raise Setback("status", f"the host answered HTTP {status}", wait, status)
-        raise self._told_by(answer, now)
-
-    def _told_by(self, answer: _Refusal, now: datetime) -> DownloadError:
-        """The error that a refusal stands for."""
         from ._refusal import refusal
 
-        key = None if self.how.key is None else self.how.key[1].reveal().removeprefix("Bearer ")
-        said = answer.body[:_REFUSAL].decode("utf-8", "replace")
-        there = parse_http_date(answer.headers.get("date")) or self.how.earliest()
-        return refusal(self.image, self._named, answer.status, said, now=now, there=there, key=key)
+        raise refusal(self.image, self._named, status, answer.headers, answer.body[:_REFUSAL], self.how)
 
     def _too_large(self) -> DownloadError:
         return self._error("too_large", f"it is larger than {self.how.largest} bytes")
@@ -316,3 +302,19 @@ class Download:
         from ._refusal import not_fetched
 
         return not_fetched(self.image, self._url, reason, detail, status)
+
+
+def _md5_of(header: str) -> bytes | None:
+    import base64
+
+    try:
+        digest = base64.b64decode(header, validate=True)
+    except ValueError:
+        return None
+    return digest if len(digest) == 16 else None
+
+
+def _new_md5() -> hashlib._Hash:
+    import hashlib
+
+    return hashlib.md5(usedforsecurity=False)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .._money import Usage
     from .._requests._successor import Adaptation
     from .._requests._values import Request
+    from .._wire._rate_limit import RateLimit
     from ._one import BaseResult
 
 R = TypeVar("R", bound="BaseResult[Any]")
@@ -137,6 +138,13 @@ class BaseImages(Sequence[R], Generic[R]):
         return self._data.headers
 
     @property
+    def rate_limit(self) -> RateLimit:
+        """How much the key may still ask for, by the answer's headers; `None` in it where they do not say."""
+        from .._wire._rate_limit import read_rate_limit
+
+        return read_rate_limit(self.headers)
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens that were counted, where the model is priced by tokens; else `None`."""
         from .._money import Usage
@@ -171,6 +179,13 @@ class BaseImages(Sequence[R], Generic[R]):
             "extra": dict(self.extra),
             "images": [result.to_dict() for result in self._results],
         }
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: the images of a call, written by `to_dict`."""
+        from .._requests._pydantic import core_schema
+
+        return core_schema(cls, {"title": cls.__name__, "type": "object"})
 
     @overload
     def __getitem__(self, index: int) -> R: ...
@@ -218,6 +233,5 @@ def partial_error(
 
 def note_saved(error: BaseException, saved: Mapping[int, Path]) -> None:
     """Tell what was saved before an interrupt."""
-    error.add_note(
-        f"dalle2: saved before this: {', '.join(str(saved[index]) for index in sorted(saved)) or 'nothing'}"
-    )
+    paths = ", ".join(one_line(str(saved[index])) for index in sorted(saved))
+    error.add_note(f"dalle2: saved before this: {paths or 'nothing'}")

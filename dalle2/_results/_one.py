@@ -12,16 +12,15 @@ from .._image._data import ImageData
 from .._image._media import ImageCheck, ImageError
 from .._secrets import one_line, shown_url
 from ..errors import DownloadError, InvalidRequestError
-from ._fetch import AsyncFetcher, Fetcher
 from ._files import safe_stem
-from ._origins import Fetching, Origins
+from ._origins import BaseFetcher, Fetching, Origins
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
     from .._types import ExpirySource
 
-F = TypeVar("F", Fetcher, AsyncFetcher)
+F = TypeVar("F", bound="BaseFetcher[Any]")
 
 
 class BaseResult(Generic[F]):
@@ -125,6 +124,13 @@ class BaseResult(Generic[F]):
         it too; images on another private host need `from_dict(data, client=...)`.
         """
         return self._data.to_dict() | {"api": self._fetcher.origins.url}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: a result, or what `from_dict` takes; written by `to_dict`."""
+        from .._requests._pydantic import core_schema
+
+        return core_schema(cls, {"title": cls.__name__, "type": "object"})
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickled without the key and the connections: the copy fetches over connections of its own."""

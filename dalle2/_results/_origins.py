@@ -11,13 +11,12 @@ known, and there is no second look-up to race. A refusal names what would allow 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from .._http import Timeouts, is_loopback_name, is_private, literal_address, origin_of
-from .._secrets import shown_url
+from .._secrets import quoted, shown_url
 from .._state import ClientState
-from .._texts import quoted
 from ..errors import ConfigurationError, DownloadError
 
 if TYPE_CHECKING:
@@ -26,7 +25,11 @@ if TYPE_CHECKING:
 
     from .._image._data import ImageData
     from .._secrets import Secret
+    from .._transport._async import AsyncTransport
+    from .._transport._sync import Transport
     from ..retry import RetryPolicy
+
+T = TypeVar("T", "Transport", "AsyncTransport")
 
 MAX_REDIRECTS = 3
 LARGEST_IMAGE = 256 * 1024 * 1024
@@ -241,3 +244,28 @@ class Fetching:
             host = origin_of(image.url or "")[1]
             self.shared.report("ImageLost", host=host, error=error, at=self.shared.now())
             raise
+
+
+class BaseFetcher(Generic[T]):
+    """What a result keeps of its client: how to reach images, and nothing that could make a paid call.
+
+    When its client is closed, or was never there, it fetches over a connection of its own.
+    """
+
+    def __init__(self, transport: T | None = None, how: Fetching | None = None) -> None:
+        self._transport: T | None = transport
+        self.how = Fetching() if how is None else how
+
+    @property
+    def origins(self) -> Origins:
+        """Where the API is, as far as it is known by now."""
+        return self.how.origins.with_peer(self._peer)
+
+    @property
+    def _peer(self) -> str | None:
+        return None if self._transport is None else self._transport.peer
+
+    def _usable(self) -> T | None:
+        """The client's transport, unless the client is closed."""
+        transport = self._transport
+        return transport if transport is not None and transport.usable() else None

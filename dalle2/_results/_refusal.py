@@ -9,14 +9,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from .._dates import parse_http_date
 from .._secrets import one_line, redact, shown_url
 from ..errors import DownloadError, ImageExpiredError
 from ._store_verdict import store_verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from .._image._data import ImageData
+    from ._origins import Fetching
 
 NEARLY = timedelta(seconds=2)
 _SHOWN = 2_000
@@ -28,7 +31,7 @@ def not_fetched(
 ) -> DownloadError:
     """The error for an image that was looked for at `url` and is not fetched."""
     return DownloadError(
-        f"The image was not fetched: {one_line(detail, 400)} ({shown_url(url)})",
+        f"The image was not fetched: {redact(one_line(detail, 400))} ({shown_url(url)})",
         reason=reason,
         status_code=status,
         url=image.url,
@@ -39,18 +42,18 @@ def refusal(
     image: ImageData,
     url: str,
     status: int,
-    body: str,
-    *,
-    now: datetime,
-    there: datetime,
-    key: str | None,
+    headers: Mapping[str, str],
+    content: bytes | bytearray,
+    how: Fetching,
 ) -> DownloadError:
-    """What an answer of `url` that will not become an image means.
+    """What an answer of `url` that will not become an image means; `content` is how its body begins.
 
-    `now` is the corrected clock, `there` that of the store, which checks its signatures by it (aware, UTC).
-    The image's own expiry speaks for its own URL only, not for one that it was sent on to. `key` is what the
-    host was given, and may repeat.
+    A store checks its signatures by its own clock. The image's expiry speaks for its own URL only, not for
+    one that it was sent on to. A host that was given the key may repeat it.
     """
+    body = content.decode("utf-8", "replace")
+    now, there = how.now(), parse_http_date(headers.get("date")) or how.earliest()
+    key = None if how.key is None else how.key[1].reveal().removeprefix("Bearer ")
     verdict = store_verdict(status, body)
     expires = image.expiry.at if url == image.url else None
     late = expires is not None and image.expiry.source == "signature" and expires - NEARLY < there

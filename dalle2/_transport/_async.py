@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
@@ -97,8 +98,8 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
             if self._left and self._chunks is not None:
                 await _run_out(self._chunks)
             clean = True
-        except Exception:  # what came is here; only the connection is not used again
-            pass
+        except Exception as problem:  # what came is here; only the connection is not used again
+            self._let_interrupt_pass(problem)
         finally:
             self._release(clean=clean)
 
@@ -206,10 +207,17 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
 
     async def _prepared(self, url: str) -> None:
         """Load, in a thread, what a first call would load in the event loop: modules and certificates."""
-        scheme = url.partition(":")[0].lower()
-        if scheme not in _prepared:
-            await _in_thread(lambda: self._prepare(scheme))
-            _prepared.add(scheme)
+        scheme, loop = url.partition(":")[0].lower(), _current_loop()
+        running = "asyncio" if hasattr(loop, "run_in_executor") else "trio"
+        if (scheme, running) not in _prepared:
+            await _in_thread(loop, lambda: self._load(scheme, running))
+            _prepared.add((scheme, running))
+
+    def _load(self, scheme: str, running: str) -> None:
+        self._prepare(scheme)
+        for name in (*_LOADED_LATE, f"anyio._backends._{running}"):
+            with suppress(ImportError):
+                importlib.import_module(name)
 
     async def aclose(self) -> None:
         """Close the connections of our own that belong to the running loop."""
@@ -220,8 +228,10 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
                 await home.ending.aclose()
 
 
-_prepared: set[str] = set()
-"""The schemes for which everything is loaded."""
+_prepared: set[tuple[str, str]] = set()
+"""The schemes for which everything is loaded, on asyncio or trio."""
+_LOADED_LATE = ("anyio.abc", "anyio.lowlevel", "anyio.streams.tls", "anyio.to_thread", "encodings.idna")
+"""What the libraries load as late as at the first connection."""
 
 
 class _Home:
@@ -260,9 +270,8 @@ def _current_loop() -> object:
         return token
 
 
-async def _in_thread(work: Callable[[], None]) -> None:
-    """Do this in a thread of the running event loop."""
-    loop = _current_loop()
+async def _in_thread(loop: Any, work: Callable[[], None]) -> None:
+    """Do this in a thread of the event loop."""
     if hasattr(loop, "run_in_executor"):
         await loop.run_in_executor(None, work)
     else:

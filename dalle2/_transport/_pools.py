@@ -119,9 +119,10 @@ class Slots(Generic[C]):
 
     def take(self, make: Callable[[], C]) -> Slot[C]:
         """A free slot, made if there is none; at the limit, the least busy one."""
-        try:
+        slot: Slot[C] | None = None
+        with suppress(IndexError):
             slot = self.free.pop()
-        except IndexError:
+        if slot is None:
             known = self.all.all() if len(self.all) >= MOST_SLOTS else []
             slot = min(known, key=lambda slot: slot.busy) if known else Slot(make())
             self.all.add(slot)
@@ -152,9 +153,13 @@ class Slots(Generic[C]):
                 old.close()
 
     def close(self) -> None:
-        """End all connections, those in use too."""
+        """End the connections that are idle now, and the others when the call on them has ended: it may have
+        been paid for, and who closes a client need not know of it.
+        """
         for slot in self.all.all():
-            slot.close()
+            slot.spent = True
+            if slot.busy <= 0:
+                slot.close()
         self.free.clear()
 
 

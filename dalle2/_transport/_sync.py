@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -34,8 +35,9 @@ class Answer(BaseAnswer["httpx.HTTPTransport"]):
         try:
             if clean or self._lease is None:  # else the pool may be in the middle of something
                 self._response.close()
-        except Exception:  # what came is here; only the connection is not used again
+        except Exception as problem:  # what came is here; only the connection is not used again
             clean = False
+            self._let_interrupt_pass(problem)
         except BaseException:
             clean = False
             raise
@@ -131,6 +133,7 @@ class Transport(Base["httpx.HTTPTransport"]):
     def warm_up(self) -> None:
         """Load what a first call over https would."""
         self._prepare("https")
+        importlib.import_module("encodings.idna")  # which the first look-up of a name loads
 
     def close(self) -> None:
         """Close the connections of our own; a caller's client is left as it is."""

@@ -17,6 +17,7 @@ from .._image._media import sniff
 from ._addresses import addresses, is_address, is_path, look_of, words
 from ._bent import unbent
 from ._body import LongText
+from ._loosely import read_loosely
 
 Text: TypeAlias = "str | LongText"
 
@@ -56,10 +57,12 @@ _TEXTS = words(
     content text output_text markdown answer response result results output data reply completion
     """
 )
+_TELLING = _PICTURES | _PLACES
+_DEEPEST = 100
 _ASKING = ("user", "system", "developer", "tool")
 _BEGINNINGS = (
     r"(?i)[\s\"'<(]{0,9}(?:b['\"])?\s{0,9}(?:data\s{0,9}[:;,]|image/|base64[,:;]|ivborw0k|\\*/9j|_9j|%2f9j|"
-    r"&#x?2f;9j|r0lgod|uklgr|phn2zy|pd94bw|89504e47|ffd8ff|aVZCT1|LzlqL|UjBsR|VWtsR|ZGF0YT)"
+    r"&#x?2f;9j|r0lgod|uklgr|phn2zy|pd94bw|aaaa|89504e47|ffd8ff|aVZCT1|LzlqL|UjBsR|VWtsR|ZGF0YT)"
 )
 _SHORTEST = 24
 """Characters: no shorter text holds an image."""
@@ -79,7 +82,8 @@ class _Place(NamedTuple):
     path: str
     name: str  # the nearest name above it
     value: object
-    words: frozenset[str]  # of all names above it
+    words: frozenset[str]  # of all names above it: those that mean something
+    depth: int = 0
 
 
 def find(document: object, base_url: str) -> list[Found]:
@@ -92,15 +96,14 @@ def find(document: object, base_url: str) -> list[Found]:
             fields += _of_mapping(place, place.value, texts, paths, base_url)
         else:
             fields += _of_list(place, texts, base_url)
-    found = fields or [one for text in texts for one in _said(text)] or paths
-    seen: set[object] = set()
-    once = []
-    for one in found:
-        mark = _mark(one)
-        if mark not in seen:
-            seen.add(mark)
-            once.append(one)
-    return once
+    found = fields or [one for text in texts for one in _said(text, base_url)] or paths
+    seen: dict[object, str] = {}
+    return [one for one in found if seen.setdefault(_mark(one), _list_of(one.path)) == _list_of(one.path)]
+
+
+def _list_of(path: str) -> str:
+    """Where an image is listed: the same one may be listed twice, and is no other in another list."""
+    return path.rpartition("[")[0]
 
 
 def _mark(found: Found) -> object:
@@ -136,17 +139,20 @@ def _holders(document: object) -> Iterator[_Place]:
             for key, value in place.value.items():
                 if isinstance(value, (Mapping, list)):
                     name = str(key)
-                    if not words_of(name) & _FOREIGN:
+                    own = words_of(name)
+                    if not own & _FOREIGN:
                         path = f"{place.path}.{name[:40]}".lstrip(".")
-                        inner.append(_Place(path, name, value, place.words | words_of(name)))
+                        told = place.words | (own & _TELLING)
+                        inner.append(_Place(path, name, value, told, place.depth + 1))
         elif isinstance(place.value, list):
             yield place
             inner = [
-                place._replace(path=f"{place.path}[{index}]", value=value)
+                place._replace(path=f"{place.path}[{index}]", value=value, depth=place.depth + 1)
                 for index, value in enumerate(place.value)
                 if isinstance(value, (Mapping, list))
             ]
-        open_ += reversed(inner)
+        if place.depth < _DEEPEST:
+            open_ += reversed(inner)
 
 
 def _belongs_elsewhere(fields: Mapping[str, object]) -> bool:
@@ -173,11 +179,11 @@ def _of_mapping(
         own = words_of(name)
         if not isinstance(value, (str, LongText)) or own & _FOREIGN:
             continue
-        at = _Place(f"{place.path}.{name[:40]}".lstrip("."), name, value, place.words | own)
-        if _is_picture(value):
+        at = _Place(f"{place.path}.{name[:40]}".lstrip("."), name, value, place.words | (own & _TELLING))
+        if is_picture(value):
             contents[name] = value
             continue
-        address = address_in(at, base_url, rooted=not place.words, told=_tells(fields))
+        address = address_in(at, base_url, rooted=not place.depth, told=_tells(fields))
         if address is not None:
             addresses_[name] = address
         elif name.lower() in _TEXTS:
@@ -230,7 +236,7 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
         if not isinstance(value, (str, LongText)):
             continue
         at = place._replace(path=f"{place.path}[{index}]", value=value)
-        if _is_picture(value):
+        if is_picture(value):
             yield Found(at.path, {"b64_json": value}, (value,))
             continue
         address = address_in(at, base_url, rooted=False, told=False)
@@ -240,18 +246,10 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
             texts.append(at)
 
 
-def _is_picture(value: Text) -> bool:
+def is_picture(value: Text) -> bool:
     """Whether a text is an image itself: base64, a data URI, bent ones too."""
-    if isinstance(value, LongText):
-        if value.is_base64:
-            try:
-                return sniff(value.data()[:64]) is not None or value.prefix[:11].lower() == "data:image/"
-            except ValueError:
-                return False
-        value = value.text()
-    if len(value) < _SHORTEST or not re.match(_BEGINNINGS, value):
-        return False
-    return unbent(value) is not None
+    text = value.text() if isinstance(value, LongText) else value
+    return len(text) >= _SHORTEST and bool(re.match(_BEGINNINGS, text)) and unbent(text) is not None
 
 
 def address_in(place: _Place, base_url: str, *, rooted: bool, told: bool) -> str | None:
@@ -267,6 +265,8 @@ def address_in(place: _Place, base_url: str, *, rooted: bool, told: bool) -> str
     name = words_of(place.name)
     if look == "never" or not (_points(name) if name & _POINTERS else name & (_PICTURES | _PLACES)):
         return None
+    if look == "page" and not place.words & _PICTURES:
+        return None
     shown = place.words & _PICTURES or (place.words - name) & _PLACES or name & _PLACES
     return url if look == "image" or shown or (rooted and not told) else None
 
@@ -276,9 +276,20 @@ def _points(name: frozenset[str]) -> bool:
     return bool(name & _POINTERS) and name <= _POINTERS | _QUALIFIERS | _PICTURES
 
 
-def _said(place: _Place) -> list[Found]:
-    """The images that a text names."""
+def _said(place: _Place, base_url: str) -> Iterator[Found]:
+    """The images that a text names, or that it holds where it is a document itself."""
     value = place.value
     text = value.text() if isinstance(value, LongText) else str(value)
-    found = addresses(text)
-    return [Found(place.path, {"url": address}, (value,)) for address in found]
+    if text.lstrip()[:1] in ("{", "["):
+        inner = find(read_loosely(text.encode("utf-8", "replace"))[0], base_url)
+        if inner:
+            yield from (one._replace(path=f"{place.path}.{one.path}", used=(value,)) for one in inner)
+            return
+    for named in addresses(text):
+        if is_address(named):
+            if look_of(named) != "never":
+                yield Found(place.path, {"url": named}, (value,))
+        elif is_picture(named):
+            yield Found(place.path, {"b64_json": named}, (value,))
+        elif is_path(named):
+            yield Found(place.path, {"url": urljoin(base_url + "/", named)}, (value,))

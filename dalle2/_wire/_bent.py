@@ -22,6 +22,10 @@ _PREFIX = (
 )
 _HEX = r"(?i)(?:89504e47|ffd8ff|47494638|52494646)[0-9a-f]+"
 _JUNK = str.maketrans("", "", "\ufeff\u200b\u200c\u200d\u2060\xa0\"'`<>)\\")
+_WORDS = rb"[\t\n\r -~]*"
+_SMALLEST = 64
+"""Bytes: what is less is no image, whatever it is called."""
+
 _MOST_PREFIXES = 3
 """A relay may put a prefix before one that is there."""
 
@@ -29,8 +33,13 @@ _MOST_PREFIXES = 3
 def unbent(text: str) -> tuple[bytes, str | None] | None:
     """The image behind a text, and the type that its prefix names; `None` if there is none."""
     named, rest = _without_prefix(text)
-    readings = [(content, named) for content in _readings(rest) if sniff(content) is not None]
-    return next((one for one in readings if is_whole(one[0])), readings[0] if readings else None)
+    readings = [(content, named) for content in _readings(rest)]
+    images = [one for one in readings if sniff(one[0][:512]) is not None]
+    if not images and named is not None:  # of a kind that is not known here, by its own word
+        images = [
+            one for one in readings if len(one[0]) >= _SMALLEST and not re.fullmatch(_WORDS, one[0][:512])
+        ]
+    return next((one for one in images if is_whole(one[0])), images[0] if images else None)
 
 
 def is_whole(content: bytes) -> bool:
@@ -67,7 +76,7 @@ def _readings(text: str) -> Iterator[bytes]:
 
         text = html.unescape(text)
     if "\\" in text:
-        text = re.sub(r"\\+[rnt]", "", text).replace("\\", "")
+        text = re.sub(r"(?<!\\)\\++[rnt]", "", text).replace("\\", "")
     text = text.translate(_JUNK).strip()
     if re.fullmatch(_HEX, text) and not len(text) % 2:
         yield bytes.fromhex(text)

@@ -19,12 +19,11 @@ LONG = 4096
 _DEEPEST = 100
 """Levels of nesting. What follows `json.loads` walks a document by recursion, and no host nests that deep."""
 
-_PREFIX = 256
-_HEAD = 8192
+_PREFIX, _HEAD = 256, 8192
+_LARGEST = 1 << 25  # bytes outside of long strings: read, they are twenty times as many
 _MARK = "\\u0000" + os.urandom(8).hex() + ":"
 _MARK_TEXT = "\0" + _MARK[6:]
-_SPACES = str.maketrans("", "", " \t\r\n")
-_URLSAFE = str.maketrans("-_", "+/")
+_USUAL = str.maketrans("-_", "+/", " \t\r\n")
 
 
 def decode_base64(text: str) -> bytes:
@@ -32,7 +31,7 @@ def decode_base64(text: str) -> bytes:
 
     Raises `ValueError` for anything else.
     """
-    compact = text.translate(_SPACES).rstrip("=").translate(_URLSAFE)
+    compact = text.translate(_USUAL).rstrip("=")
     if not compact:
         raise ValueError("no base64 text")
     return binascii.a2b_base64((compact + "=" * (-len(compact) % 4)).encode("ascii"), strict_mode=True)
@@ -161,9 +160,7 @@ def _decoded(groups: bytes | memoryview) -> bytes | None:
 
 def json_string(raw: bytes) -> str:
     """The text between the quotes of a JSON string."""
-    text = json.loads('"' + raw.decode() + '"')
-    assert isinstance(text, str)
-    return text
+    return str(json.loads('"' + raw.decode() + '"'))
 
 
 class JsonBody:
@@ -182,8 +179,7 @@ class JsonBody:
         self._head = b""
         self._skeleton = bytearray()
         self._texts: list[LongText] = []
-        self._in_string = False
-        self._string = bytearray()
+        self._string, self._in_string = bytearray(), False
         self._long: LongText | None = None
         self._slashes = 0  # backslashes at the end of what was read of the string so far
 
@@ -250,21 +246,25 @@ class JsonBody:
             self._long = None
         else:
             self._skeleton += self._string
-        self._string = bytearray()
+        self._string, self._in_string = bytearray(), False
         self._skeleton += b'"'
-        self._in_string = False
 
     @property
     def full(self) -> bool:
         """Whether the limit is reached."""
         return self._limit is not None and self.size >= self._limit
 
+    @property
+    def closed(self) -> bool:
+        """Whether a document may end where the body ends."""
+        end = self._head if self.size <= LONG else self._skeleton
+        return not self._in_string and end[-64:].rstrip()[-1:] in (b"}", b"]")
+
     def raw(self) -> bytes:
         """What came, byte for byte. Built when it is asked for: only errors do."""
         if self.size <= LONG:
             return self._head
-        parts: list[bytes | bytearray] = []
-        at = 0
+        parts, at = list[bytes | bytearray](), 0
         for number, (place, text) in enumerate(zip(self._places, self._texts, strict=True)):
             parts += [self._skeleton[at:place], text.encoded()]
             at = place + len(_MARK) + len(str(number))
@@ -279,8 +279,8 @@ class JsonBody:
 
     def document(self) -> object:
         """The document; strings over `LONG` bytes are `LongText`. `ValueError` if it is not one, whole."""
-        if self._in_string:
-            raise ValueError("the document ends inside a string")
+        if self._in_string or len(self._skeleton) > _LARGEST:
+            raise ValueError("the document ends inside a string, or never")
         skeleton = self._head if self.size <= LONG else self._skeleton
         try:
             document = json.loads(skeleton.removeprefix(b"\xef\xbb\xbf").decode())

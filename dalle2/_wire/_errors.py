@@ -135,7 +135,7 @@ def _classify(problem: Problem, response: HttpResponse, context: Context) -> tup
             f"{context.host} redirects the call to {one_line(location, 120)}; "
             "API calls are never redirected: check base_url"
         )
-    means = _meanings(problem, code)
+    means, known = _meanings(problem, code), meaning_of_code(code)
     if "quota" in means or _no_allowance(problem, status):
         return e.QuotaExceededError, (
             "No quota or credit is left for this key: waiting does not help, check plan, billing and limits"
@@ -144,13 +144,13 @@ def _classify(problem: Problem, response: HttpResponse, context: Context) -> tup
         return e.ContentPolicyError, "Refused for its content: change the prompt or the image"
     if "no model" in means or _says_no_model(problem, code, status, context):
         return _no_model(code, status, context)
-    if "no channel" in means and status != 429 and code in _NO_MODEL_UNDER:
+    if "no channel" in means and status != 429 and (code in _NO_MODEL_UNDER or known or code.isdigit()):
         return _no_model("model_not_found", status, context)
     if "key" in means and status not in (429, 503):
         return e.AuthenticationError, _key_hint(context)
     if code == "invalid_request" and status >= 500:
         return e.BadRequestError, "The host refused the request (under a status of its own making)"
-    if (code == "rate_limit_exceeded" or meaning_of_code(code) == "rate") and status in (200, 429):
+    if (code == "rate_limit_exceeded" or known == "rate") and status in (200, 429):
         return e.RateLimitError, "Too many requests: wait, or send fewer at once"
     return _by_status(problem, response, context)
 

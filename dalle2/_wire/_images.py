@@ -125,12 +125,15 @@ def answer_of(
 
 
 def without_key(document: object, context: Context) -> object:
-    """A document that does not repeat our key; an address stays as it is, or it would be dead."""
+    """A document that does not repeat our key; an address and an image stay, or they would be dead."""
     key = context.key.reveal()
     if len(key) < 4:
         return document
     if isinstance(document, str):
-        return document if document[:4].lower() == "http" else document.replace(key, "***")
+        from ._anywhere import is_picture
+
+        whole = document[:4].lower() == "http" or key not in document or is_picture(document)
+        return document if whole else document.replace(key, "***")
     if isinstance(document, LongText):
         return document if document.is_base64 else without_key(document.text(), context)
     if isinstance(document, list):
@@ -223,22 +226,26 @@ def read_bytes(value: object, path: str) -> tuple[bytes, str | None]:
             content = decode_base64(rest)
             if not prefix and path.endswith("url") and len(content) < _SMALLEST and not sniff(content):
                 raise ValueError
-        if sniff(content[:512]) is None and re.fullmatch(_WORDS, content[:512]):
-            raise ValueError
     except ValueError:
-        return _straightened(value, path)
+        found = _straightened(value)
+        if found is None:
+            raise Unreadable(path, "it is neither a URL nor the base64 of an image") from None
+        return found
+    if sniff(content[:512]) is None:  # of a kind not known here, or bent; and words are none
+        found = _straightened(value)
+        if found is not None:
+            return found
+        if re.fullmatch(_WORDS, content[:512]):
+            raise Unreadable(path, "it is the base64 of a text, and no image")
     named = re.match(_NAMED, prefix)
     return content, named[1].lower() if named else None
 
 
-def _straightened(value: str | LongText, path: str) -> tuple[bytes, str | None]:
-    """The image behind a text that is bent. Raises `Unreadable` if there is none."""
+def _straightened(value: str | LongText) -> tuple[bytes, str | None] | None:
+    """The image behind a text that is bent, if there is one."""
     from ._bent import unbent
 
-    found = unbent(value.text() if isinstance(value, LongText) else value)
-    if found is None:
-        raise Unreadable(path, "it is neither a URL nor the base64 of an image")
-    return found
+    return unbent(value.text() if isinstance(value, LongText) else value)
 
 
 def created_at(value: object, response: HttpResponse) -> datetime:

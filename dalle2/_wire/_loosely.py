@@ -16,6 +16,8 @@ _TOKEN = _STRING + r"|(?P<word>[^\s{{}}\[\],:{0}]++)"
 _ESCAPE = r"\\(u[0-9a-fA-F]{4}|.)"
 _SHORT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _WORDS: Mapping[str, object] = {"true": True, "True": True, "false": False, "False": False}
+_MOST = 1_000_000
+"""Words and signs that are looked at: an answer of ten images has some hundred."""
 _LONGEST_NUMBER = 30
 """Characters: nothing that an answer counts needs more, and Python refuses to read very many."""
 
@@ -28,8 +30,9 @@ def read_loosely(raw: bytes) -> tuple[object, bool]:
     text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     quotes = re.search("[\"']", text)
     builder = _Builder()
-    for token in re.finditer(_TOKEN.format(quotes[0] if quotes else '"'), text, re.DOTALL):
-        if token["open"] is not None:  # a string that does not end: the rest of the text is its own
+    tokens = re.finditer(_TOKEN.format(quotes[0] if quotes else '"'), text, re.DOTALL)
+    for number, token in enumerate(tokens):
+        if token["open"] is not None or number > _MOST:  # a string that does not end holds all the rest
             builder.torn = True
             break
         builder.take(token)

@@ -90,7 +90,7 @@ CODES = (
 WORDS = (
     Row("quota", "exceeded your current quota|billing hard limit", _OPENAI),
     Row("quota", "insufficient (?:quota|credits?|balance|funds)", "https://openrouter.ai/docs/errors"),
-    Row("quota", r"quota.{0,40} is not enough", f"{_ONE_API}/issues/1846"),
+    Row("quota", r"quota.{0,60}is not enough", f"{_ONE_API}/issues/1846"),
     Row("quota", "额度(?:已|不足|耗尽)|配额(?:已|不足|耗尽)", f"{_ONE_API}/issues/1274"),
     Row("quota", "[余餘][额額]不足|[额額]度不足|欠[费費]", "https://docs.aihubmix.com/cn/FAQs/HTTP-Codes"),
     Row("quota", "account is in arrears|balance is insufficient", "https://docs.z.ai/api-reference/api-code"),
@@ -98,7 +98,7 @@ WORDS = (
     Row("policy", "may contain (?:inappropriate|sensitive) content|data inspection", _DASHSCOPE),
     Row("policy", "may contain (?:sensitive|severe violation|violence) information", _ARK),
     Row("policy", "unsafe or sensitive content", "https://docs.z.ai/api-reference/api-code"),
-    Row("policy", "policy violation", _VIDU),
+    Row("policy", "(?:prompt|creation|content) policy violation", _VIDU),
     Row(
         "policy",
         "敏感(?:词|内容|信息)|敏感(?:詞|內容|資訊)|(?:内容|提示词|图片|文本).{0,8}(?:违规|不合规)|"

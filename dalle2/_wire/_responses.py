@@ -37,7 +37,9 @@ def reduce_answer(document: object) -> object | Task | Problem:
     output = document.get("output")
     items = [*_called(output)] or [*_mentioned(output)]
     if items:
-        fields = {name: value for name, value in document.items() if name not in ("output", "error")}
+        fields = {name: value for name, value in document.items() if name != "output"}
+        if not fields.get("error"):
+            fields.pop("error", None)
         return {**fields, "created": document.get("created_at"), "data": items}
     data = document.get("data")
     if isinstance(data, list):
@@ -56,8 +58,16 @@ def reduce_answer(document: object) -> object | Task | Problem:
 def unfinished(document: object) -> bool:
     """Whether an answer says in so many words that its images are still being made."""
     levels = (document, document.get("data")) if isinstance(document, Mapping) else ()
-    words = [level.get("status") for level in levels if isinstance(level, Mapping)]
-    return any(isinstance(word, str) and word and word.lower() not in _DONE for word in words)
+    return any(_underway(level) for level in levels if isinstance(level, Mapping))
+
+
+def _underway(level: Mapping[str, object]) -> bool:
+    word, progress = level.get("status"), level.get("progress")
+    if isinstance(word, str) and word:
+        return word.lower() not in _DONE | _FAILED
+    if isinstance(progress, str) and progress[:3].rstrip("%").isdecimal():
+        progress = int(progress[:3].rstrip("%"))
+    return isinstance(progress, (int, float)) and 0 <= progress < 100 and progress != 1  # 1 may be all of it
 
 
 def said_on_the_way(document: object) -> str:
@@ -76,7 +86,7 @@ def said_on_the_way(document: object) -> str:
 def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
     status = str(level.get("status") or "").lower()
     if status in _FAILED:
-        return _failure(level, status)
+        return failure_of(level, status)
     if status in _DONE:
         return None
     address = next((told for name in _ADDRESSES if isinstance(told := plain(level.get(name)), str)), None)
@@ -84,7 +94,8 @@ def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
     return Task(str(name), address) if isinstance(name, (str, int)) and name else None
 
 
-def _failure(level: Mapping[str, object], status: str) -> Problem:
+def failure_of(level: Mapping[str, object], status: str) -> Problem:
+    """Why something failed, by what it says itself."""
     error, details = level.get("error"), level.get("incomplete_details")
     if isinstance(error, Mapping):
         code, said = error.get("code"), error.get("message")
@@ -110,7 +121,10 @@ def _called(output: object) -> Iterator[Mapping[str, object]]:
     if isinstance(output, Mapping):
         address = output.get("url") or output.get("image_url")
         if address:
-            yield {"url": address}
+            yield {
+                **{name: output[name] for name in output if name not in ("url", "image_url")},
+                "url": address,
+            }
     for item in _items(output):
         result = item.get("result")
         if item.get("type") == "image_generation_call" and result:
@@ -140,7 +154,7 @@ def _refusal(output: object) -> Problem | None:
     """Why an `output` holds no image, if it says so."""
     for item in _items(output):
         if item.get("type") == "image_generation_call" and str(item.get("status")).lower() in _FAILED:
-            return _failure(item, str(item["status"]))
+            return failure_of(item, str(item["status"]))
         for part in _parts(item):
             if part.get("type") == "refusal":
                 said = str(plain(part.get("refusal")) or "the model refused")

@@ -7,11 +7,11 @@ checked when they are made: a bill is computed after the payment, and must not f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal, NamedTuple, Self, TypeAlias
 
+from .._secrets import quoted
 from ..errors import InvalidRequestError
 
 Operation: TypeAlias = Literal["generate", "edit", "vary"]
@@ -41,19 +41,8 @@ def dollars(value: object, field: str) -> float:
         return float(value)
     way = ": write float(...)" if hasattr(value, "__float__") and not isinstance(value, (int, float)) else ""
     raise InvalidRequestError(
-        f"{field} must be a number of dollars from 0 to 1e12, not {shown(value)}{way}", field=field
+        f"{field} must be a number of dollars from 0 to 1e12, not {quoted(value)}{way}", field=field
     )
-
-
-def shown(value: object) -> str:
-    """A value that was given, for a message: short, and never an error of its own."""
-    if isinstance(value, int) and abs(value) >= 10**30:
-        return f"<integer of about {int(math.log10(abs(value))) + 1} digits>"
-    try:
-        text = repr(value)
-    except Exception:  # whatever the caller's own `repr` does
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 class _Prices(NamedTuple):
@@ -88,15 +77,15 @@ class Price(_Prices):
     ) -> Self:
         """A price. Raises `InvalidRequestError`."""
         if not isinstance(source, str):
-            raise InvalidRequestError(f"source must be a text, not {shown(source)}", field="source")
+            raise InvalidRequestError(f"source must be a text, not {quoted(source)}", field="source")
         if not isinstance(per_image, Mapping):
             raise InvalidRequestError(
-                f"per_image must map (quality, size) to dollars, not {shown(per_image)}", field="per_image"
+                f"per_image must map (quality, size) to dollars, not {quoted(per_image)}", field="per_image"
             )
         for key in per_image:
             if not isinstance(key, tuple) or [isinstance(part, str) for part in key] != [True, True]:
                 raise InvalidRequestError(
-                    f"a key of per_image must be such as ('low', '1024x1024'), not {shown(key)}",
+                    f"a key of per_image must be such as ('low', '1024x1024'), not {quoted(key)}",
                     field="per_image",
                 )
         images = {key: dollars(price, "per_image") for key, price in per_image.items()}
@@ -111,7 +100,7 @@ def _three(per_million: object) -> tuple[float, float, float] | None:
         return None
     if not isinstance(per_million, (tuple, list)) or len(per_million) != 3:
         raise InvalidRequestError(
-            f"per_million must be (text in, image in, image out), not {shown(per_million)}",
+            f"per_million must be (text in, image in, image out), not {quoted(per_million)}",
             field="per_million",
         )
     text_in, image_in, image_out = (dollars(price, "per_million") for price in per_million)

@@ -15,12 +15,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from .. import __version__ as __version__
 from .._client import Client as _Client
-from .._version import __version__ as __version__
 from ..settings import DEFAULT
 from . import error as error
+from . import openai_object as openai_object
 from . import types as types
-from ._answers import RawResponse as RawResponse
 from ._arguments import NOT_GIVEN as NOT_GIVEN
 from ._arguments import NotGiven as NotGiven
 from ._arguments import Omit as Omit
@@ -50,15 +50,16 @@ from ._module import Model as Model
 from ._module import Moderation as Moderation
 from ._module import kept, module_given
 from ._module import reset as reset
-from ._objects import OpenAIObject as OpenAIObject
 from ._official import AsyncOpenAI as AsyncOpenAI
 from ._official import OpenAI as OpenAI
 from ._official import no_such
 from ._resources import AsyncImages as AsyncImages
 from ._resources import Images as Images
 from ._resources import Models, Moderations
+from ._shapes import RawResponse as RawResponse
 from ._streams import AsyncStream as AsyncStream
 from ._streams import Stream as Stream
+from .openai_object import OpenAIObject as OpenAIObject
 from .types import BaseModel as BaseModel
 from .types import ImagesResponse as ImagesResponse
 

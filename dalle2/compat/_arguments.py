@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
+from .._secrets import Secret
 from ..errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ _PATHS = {
 }
 _IN_BODY = ("safety_identifier", "complexity", "frame_count", "frame_duration_ms")
 _NOT_STREAMED = ("response_format", "style")
+_SECRETS = ("api_key", "azure_ad_token")
 _MEANT = ("timeout", "successor")  # where `None` is an answer: no limit, no successor
 
 
@@ -121,6 +123,18 @@ def given_of(values: Mapping[str, object]) -> dict[str, Any]:
         for name, value in values.items()
         if (value is not None or name in _MEANT) and type(value).__name__ not in ("NotGiven", "Omit")
     }
+
+
+def hidden(given: Any) -> dict[str, Any]:
+    """The same, with keys and tokens that do not show themselves; `given` loses them, since the frame of an
+    error may hold it.
+    """
+    found = dict(given)
+    for name in _SECRETS:
+        if isinstance(found.get(name), str):
+            found[name] = Secret(found[name])
+            given[name] = None
+    return found
 
 
 def order_of(operation: Operation, official: Mapping[str, object], *, raw: bool = False) -> Order:

@@ -6,6 +6,7 @@ once; a `Ways` says in which shapes answers and errors are given.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar, cast
 
@@ -14,9 +15,9 @@ from .._calls._free import document_call
 from ..errors import DecodeError, InvalidRequestError
 from ..settings import DEFAULT
 from . import types
-from ._answers import Answered, RawResponse, answered
 from ._arguments import given_of, order_of
 from ._error_tree import SDK, Tree, make_official, officially
+from ._shapes import Answered, RawResponse, answered
 from ._streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ def ask(
         client, url = behind.of(order), behind.url(order.path)
         if order.method == "stream":
             return Stream(client.stream(**order.arguments), ways.event, ways.tree, url)
+        began = time.monotonic()
         images = getattr(client, order.method)(**order.arguments)
-        return _given(answered(images, order, url), ways, raw)
+        return _given(answered(images, order, url, time.monotonic() - began), ways, raw)
 
 
 async def ask_async(
@@ -88,8 +90,9 @@ async def ask_async(
         client, url = behind.of(order), behind.url(order.path)
         if order.method == "stream":
             return await AsyncStream(client.stream(**order.arguments), ways.event, ways.tree, url).begun()
+        began = time.monotonic()
         images = await getattr(client, order.method)(**order.arguments)
-        return _given(answered(images, order, url), ways, raw)
+        return _given(answered(images, order, url, time.monotonic() - began), ways, raw)
 
 
 def _given(answer: Answered, ways: Ways[T], raw: bool) -> T | RawResponse[T]:

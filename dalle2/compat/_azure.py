@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from .._secrets import Secret
 from ..errors import ConfigurationError
-from ._arguments import given_of
+from ._arguments import given_of, hidden
 from ._behind import Azure
 from ._error_tree import SDK, officially
-from ._official import AsyncOpenAI, ClientOptions, OpenAI, hidden
+from ._official import AsyncOpenAI, ClientOptions, OpenAI
 
 if TYPE_CHECKING:
     from .._transport._callers import AsyncHttpClient, HttpClient

@@ -2,7 +2,8 @@
 
 The rule: whatever a script does with an answer after it paid for it works here: attributes, `model_dump`,
 `to_dict`, `model_dump_json`, iteration, copies, pickles. Nothing is validated; what the host said beyond the
-known fields is kept, as the SDK does. A `repr` shows the beginning of long texts only.
+known fields is kept, as the SDK does. A `repr` shows URLs whole, since scripts print them to keep them; of
+base64 the beginning only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeAlias
 
 Values: TypeAlias = dict[str, Any]
-_SHOWN = 60
-"""Characters of a text in a `repr`."""
+_SHOWN = 2000
+"""Characters: what is longer is a picture."""
 
 
 class BaseModel:
@@ -23,15 +24,16 @@ class BaseModel:
 
     model_fields: ClassVar[Mapping[str, object]] = {}
     _nested: ClassVar[Mapping[str, type[BaseModel]]] = {}
-    _request_id: str | None = None
+    __slots__ = ("__dict__", "_named", "_request_id")  # `vars()` gives the fields and nothing else
 
     def __init_subclass__(cls, **nested: type[BaseModel]) -> None:
         cls._nested = nested
         own = {name: kind for name, kind in cls.__annotations__.items() if not name.startswith("_")}
         cls.model_fields = {**cls.model_fields, **own}
 
-    def __init__(self, **values: Any) -> None:
-        self.__dict__["_named"] = named = {re.sub(r"\W", "_", name): name for name in values}
+    def __init__(self, /, **values: Any) -> None:
+        self._request_id: str | None = None
+        self._named = named = {re.sub(r"\W", "_", name): name for name in values}
         given = {name: values[wire] for name, wire in named.items()}  # a name such as "sexual/minors"
         for name, value in (dict.fromkeys(self.model_fields) | given).items():
             self.__dict__[name] = self._made(name, value)
@@ -59,18 +61,15 @@ class BaseModel:
         """A model of a JSON object, unchecked."""
         return cls(**json.loads(json_data))
 
-    def _fields(self) -> Values:
-        return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
-
     @property
     def model_fields_set(self) -> set[str]:
         """The names of what the host said."""
-        return set(self.__dict__["_named"])
+        return set(self._named)
 
     @property
     def model_extra(self) -> Values:
         """What the host said beyond the known fields."""
-        return {name: value for name, value in self._fields().items() if name not in self.model_fields}
+        return {name: value for name, value in self.__dict__.items() if name not in self.model_fields}
 
     def model_dump(
         self,
@@ -84,7 +83,7 @@ class BaseModel:
         **options: object,
     ) -> Values:
         """Plain values. `include` and `exclude` are sets of names, or mappings for what lies deeper."""
-        named = self.__dict__["_named"]
+        named = self._named
         passed_on = {
             "by_alias": by_alias,
             "exclude_unset": exclude_unset,
@@ -93,7 +92,7 @@ class BaseModel:
         }
         return {
             named.get(name, name) if by_alias else name: _dumped(value, within, but, passed_on)
-            for name, value, within, but in _chosen(self._fields().items(), include, exclude)
+            for name, value, within, but in _chosen(self.__dict__.items(), include, exclude)
             if not (value is None and (exclude_none or exclude_defaults))
             and not (exclude_unset and name not in named)
         }
@@ -123,28 +122,26 @@ class BaseModel:
         """A copy, with other values if wanted."""
         made = copy.deepcopy(self) if deep else copy.copy(self)
         made.__dict__.update(update or {})
-        made.__dict__["_named"] = {**dict.fromkeys(update or ()), **made.__dict__["_named"]}
+        made._named = {**{name: name for name in update or ()}, **made._named}
         return made
 
     dict, json, copy = model_dump, model_dump_json, model_copy
 
     def __iter__(self) -> Iterator[Any]:
         """Pairs of names and values, as pydantic's models give them."""
-        return iter(self._fields().items())
+        return iter(self.__dict__.items())
 
     def __getitem__(self, name: str) -> Any:
         """By key, as in 2022."""
-        return self._fields()[name]
+        return self.__dict__[name]
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, BaseModel) and type(other) is type(self) and other._fields() == self._fields()
-        )
+        return isinstance(other, BaseModel) and type(other) is type(self) and other.__dict__ == self.__dict__
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={_short(value)}" for name, value in self._fields().items())
+        shown = ", ".join(f"{name}={_short(value)}" for name, value in self.__dict__.items())
         return f"{type(self).__name__}({shown})"
 
 
@@ -177,4 +174,4 @@ def _dumped(value: object, include: Any, exclude: Any, options: Mapping[str, Any
 
 
 def _short(value: object) -> str:
-    return repr(value[:_SHOWN] if isinstance(value, str) else value)
+    return f"'{value[:20]}…'" if isinstance(value, str) and len(value) > _SHOWN else repr(value)

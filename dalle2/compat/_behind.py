@@ -46,9 +46,11 @@ class Azure(NamedTuple):
 
     def provider(self, model: str | None) -> Provider:
         """The host for a model; without any, the one for calls that belong to no deployment."""
-        deployment = (self.deployment or model) if "/deployments/" not in self.root else None
-        tail = f"/deployments/{quote(deployment, safe='')}" if deployment else ""
-        made = Provider.azure(self.root, api_version=self.api_version)._replace(base_url=self.root + tail)
+        deployment = self.deployment or model
+        here = "/deployments/" in self.root or not deployment
+        base = self.root if here else f"{self.root}/deployments/{quote(str(deployment), safe='')}"
+        made = Provider.azure(self.root, deployment=deployment, api_version=self.api_version)
+        made = made._replace(base_url=base)
         if self.submit:
             made = made._replace(paths={**made.paths, "generate": "/images/generations:submit"})
         return made._replace(auth_header="Authorization", auth_scheme="Bearer") if self.token else made
@@ -61,7 +63,7 @@ class Behind(Generic[C]):
         self.kind = kind
         self.given = dict(given)
         self.azure: Azure | None = given.get("azure")
-        changed = {name for name in given if on is None or given[name] is not on.given.get(name)}
+        changed = {name for name in given if on is None or given[name] != on.given.get(name)}
         if on is not None and changed <= _LIGHT:
             light = {name: value for name, value in _ours(given).items() if name in _LIGHT_OURS}
             self.client: C = cast("Any", on.client).with_options(**light)

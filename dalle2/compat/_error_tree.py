@@ -122,12 +122,12 @@ class Tree(NamedTuple):
 
     def classes(self, error: e.Dalle2Error) -> tuple[type[Exception], ...]:
         """The official classes of an error: what it means, and what its status says."""
-        names = [
-            next(self.names[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in self.names)
-        ]
-        if isinstance(error, e.APIStatusError) and (error.status_code or 0) >= 400:
-            status = min(error.status_code or 0, 500)
-            names.append(self.statuses.get(error.status_code or 0) or self.statuses.get(status, names[0]))
+        lineage = [kind.__name__ for kind in type(error).__mro__]
+        names = [next(self.names[name] for name in lineage if name in self.names)]
+        status = (error.status_code or 0) if isinstance(error, e.APIStatusError) else 0
+        said = self.statuses.get(status) or self.statuses.get(min(status, 500))
+        if said is not None:
+            names = [name for name in names if name != self.names["APIStatusError"]] + [said]
         module = importlib.import_module(self.module)
         found = list(dict.fromkeys(getattr(module, name) for name in names))
         return tuple(one for one in found if not any(one in other.__mro__[1:] for other in found))
@@ -191,7 +191,7 @@ class Official:
         fields = self.__dict__
         if fields.get("status_code") is None:
             raise AttributeError(f"{type(self).__name__} has no response: none came")
-        from ._answers import http_answer
+        from ._shapes import http_answer
 
         request = None if "request" in fields else self.request
         headers = fields.get("headers", {})
@@ -217,7 +217,7 @@ class Official:
     @property
     def error(self) -> Any:
         """The answer's `error` object, by key and by attribute."""
-        from ._objects import OpenAIObject
+        from .openai_object import OpenAIObject
 
         told = self.json_body and self.json_body.get("error")
         return OpenAIObject.of(told) if isinstance(told, dict) else None

@@ -12,18 +12,21 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from .._async_client import AsyncClient
 from .._client import Client
 from .._http import origin_of
+from .._requests._successor import check_successor
 from .._secrets import Secret
 from .._transport._callers import library_of
+from ..catalog import MODELS
 from ..errors import ConfigurationError
 from ..providers import PROVIDERS, Provider
 from ..settings import DEFAULT, Default
-from ._arguments import given_of
+from ._arguments import given_of, hidden
 from ._asking import Ways, ask, ask_async, refuse_streaming
 from ._behind import Azure, Behind
 from ._error_tree import NAMES_2022, SDK_NAMES, SDK_STATUSES, STATUSES_2022, Tree, officially
@@ -33,11 +36,11 @@ from ._module import reset as reset
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from ._answers import Answered
     from ._arguments import Operation
+    from ._shapes import Answered
 
 _RAW = "x-stainless-raw-response"
-_replaced: list[tuple[type, str, object]] = []
+_replaced: list[tuple[type, str, object, object]] = []
 _known: WeakKeyDictionary[Any, tuple[dict[str, Any], Behind[Any]]] = WeakKeyDictionary()
 _successor: str | Default | None = DEFAULT
 
@@ -47,7 +50,7 @@ def install(*, successor: str | Default | None = DEFAULT) -> None:
 
     `images.generate`, `images.edit` and `images.create_variation` of all its clients and of the module, or
     `openai.Image` of a version before 1. `successor` as in `Client`. Called again, it only takes the new
-    `successor`. Raises `ConfigurationError` if there is no `openai`.
+    `successor`. Raises `ConfigurationError` if there is no `openai`, or the successor is retired itself.
     """
     global _successor
     try:
@@ -57,6 +60,8 @@ def install(*, successor: str | Default | None = DEFAULT) -> None:
             "install() puts our image calls into the package openai, which is not installed: "
             "pip install openai, or import dalle2.compat in its place"
         ) from None
+    if isinstance(successor, str):
+        check_successor(successor, datetime.now(UTC).date(), MODELS)
     _successor = successor
     _known.clear()
     if _replaced:
@@ -75,16 +80,20 @@ def install(*, successor: str | Default | None = DEFAULT) -> None:
 
 
 def uninstall() -> None:
-    """Put back the image calls of the installed `openai` as they were."""
+    """Put back the image calls of the installed `openai` as they were.
+
+    What others have wrapped since (a tracer) stays wrapped: ours then hands on to the SDK's.
+    """
     while _replaced:
-        kind, name, original = _replaced.pop()
-        setattr(kind, name, original)
+        kind, name, original, ours = _replaced.pop()
+        if vars(kind).get(name) is ours:
+            setattr(kind, name, original)
     _known.clear()
     reset()
 
 
 def _replace(kind: type, name: str, method: object) -> None:
-    _replaced.append((kind, name, kind.__dict__[name]))
+    _replaced.append((kind, name, vars(kind)[name], method))
     setattr(kind, name, method)
 
 
@@ -146,8 +155,10 @@ def _behind(client: Any, kind: type[Any], given: dict[str, Any]) -> Behind[Any]:
 def _given(openai: ModuleType, client: Any) -> dict[str, Any] | None:
     """What a client of the SDK was made from, read off it at the moment of the call.
 
-    `None` for one that signs in otherwise than with a key.
+    `None` for one that signs in otherwise than with a key, and after `uninstall()`.
     """
+    if not _replaced:
+        return None
     base = str(client.base_url).rstrip("/")
     query = dict(client._custom_query or {})
     headers = client._custom_headers or {}
@@ -206,13 +217,17 @@ _METHODS_2022: tuple[tuple[str, Operation, tuple[str, ...]], ...] = (
 
 def _ways_2022(openai: ModuleType) -> Ways[Any]:
     def answer(answered: Answered) -> Any:
-        response = openai.openai_response.OpenAIResponse(answered.values, Headers2022(answered.headers))
-        return openai.util.convert_to_openai_object(response)
+        headers = _Headers(answered.headers)
+        if not headers.get("openai-processing-ms", "").isdecimal():  # that SDK breaks on what is no number
+            headers.pop("openai-processing-ms", None)
+        return openai.util.convert_to_openai_object(
+            openai.openai_response.OpenAIResponse(answered.values, headers)
+        )
 
     return Ways(Tree("openai.error", NAMES_2022, STATUSES_2022), answer, lambda values: values)
 
 
-class Headers2022(dict[str, str]):
+class _Headers(dict[str, str]):
     """Headers by any spelling of their names."""
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -225,6 +240,8 @@ def _old_method(
 ) -> Callable[..., Any]:
     @functools.wraps(original)
     def call(cls: type, *positional: Any, **official: Any) -> Any:
+        if not _replaced:
+            return original(cls, *positional, **official)
         given = _placed(places, positional, official)
         return ask_2022(openai, operation, given, _ways_2022(openai))
 
@@ -236,6 +253,8 @@ def _old_async_method(
 ) -> Callable[..., Any]:
     @functools.wraps(original)
     async def call(cls: type, *positional: Any, **official: Any) -> Any:
+        if not _replaced:
+            return await original(cls, *positional, **official)
         given = _placed(places, positional, official)
         return await ask_2022_async(openai, operation, given, _ways_2022(openai))
 
@@ -247,5 +266,5 @@ def _placed(
 ) -> dict[str, Any]:
     if len(positional) > len(places):
         raise TypeError(f"takes at most {len(places)} positional arguments, {len(positional)} were given")
-    given = {**dict(zip(places, positional, strict=False)), **official}
-    return given_of(given) | {"successor": _successor}
+    given = {**dict(zip(places, positional, strict=False)), **hidden(official)}
+    return given_of(hidden(given)) | {"successor": _successor}

@@ -20,17 +20,17 @@ from .._http import Timeouts
 from .._secrets import Secret
 from ..errors import ConfigurationError
 from ..settings import DEFAULT
-from ._arguments import CallOptions, EditOptions, GenerateOptions, given_of
+from ._arguments import CallOptions, EditOptions, GenerateOptions, given_of, hidden
 from ._asking import Ways, ask, ask_async, ask_free, ask_free_async
 from ._azure import azure_given
 from ._behind import Behind
 from ._error_tree import OF_2022, officially
-from ._objects import OpenAIObject
+from .openai_object import OpenAIObject
 
 if TYPE_CHECKING:
     from ..settings import Default
-    from ._answers import Answered
     from ._arguments import Operation, Upload
+    from ._shapes import Answered
 
 C = TypeVar("C")
 
@@ -99,7 +99,8 @@ def module_given(scope: ModuleType, said: Mapping[str, Any], *, old: bool) -> di
         raise ConfigurationError(
             f"openai.api_type is {kind!r:.40}: it may be 'openai', 'azure' or 'azure_ad'"
         )
-    azure = {name: setting(name) for name in ("api_version", "azure_ad_token", "azure_ad_token_provider")}
+    names = ("api_version", "azure_ad_token", "azure_ad_token_provider")
+    azure = hidden({name: setting(name) for name in names})
     azure["azure_endpoint"] = setting("azure_endpoint") or base
     azure["azure_deployment"] = said.get("engine") or said.get("deployment_id")
     if kind != "azure":
@@ -196,13 +197,14 @@ class Image:
     @staticmethod
     def create(*, prompt: str, **options: Unpack[CreateOptions]) -> OpenAIObject:
         """Make images."""
-        made: OpenAIObject = ask_2022(_here(), "generate", {"prompt": prompt, **options}, _WAYS)
+        made: OpenAIObject = ask_2022(_here(), "generate", {"prompt": prompt, **hidden(options)}, _WAYS)
         return made
 
     @staticmethod
     async def acreate(*, prompt: str, **options: Unpack[CreateOptions]) -> OpenAIObject:
         """`create`, awaited."""
-        made: OpenAIObject = await ask_2022_async(_here(), "generate", {"prompt": prompt, **options}, _WAYS)
+        given = {"prompt": prompt, **hidden(options)}
+        made: OpenAIObject = await ask_2022_async(_here(), "generate", given, _WAYS)
         return made
 
     @staticmethod
@@ -210,7 +212,7 @@ class Image:
         image: Upload, mask: Upload | None = None, *, prompt: str, **options: Unpack[CreateEditOptions]
     ) -> OpenAIObject:
         """Repaint a part of an image."""
-        given = {"image": image, "mask": mask, "prompt": prompt, **options}
+        given = {"image": image, "mask": mask, "prompt": prompt, **hidden(options)}
         made: OpenAIObject = ask_2022(_here(), "edit", given, _WAYS)
         return made
 
@@ -219,20 +221,20 @@ class Image:
         image: Upload, mask: Upload | None = None, *, prompt: str, **options: Unpack[CreateEditOptions]
     ) -> OpenAIObject:
         """`create_edit`, awaited."""
-        given = {"image": image, "mask": mask, "prompt": prompt, **options}
+        given = {"image": image, "mask": mask, "prompt": prompt, **hidden(options)}
         made: OpenAIObject = await ask_2022_async(_here(), "edit", given, _WAYS)
         return made
 
     @staticmethod
     def create_variation(image: Upload, **options: Unpack[_ModuleOptions]) -> OpenAIObject:
         """Make variations of an image."""
-        made: OpenAIObject = ask_2022(_here(), "create_variation", {"image": image, **options}, _WAYS)
+        made: OpenAIObject = ask_2022(_here(), "create_variation", {"image": image, **hidden(options)}, _WAYS)
         return made
 
     @staticmethod
     async def acreate_variation(image: Upload, **options: Unpack[_ModuleOptions]) -> OpenAIObject:
         """`create_variation`, awaited."""
-        given = {"image": image, **options}
+        given = {"image": image, **hidden(options)}
         made: OpenAIObject = await ask_2022_async(_here(), "create_variation", given, _WAYS)
         return made
 
@@ -243,13 +245,13 @@ class Moderation:
     @staticmethod
     def create(input: object, model: str | None = None, **said: Any) -> OpenAIObject:
         """What the free endpoint says of a text."""
-        return _free(said, "moderate", {"input": input, "model": model})
+        return _free(hidden(said), "moderate", {"input": input, "model": model})
 
     @staticmethod
     async def acreate(input: object, model: str | None = None, **said: Any) -> OpenAIObject:
         """`create`, awaited."""
         with officially(OF_2022, ""):
-            behind, given = _prepared(AsyncClient, _here(), said)
+            behind, given = _prepared(AsyncClient, _here(), hidden(said))
         body = {"input": input, "model": model}
         return await ask_free_async(behind, "moderate", body, given, _object, tree=OF_2022)
 
@@ -260,12 +262,12 @@ class Model:
     @staticmethod
     def list(**said: Any) -> OpenAIObject:
         """The host's models."""
-        return _free(said, "models", None)
+        return _free(hidden(said), "models", None)
 
     @staticmethod
     def retrieve(id: str, **said: Any) -> OpenAIObject:
         """One of them."""
-        return _free(said, "models", None, "/" + id)
+        return _free(hidden(said), "models", None, "/" + id)
 
 
 def _free(

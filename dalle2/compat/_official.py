@@ -20,7 +20,7 @@ from .._async_client import AsyncClient
 from .._client import Client
 from .._secrets import Secret
 from ..settings import DEFAULT
-from ._arguments import given_of
+from ._arguments import given_of, hidden
 from ._asking import refuse_streaming
 from ._behind import Behind
 from ._error_tree import SDK, officially
@@ -116,6 +116,11 @@ class _Official(Generic[C]):
         """Not here: an answer is whole when it is given, so that nothing paid for is lost."""
         refuse_streaming()
 
+    def is_closed(self) -> bool:
+        """Whether the connections are closed."""
+        client: Any = self._behind.client
+        return not client._transport.usable()
+
     @property
     def api_key(self) -> str:
         """The key, if it is a text and was given."""
@@ -152,7 +157,8 @@ class _Official(Generic[C]):
         return found
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} over {self._behind.client!r}>"
+        behind = vars(self).get("_behind")  # not yet, in the frame of an error
+        return f"<{type(self).__name__} over {behind and behind.client!r}>"
 
     if TYPE_CHECKING:
         pass  # a name that is not there is a mistake
@@ -177,15 +183,6 @@ class _Raw:
 
     def __init__(self, client: Any) -> None:
         self.images: RawImages | AsyncRawImages = client.images.with_raw_response
-
-
-def hidden(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, with keys and tokens that do not show themselves."""
-    secret = ("api_key", "azure_ad_token")
-    return {
-        name: Secret(value) if name in secret and isinstance(value, str) else value
-        for name, value in given.items()
-    }
 
 
 class OpenAI(_Official[Client]):

@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from .._async_client import AsyncClient
 from .._client import Client
-from ._answers import Answered
 from ._asking import OURS, ask, ask_async, ask_free, ask_free_async, refuse_streaming
+from ._shapes import Answered
 from .types import Model, ModelPage, ModerationCreateResponse
 
 if TYPE_CHECKING:
-    from ._answers import RawResponse
     from ._arguments import CallOptions, EditOptions, GenerateOptions, RequestOptions, Upload
     from ._behind import Behind
+    from ._shapes import RawResponse
     from ._streams import AsyncStream, Stream
     from .types import ImagesResponse
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from ._answers import usage_values
 from ._error_tree import officially
+from ._shapes import usage_values
 
 if TYPE_CHECKING:
     from .._calls._stream import FinalImage, PartialImage

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -20,6 +21,8 @@ from PIL import Image
 
 import dalle2
 from dalle2 import events
+from dalle2._calls._stream import StreamReader
+from dalle2._wire._context import Context
 from dalle2._wire._sse import EventParser
 from dalle2.testing import TRIGGERS, Emulator
 
@@ -598,3 +601,317 @@ def test_events_are_read_however_lines_end_and_chunks_fall(
 def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
     """A proxy's mark at the very beginning does not cost the first event."""
     assert parse([b"\xef\xbb\xbfdata: 1\n\n"]) == [("", "1")]
+
+
+# Events of other APIs and of relays, odd ones, and a stream that does not end
+
+
+BIG = base64.b64encode(dalle2.mask_from_box(2048, (0, 0, 8, 8))).decode()
+"""Longer than what is held as text."""
+RESPONSE_DONE = {
+    "type": "response.completed",
+    "response": {
+        "created_at": 1724527201,
+        "output": [{"type": "image_generation_call", "status": "completed", "result": B64}],
+        "usage": USAGE,
+    },
+}
+ITEM_DONE = {"type": "response.output_item.done", "item": RESPONSE_DONE["response"]["output"][0]}  # type: ignore[index]
+URL = "https://images.example.com/a/corgi.png"
+
+
+def streamed(host: Any, body: object, *, n: int = 1, **how: Any) -> list[Any]:
+    """The events of a stream that a host sends."""
+    host.say(body, kind=STREAM, **how)
+    with scripted(host) as client:
+        return list(client.stream("a corgi", n=n))
+
+
+def told(found: list[Any]) -> list[tuple[str, object]]:
+    """Kind and image of each event."""
+    return [(type(one).__name__, one.image.url or one.image.read()) for one in found]
+
+
+@pytest.mark.parametrize(
+    "events_",
+    [
+        [RESPONSE_DONE],
+        [ITEM_DONE],
+        [ITEM_DONE, RESPONSE_DONE],
+        [
+            {"type": "response.created", "response": {"status": "in_progress", "output": []}},
+            {"type": "response.image_generation_call.in_progress", "item_id": "ig_1"},
+            {"type": "response.image_generation_call.generating", "item_id": "ig_1"},
+            {"type": "response.output_item.added", "item": {"type": "image_generation_call", "result": None}},
+            {"type": "response.image_generation_call.completed", "item_id": "ig_1"},
+            RESPONSE_DONE,
+        ],
+        [{"data": [{"b64_json": B64}]}],
+        [[{"b64_json": B64}]],
+        [{"type": "image", "image": {"base64": B64}}],
+        [{"choices": [{"delta": {"images": [{"image_url": {"url": f"data:image/png;base64,{B64}"}}]}}]}],
+        [{"status": "processing", "progress": 50, "image_url": URL}, {"status": "done", "image": B64}],
+        [
+            {"progress": "40%", "image_url": URL},
+            {"progress": 0.5, "image_url": URL},
+            {"progress": 100, "image": B64},
+        ],
+        [{"error": {"message": "one was blocked"}, "data": [{"b64_json": B64}]}],
+        [{"type": "response.incomplete", "response": {"output": [ITEM_DONE["item"]]}}],
+        [{"type": "image_generation.completed", "b64_json": BIG[:0] or None, "image_base64": B64}],
+    ],
+)
+def test_the_events_of_others_bring_their_images(host: Any, events_: list[object]) -> None:
+    """Of the Responses API and of relays, by the reader of whole answers; each image once."""
+    assert told(streamed(host, lines(*events_))) == [("FinalImage", PNG)]
+
+
+def test_partial_images_of_a_response_are_partial(host: Any) -> None:
+    """And the usage comes with the event that tells it."""
+    partial = {"type": "response.image_generation_call.partial_image", "partial_image_b64": B64,
+               "partial_image_index": 1}  # fmt: skip
+    found = streamed(host, lines(partial, RESPONSE_DONE))
+    assert told(found) == [("PartialImage", PNG), ("FinalImage", PNG)]
+    assert found[0].index == 1
+    assert found[1].usage.total_tokens == 7
+
+
+@pytest.mark.parametrize("end", [b"data: [DONE]\n\n", b""])
+def test_a_chat_that_is_streamed_in_pieces_is_put_together(host: Any, end: bytes) -> None:
+    """A Markdown image arrives letter by letter."""
+    pieces = [{"choices": [{"delta": {"content": piece}}]} for piece in f"![corgi]({URL})"]
+    assert told(streamed(host, lines(*pieces) + end)) == [("FinalImage", URL)]
+
+
+@pytest.mark.parametrize(
+    "bad", [{**PARTIAL, "b64_json": "!"}, {**PARTIAL, "b64_json": None}, {**PARTIAL, "b64_json": {}}]
+)
+def test_one_bad_partial_does_not_end_a_stream(host: Any, bad: dict[str, Any]) -> None:
+    """The next one may be good."""
+    assert kinds(streamed(host, lines(bad, PARTIAL, FINAL))) == ["PartialImage", "FinalImage"]
+
+
+def test_a_bad_final_does_not_take_the_next_one_with_it(host: Any) -> None:
+    """Of three images the second cannot be read: two come, and the end names it."""
+    host.say(lines(FINAL, {**FINAL, "b64_json": "!"}, {**FINAL, "b64_json": BIG}), kind=STREAM)
+    with scripted(host) as client:
+        found, error = events_until(client.stream("a corgi", n=3))
+    assert kinds(found) == ["FinalImage"] * 2
+    assert isinstance(error, dalle2.DecodeError)
+    assert len(error.images) == 2
+    assert error.body is not None
+    assert b'"b64_json": "!"' in error.body
+
+
+WHOLE = lines(FINAL)
+
+
+@pytest.mark.parametrize("end", [WHOLE[:-1], WHOLE[:-2], WHOLE[:-1] + b": x"])
+@pytest.mark.parametrize("how", [{}, {"cut": True}, {"held": True}])
+def test_the_last_event_counts_without_its_blank_line(host: Any, end: bytes, how: dict[str, bool]) -> None:
+    """Whether the host ends the stream, breaks the connection, or says no more."""
+    assert told(streamed(host, lines(PARTIAL) + end, **how)) == [("PartialImage", PNG), ("FinalImage", PNG)]
+
+
+@pytest.mark.parametrize("how", [{}, {"cut": True}, {"held": True}])
+def test_the_last_event_counts_in_pieces_too(host: Any, how: dict[str, bool]) -> None:
+    """An image of megabytes, whose line has no end."""
+    big = lines({**FINAL, "b64_json": BIG})[:-2]
+    assert kinds(streamed(host, [big[:5000], big[5000:9000], big[9000:]], **how)) == ["FinalImage"]
+
+
+@pytest.mark.anyio
+async def test_an_awaited_stream_is_over_with_its_last_image(host: Any) -> None:
+    """The host keeps the connection open, and nobody waits for it."""
+    host.say(lines(PARTIAL, FINAL), kind=STREAM, held=True)
+    async with dalle2.AsyncClient("sk-test", base_url=host.base_url, model=MODEL) as client:
+        found = [event async for event in client.stream("a corgi")]
+        assert kinds(found) == ["PartialImage", "FinalImage"]
+        assert await anyio.to_thread.run_sync(host.gone.wait, 10)
+
+
+def test_a_stream_is_over_with_its_last_image(host: Any) -> None:
+    """With all that were asked for, or with the host's word."""
+    assert kinds(streamed(host, lines(FINAL), held=True)) == ["FinalImage"]
+    host._answers.clear()
+    assert kinds(streamed(host, lines(FINAL) + b"data: [DONE]\n\n", n=2, held=True)) == ["FinalImage"]
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "words"),
+    [
+        (
+            {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "broke"}}},
+            dalle2.InternalServerError,
+            "broke",
+        ),
+        (
+            {
+                "type": "response.incomplete",
+                "response": {"incomplete_details": {"reason": "content_filter"}},
+            },
+            dalle2.ContentPolicyError,
+            "content_filter",
+        ),
+        ({"type": "image_generation.failed", "message": "no luck"}, dalle2.InternalServerError, "no luck"),
+        ({"type": "response.refusal.done", "refusal": "I cannot"}, dalle2.ContentPolicyError, "I cannot"),
+        ({"type": "response.cancelled"}, dalle2.InternalServerError, "cancelled"),
+        ({"code": 1001, "msg": "余额不足"}, dalle2.QuotaExceededError, "余额不足"),
+        ({"status": "failed", "fail_reason": "too hard"}, dalle2.InternalServerError, "too hard"),
+    ],
+)
+def test_the_reason_of_a_failure_is_told(
+    host: Any, event: dict[str, Any], kind: type[dalle2.Dalle2Error], words: str
+) -> None:
+    """Wherever the event says it; what came before is kept."""
+    host.say(lines(PARTIAL, event), kind=STREAM)
+    with scripted(host) as client:
+        _, error = events_until(client.stream("a corgi"))
+    assert type(error) is kind
+    assert words in str(error)
+    assert error.maybe_billed
+    assert len(error.images) == 1
+
+
+def test_what_a_stream_said_that_nobody_read_is_kept(host: Any) -> None:
+    """Events of no known kind, half an event, and the images that are whole in it."""
+    odd = b'data: {"type": "x", "picture": "zanzibar"}\n\n'
+    half = b'data: {"type": "image_generation.completed", "b64_json": "' + B64.encode() + b'", "usage": {"tot'
+    host.say(lines(PARTIAL) + odd + half, kind=STREAM, cut=True)
+    with scripted(host) as client:
+        _, error = events_until(client.stream("a corgi"))
+    assert isinstance(error, dalle2.OutcomeUnknownError)
+    assert error.body is not None
+    assert b"zanzibar" in error.body
+    assert half in error.body
+    assert "zanzibar" not in f"{error!r}"
+    assert [image.read() for image in error.images] == [PNG]  # the same picture, whole twice
+
+
+def test_a_plain_answer_that_breaks_off_keeps_its_whole_images(host: Any) -> None:
+    """A host that does not stream, and dies while it sends the second image."""
+    content = json.dumps({"data": [{"b64_json": B64}, {"b64_json": BIG}]}).encode()[:-100]
+    host.say(content, cut=True)
+    with scripted(host) as client:
+        _, error = events_until(client.stream("a corgi"))
+    assert isinstance(error, dalle2.OutcomeUnknownError)
+    assert [image.read() for image in error.images] == [PNG]
+    assert error.body == content
+
+
+@pytest.mark.parametrize("body", [PNG, URL.encode(), B64.encode(), f"data:image/png;base64,{B64}".encode()])
+def test_a_stream_that_is_an_image_itself(host: Any, body: bytes) -> None:
+    """Or its address, or its base64."""
+    assert told(streamed(host, body)) == [("FinalImage", URL if body == URL.encode() else PNG)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"type": "image_generation.completed", "created_at": ' + b"9" * 5000 + b', "b64_json": "%b"}',
+        b'{"type": "image_generation.completed", "x": "\xff\x01", "b64_json": "%b"}',
+        b'{"type": "image_generation.completed", "b64_json": "%b",}',
+    ],
+)
+def test_an_odd_event_is_read_as_far_as_it_goes(host: Any, event: bytes) -> None:
+    """As an odd answer is."""
+    found = streamed(host, b"data: " + event.replace(b"%b", B64.encode()) + b"\n\n")
+    assert told(found) == [("FinalImage", PNG)]
+
+
+def test_a_key_in_an_event_goes_no_further(host: Any) -> None:
+    """Neither in an image's own words nor in what is kept."""
+    host.say(lines({**FINAL, "quality": "by sk-test"}), kind=STREAM)
+    host.say(b'data: {"x": "sk-test"\n\n', kind=STREAM)
+    with scripted(host) as client:
+        (final,) = list(client.stream("a corgi"))
+        assert final.image._data.extra == {"quality": "by ***"}
+        _, error = events_until(client.stream("a corgi"))
+    assert isinstance(error, dalle2.OutcomeUnknownError)
+    assert error.body == b'event: \ndata: {"x": "***"\n\n'
+
+
+def test_a_dripped_event_is_looked_at_a_bounded_number_of_times(host: Any) -> None:
+    """Each piece ends like a document; the image still comes with the end of its event."""
+    pieces = [b'data: {"x": ['] + [b"{},{}"] * 1 + [b",{}"] * 100
+    last = b'], "type": "image_generation.completed", "b64_json": "' + B64.encode() + b'"}'
+    assert kinds(streamed(host, [*pieces, last + b"\n\n"])) == ["FinalImage"]
+    host._answers.clear()
+    with scripted(host) as client:
+        host.say([*pieces, last], kind=STREAM)
+        _, error = events_until(client.stream("a corgi"))
+    assert [image.read() for image in error.images] == [PNG]
+
+
+def test_two_finished_images_may_be_the_same(host: Any) -> None:
+    """Only what an event sums up is told once."""
+    assert kinds(streamed(host, lines(FINAL, FINAL), n=2)) == ["FinalImage"] * 2
+    host._answers.clear()
+    assert kinds(streamed(host, lines(ITEM_DONE, ITEM_DONE, RESPONSE_DONE), n=2)) == ["FinalImage"]
+
+
+def test_a_plain_answer_is_over_with_its_last_image(host: Any) -> None:
+    """A host that does not stream, and does not end either."""
+    whole = json.dumps({"data": [{"b64_json": B64}, {"b64_json": BIG}], "usage": USAGE}).encode()
+    found = streamed(host, [whole[:30], whole[30:-1], whole[-1:]], n=2, held=True)
+    assert kinds(found) == ["FinalImage"] * 2
+    assert (found[0].usage, found[1].usage.total_tokens) == (None, 7)
+
+
+def test_a_plain_answer_with_fewer_images_is_believed_at_its_end(host: Any) -> None:
+    """As a stream that ends in good order is."""
+    host.say({"data": [{"b64_json": B64}]})
+    with scripted(host) as client:
+        assert kinds(list(client.stream("a corgi", n=2))) == ["FinalImage"]
+
+
+def test_a_stream_of_which_nothing_came_holds_no_answer() -> None:
+    """An interrupt before the first event has nothing to keep."""
+    with client_of(Emulator()) as client:
+        stream = client.stream("a corgi")
+        stream.close()
+    reader = StreamReader(Context("api.example.com"), SimpleNamespace(request=SimpleNamespace(n=1)))  # type: ignore[arg-type]
+    assert reader.data(partials=True) is None
+    assert not reader.over
+
+
+# What says nothing costs nothing
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"\r\n", b"\r", b": ping\n", b"id: 1\n", b"retry: 3\r\n\r\n", b":\n"]
+)
+def test_what_says_nothing_is_passed_over_at_once(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand lines are two steps, and a hundred million are as many more; the image comes."""
+    steps: list[bytes] = []
+    take = EventParser._take
+
+    def counting(parser: EventParser, piece: bytes) -> None:
+        steps.append(piece)
+        take(parser, piece)
+
+    monkeypatch.setattr(EventParser, "_take", counting)
+    parser = EventParser()
+    assert list(parser.feed(line * 100_000)) == []
+    assert len(steps) <= 2
+    (event,) = parser.feed(b"data: {}\n\n")
+    assert event.data.text() == "{}"
+
+
+@pytest.mark.parametrize(
+    "piece", [b"x" * 4096, b": " + b"x" * 4096, b"id: " + b"x" * 4096, b"event: " + b"y" * 4096]
+)
+def test_a_line_without_end_is_not_gathered(piece: bytes) -> None:
+    """Nor is the name of an event longer than names are."""
+    parser = EventParser()
+    for _ in range(100):
+        assert list(parser.feed(piece)) == []
+    assert len(parser._line) <= 512
+    list(parser.feed(b"\n\n"))
+    (event,) = parser.feed(b"data: 1\n\n")
+    assert event.data.text() == "1"
+
+
+def test_a_stream_that_begins_with_nothing_keeps_nothing(host: Any) -> None:
+    """Blank lines before the first event are not held."""
+    assert kinds(streamed(host, [b"\n" * 100_000] * 20 + [lines(FINAL)])) == ["FinalImage"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dalle2 import _types, catalog
 from dalle2.catalog import MODELS, Model
-from dalle2.catalog._sizes import broken_rules, parse_size
+from dalle2.catalog._check import broken_rules, parse_size
 from dalle2.errors import InvalidRequestError
 
 TODAY = date(2026, 11, 20)
@@ -208,7 +208,7 @@ REFUSED: list[tuple[str, str, dict[str, object], str, str]] = [
         "quality",
         "takes low, medium, high or auto ('max' is known to gpt-image-2.5-sunburst",
     ),
-    ("generate", "gpt-image-2", {"quality": "no" * 99}, "quality", "..."),
+    ("generate", "gpt-image-2", {"quality": "no" * 99}, "quality", "characters"),
     ("generate", "gpt-image-2", {"stream": 1}, "stream", "takes True or False"),
     ("generate", "gpt-image-2", {"partial_images": 4}, "partial_images", "0 to 3"),
     (

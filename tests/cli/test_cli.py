@@ -240,6 +240,11 @@ def test_images_of_a_half_readable_answer_are_saved(
     assert printed.out == "corgi-1.png\n"
     assert "data[1]" in printed.err
     assert Path("corgi-1.png").read_bytes().startswith(b"\x89PNG")
+    assert main([*CORGI, "-n", "2", "-o", "again.png", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [image["path"] for image in document["images"]] == ["again-1.png"]
+    assert document["model"] == "dall-e-2"
+    assert document["cost"] is None
 
 
 def test_a_warning_is_one_line(

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,22 @@ def test_what_is_not_fetched_is_shown(
     assert files(directory) == ["corgi-1.png"]
 
 
+def test_what_was_answered_before_the_signal_is_saved(
+    emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C while a successor's picture is scaled: it was paid for, so it is saved as it can be."""
+
+    def interrupted(images: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dalle2.Images, "fit", interrupted)
+    assert main([*CORGI, "--successor", "gpt-image-2", "-o", "corgi.png"]) == 130
+    assert files(directory) == ["corgi.png"]
+    printed = capsys.readouterr()
+    assert printed.out == "corgi.png\n"
+    assert printed.err.startswith("dalle2: interrupted")
+
+
 def test_a_signal_is_told_although_stdout_is_gone(
     emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +179,35 @@ def test_an_interrupt_while_a_command_is_loaded_is_130(
     monkeypatch.setattr("dalle2._cli._app.run", interrupted)
     assert main(["models"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+class Finalized:
+    """Does something when it goes, where what is raised is lost."""
+
+    def __init__(self, last: Callable[[], object]) -> None:
+        self.last = last
+
+    def __del__(self) -> None:
+        self.last()
+
+
+def test_a_signal_that_falls_into_a_finalizer_comes_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is raised there is lost to Python, with a traceback on stderr: neither happens to a signal."""
+    with stoppable(), pytest.raises(Stopped, match="SIGTERM"):
+        Finalized(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        threading.Event().wait(30)
+    assert capsys.readouterr().err == ""
+
+
+def test_another_error_of_a_finalizer_is_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only signals are taken out of Python's own way, and only as long as a command runs."""
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda problem: told.append(problem.exc_type))
+    usual = sys.unraisablehook
+    with stoppable():
+        Finalized(lambda: 1 / 0)
+    assert told == [ZeroDivisionError]
+    assert sys.unraisablehook is usual
 
 
 def test_what_the_parent_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

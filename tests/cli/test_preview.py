@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,26 @@ def test_a_dry_run_names_the_place(capsys: pytest.CaptureFixture[str], words: li
     """Files by their names where these are known, else where they go."""
     assert main([*CORGI, *OFFLINE, "--dry-run", *words]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{'saved as':16}{place}"
+
+
+def test_what_follows_if_the_model_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the client would put a living model in the place of dall-e-2, its name and price are told too."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    assert main([*CORGI, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "cost            $0.016\n" in out
+    row = out.splitlines()[-1]
+    assert re.fullmatch(r"if it is gone   gpt-image-\S+ in place of dall-e-2, cost about \$0\.0\d+", row)
+    assert main([*CORGI, "--dry-run", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["request"]["model"] == "dall-e-2"
+    assert document["if_model_is_gone"]["request"]["model"].startswith("gpt-image-")
+    assert document["if_model_is_gone"]["cost_is_rough"] is True
+    for words in (["--model", "dall-e-2"], ["--successor", "none"], ["--model", "gpt-image-2"]):
+        assert main(["generate", "a corgi", "--dry-run", "--json", *words]) == 0
+        assert json.loads(capsys.readouterr().out)["if_model_is_gone"] is None
 
 
 def test_a_change_for_a_successor_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

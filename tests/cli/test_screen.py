@@ -252,3 +252,9 @@ def test_a_pipe_that_takes_a_little_gets_all(monkeypatch: pytest.MonkeyPatch) ->
     Slow.full = True
     with pytest.raises(BlockingIOError, match="standard output"):
         _screen.picture(b"another")
+
+
+def test_no_lines_are_no_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty list prints nothing, not even a line end."""
+    _screen.say()
+    assert capsys.readouterr() == ("", "")

@@ -41,6 +41,7 @@ from .shell import CORGI, OFFLINE, failure
         ("(dalle2.mask_from_box(...) makes one)", None, "(--mask-box LEFT,TOP,RIGHT,BOTTOM makes one)"),
         ("https://host/v1?model=x&size=y", None, "https://host/v1?model=x&size=y"),
         ("code model_not_found, style='vivid'", None, "code model_not_found, style='vivid'"),
+        ("timeout.connect must be above 0", "timeout", "--timeout must be above 0"),
         ("above 0 seconds, or None for no limit; it is 0", None, "above 0 seconds; it is 0"),
     ],
 )  # fmt: skip
@@ -193,7 +194,7 @@ def test_no_answer_is_told_in_python(
     emulator: Emulator, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     """What the library says of a host's no names options and variables, and the way on is a command."""
-    emulator.fail_next(status, times=9)
+    emulator.fail_next(status, retry_after=0, times=9)
     assert main(CORGI) == 1
     assert not PYTHON.search(CODE.sub("", failure(capsys)))
 

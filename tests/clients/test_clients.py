@@ -684,3 +684,22 @@ def test_the_first_calls_of_many_threads_find_logging_whole() -> None:
         "assert failed == [], failed\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_client_that_is_warm_loads_nothing_more(server: FaultServer) -> None:
+    """After `warm_up()` a first call finds all modules there, blocking and awaited."""
+    for code in (
+        "client = dalle2.Client('sk-test', base_url={0!r}); client.warm_up(); before = set(sys.modules)\n"
+        "client.generate('a fox')",
+        "async def main():\n"
+        "    global before\n"
+        "    client = dalle2.AsyncClient('sk-test', base_url={0!r}); await client.warm_up()\n"
+        "    before = set(sys.modules); await client.generate('a fox'); await client.aclose()\n"
+        "asyncio.run(main())",
+    ):
+        script = (
+            f"import asyncio, sys, dalle2\n{code.format(server.origin)}\n"
+            "late = sorted(name for name in set(sys.modules) - before if not name.startswith('dalle2.'))\n"
+            "assert late == [], late\n"
+        )
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -24,7 +24,7 @@ PAIRS: list[tuple[type, type]] = [
 RENAMED = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Nothing is awaited to make these; the iterator that `stream` gives is awaited itself.
 PLAIN = {"with_options", "copy", "image", "images_of", "to_dict", "from_dict", "of", "joined", "fit"}
-PLAIN |= {"stream"}
+PLAIN |= {"stream", "is_closed"}
 
 
 def surface(kind: type) -> dict[str, Any]:
@@ -127,6 +127,6 @@ def test_the_requests_take_what_the_methods_take() -> None:
 
 def test_with_options_names_settings_that_the_clients_take() -> None:
     """Each change is an argument of the constructor, too."""
-    from dalle2._session import Changes
+    from dalle2.settings import Changes
 
     assert set(Changes.__annotations__) <= set(inspect.signature(Client.__init__).parameters)

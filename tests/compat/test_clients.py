@@ -222,6 +222,26 @@ def test_a_token_of_the_environment_goes_before_a_key_of_it(monkeypatch: pytest.
     ]
 
 
+def test_a_token_is_asked_for_before_each_attempt() -> None:
+    """It expires within the hour; what it was stands nowhere afterwards."""
+    emulator = Emulator(persona="azure")
+    tokens = iter(["sk-old", "sk-test"])
+    client = compat.AzureOpenAI(
+        azure_endpoint="https://a.openai.azure.com",
+        azure_deployment="dall-e-2",
+        api_version="2024-02-01",
+        azure_ad_token_provider=lambda: next(tokens),
+        http_client=emulator.client(),
+    )
+    emulator.fail_next(429, retry_after=0.01)
+    with client:
+        client.images.generate(prompt="a corgi", size="256x256")
+        sent = [request.headers["authorization"] for request in emulator.requests]
+        assert sent == ["Bearer sk-old", "Bearer sk-test"]
+        assert client.api_key == ""
+        assert "sk-" not in repr(vars(client)) + repr(vars(client._behind))
+
+
 # Answers
 
 

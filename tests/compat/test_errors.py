@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import traceback
 from typing import Any
 
 import httpx
@@ -62,7 +63,7 @@ def test_a_lost_answer_is_nothing_that_scripts_repeat(error: Any) -> None:
 CLASSES: list[tuple[dalle2.Dalle2Error, str, str]] = [
     (dalle2.ModelRetiredError("m", status_code=404), "BadRequest NotFound", "InvalidRequest"),
     (dalle2.BadRequestError("m", status_code=500), "BadRequest InternalServer", "InvalidRequest API"),
-    (dalle2.InternalServerError("m", status_code=503), "InternalServer", "API ServiceUnavailable"),
+    (dalle2.InternalServerError("m", status_code=503), "InternalServer", "ServiceUnavailable"),
     (dalle2.QuotaExceededError("m", status_code=429), "RateLimit", "RateLimit"),
     (dalle2.APIStatusError("m", status_code=418), "APIStatus", "API"),
     (dalle2.APIConnectionError("m"), "APIConnection", "APIConnection"),
@@ -143,3 +144,47 @@ def test_what_is_refused_here_looks_like_the_hosts_no() -> None:
     assert error.response.json()["error"]["param"] == error.field == "size"
     assert error.maybe_billed is False
     assert emulator.requests == []
+
+
+KEY = "sk-a-secret-of-somebody"
+
+
+def safe_repr(value: object) -> str:
+    """As tools show a local: one that is half made has no `repr`."""
+    try:
+        return repr(value)
+    except AttributeError:
+        return repr(vars(value))
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda: compat.OpenAI(api_key=f"{KEY} with a space"),
+        lambda: compat.OpenAI(api_key=KEY, timeout=-1),
+        lambda: compat.AzureOpenAI(azure_ad_token=KEY),
+        lambda: compat.AzureOpenAI(api_key=KEY, azure_endpoint="no url", api_version="1"),
+        lambda: compat.OpenAI(api_key="sk-test").copy(api_key=KEY, timeout=-1),
+        lambda: compat.OpenAI(api_key=KEY, base_url="http://127.0.0.1:9").images.generate(prompt="a"),
+        lambda: compat.OpenAI(api_key=KEY).images.generate(prompt="a", size="300x300"),
+        lambda: compat.Image.create(prompt="a", api_key=KEY, api_base="http://127.0.0.1:9"),
+        lambda: compat.Image.create_edit(b"", prompt="a", api_key=KEY),
+        lambda: compat.Image.create(prompt="a", api_key=KEY, api_type="azure_ad"),
+        lambda: compat.Model.list(api_key=KEY, api_base="http://127.0.0.1:9"),
+    ],
+)
+def test_no_frame_of_an_error_shows_the_key(fail: Any) -> None:
+    """Nor its message, its fields or a pickle: tracebacks with locals go to logs of other people."""
+    compat.reset()
+    with pytest.raises(compat.OpenAIError) as caught:
+        fail()
+    error: BaseException | None = caught.value
+    assert KEY.encode() not in pickle.dumps(error)
+    while error is not None:
+        assert KEY not in repr(error) + repr(vars(error))
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_globals["__name__"].startswith("dalle2."):
+                shown = {name: safe_repr(value) for name, value in frame.f_locals.items()}
+                assert [name for name, text in shown.items() if KEY in text] == [], frame
+        error = error.__cause__ or error.__context__
+    compat.reset()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 import dalle2
@@ -122,6 +123,39 @@ def test_image_calls_are_ours_until_uninstall(openai: Any) -> None:
     assert images.generate(prompt="a corgi") == "the SDK's own"
 
 
+def test_what_others_wrapped_since_stays_wrapped(openai: Any, openai_traced: list[str]) -> None:
+    """A tracer put around our call outlives it, and then traces the SDK's own."""
+    images = openai.resources.Images(Given(Emulator().client()))
+    assert images.generate(prompt="a corgi", model="dall-e-2", size="256x256").data
+    compat.uninstall()
+    assert images.generate(prompt="a corgi") == "the SDK's own"
+    assert openai_traced == ["traced", "traced"]
+    compat.install()
+    assert images.generate(prompt="a corgi", model="dall-e-2", size="256x256").data
+
+
+@pytest.fixture
+def openai_traced(openai: Any) -> list[str]:
+    """Ours installed, and somebody's wrapper around it."""
+    compat.install()
+    ours, traced = openai.resources.Images.generate, []
+
+    def traces(self: Any, **given: Any) -> Any:
+        traced.append("traced")
+        return ours(self, **given)
+
+    openai.resources.Images.generate = traces
+    return traced
+
+
+def test_a_successor_that_is_retired_is_told_at_once(openai: Any) -> None:
+    """And nothing is installed."""
+    before = dict(vars(openai.resources.Images))
+    with pytest.raises(dalle2.ConfigurationError, match="itself retired"):
+        compat.install(successor="dall-e-3")
+    assert dict(vars(openai.resources.Images)) == before
+
+
 def test_streams_and_their_shapes(openai: Any) -> None:
     """Events of the SDK's classes."""
     images = openai.resources.Images(Given(Emulator().client()))
@@ -223,9 +257,12 @@ def openai_of_2022(module: Callable[..., ModuleType]) -> Any:
     class Image:
         """`openai.Image`."""
 
+    async def waits(cls: type, **given: object) -> str:
+        return "the SDK's own"
+
     for name in ("create", "create_edit", "create_variation"):
         setattr(Image, name, classmethod(lambda cls, *args, **given: "the SDK's own"))
-        setattr(Image, f"a{name}", classmethod(lambda cls, *args, **given: "the SDK's own"))
+        setattr(Image, f"a{name}", classmethod(waits))
 
     def response(data: object, headers: Any) -> object:
         return SimpleNamespace(data=data, request_id=headers.get("X-Request-Id"))
@@ -259,7 +296,13 @@ async def test_the_sdk_of_2022(openai_of_2022: Any) -> None:
         assert (await openai.Image.acreate_variation(MASK, size="256x256")).data
         with pytest.raises(error.AuthenticationError):
             openai.Image.create_variation(MASK, "sk-wrong", size="256x256")
+    odd = {"openai-processing-ms": "a while"}  # on which that SDK breaks, after the call was paid for
+    answer = httpx.Response(200, json={"created": 1, "data": [{"url": "https://a.b/c"}]}, headers=odd)
+    openai.http_client = httpx.Client(transport=httpx.MockTransport(lambda request: answer))
+    assert openai.Image.create(prompt="a corgi").data[0].url == "https://a.b/c"
     with pytest.raises(TypeError, match="at most 5 positional"):
         openai.Image.create(*"abcdef", prompt="a")
+    ours = [vars(openai.Image)[name].__func__ for name in ("create", "acreate")]
     compat.uninstall()
     assert dict(vars(openai.Image)) == before
+    assert [ours[0](openai.Image), await ours[1](openai.Image)] == ["the SDK's own"] * 2

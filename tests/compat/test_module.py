@@ -115,12 +115,13 @@ def test_azure_in_2022(openai: Any, kind: str, given: Any, path: str, header: st
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request)
-        return httpx.Response(200, json={"created": 1, "data": [{"url": "https://a.example.com/1.png"}]})
+        result = {"created": 1, "data": [{"url": "https://a.example.com/1.png"}]}
+        return httpx.Response(200, json=result | {"status": "succeeded", "result": result})
 
     openai.http_client = httpx.Client(transport=httpx.MockTransport(answer))
     openai.api_type, openai.api_base = kind, "https://a.openai.azure.com/"
     made = openai.Image.create(prompt="a corgi", size="256x256", api_version="2023-06-01-preview", **given)
-    assert made["data"][0]["url"] == "https://a.example.com/1.png"
+    assert made == {"created": 1, "data": [{"url": "https://a.example.com/1.png"}]}
     assert (asked[0].url.path, asked[0].url.query) == (path, b"api-version=2023-06-01-preview")
     assert asked[0].headers[header].removeprefix("Bearer ") == "sk-test"
 

@@ -1,19 +1,19 @@
-"""`dalle2 doctor` and `dalle2 models`: what they look at, what they say, and that they spend nothing."""
+"""`dalle2 doctor`: what it looks at, what it says, and that it spends nothing."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from dalle2 import GenerateRequest
 from dalle2._cli import main
-from dalle2._doctor._checks import Check, diagnose
+from dalle2._doctor._checked import Check
+from dalle2._doctor._checks import diagnose
 from dalle2.testing import Emulator
 
 AFTER = date(2026, 6, 1)
@@ -60,21 +60,28 @@ def test_after_the_retirement_the_doctor_says_what_to_do(
         "PROBLEM  model  dall-e-2 was retired on 2026-05-12: "
         "use gpt-image-2.5-flare, or Client(successor='auto')"
     )
-    assert lines[3:5] == ["", "With Client(successor='auto'), on gpt-image-2.5-flare:"]
-    changes = [line.partition(":")[0] for line in lines[5:]]
-    assert changes == [
+    assert lines[3] == (
+        "         price  about $0.013 an image of 1024x1024 on gpt-image-2.5-flare, against $0.02 on dall-e-2"
+    )
+    assert lines[4:6] == ["", "What usual requests become on gpt-image-2.5-flare:"]
+    changes = [line.partition(":")[0] for line in lines[6:]]
+    assert sorted(changes) == [
+        "  mask is sent as 'the image itself'",
+        "  operation='vary' is sent as 'edit'",
+        "  quality is sent as 'medium'",
         "  response_format='url' is not sent",
         "  size='256x256' is sent as '816x816'",
         "  size='512x512' is sent as '816x816'",
-        "  mask is sent as 'the image itself'",
-        "  operation='vary' is sent as 'edit'",
     ]
 
 
 def test_a_living_model_is_well(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing to mend is exit status 0, and no word of a successor."""
     assert main(["doctor", "--model", "gpt-image-2"]) == 0
-    assert said(capsys).splitlines()[2:] == ["ok       model  gpt-image-2 lives"]
+    lines = said(capsys).splitlines()
+    assert lines[2] == "ok       model  gpt-image-2 lives"
+    assert lines[3].startswith("         price  about $")
+    assert len(lines) == 4
 
 
 def test_json_holds_the_same(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +89,7 @@ def test_json_holds_the_same(emulator: Emulator, capsys: pytest.CaptureFixture[s
     assert main(["doctor", "--json"]) == 1
     found = json.loads(said(capsys))["checks"]
     assert [check["name"] for check in found[:3]] == ["key", "host", "model"]
-    assert [check["status"] for check in found] == ["ok", "ok", "problem"] + ["note"] * 5
+    assert [check["status"] for check in found] == ["ok", "ok", "problem"] + ["note"] * 7
     assert all(set(check) == {"name", "status", "detail"} for check in found)
 
 
@@ -151,49 +158,13 @@ def test_an_unreachable_host_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_openais_own_host_keeps_its_dates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the host cannot be asked, the catalogue's dates hold for OpenAI."""
+    """Where the host cannot be asked, the catalogue's dates hold for a model that was named."""
     monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
-    found = checks()
+    found = checks(model="dall-e-2")
     assert found["host"].status == "problem"
     assert found["model"].status == "problem"
     assert found["proxy"] == Check("proxy", "note", "https_proxy is set: calls go through http://127.0.0.1:1")
-
-
-def test_certificates_that_cannot_be_read_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken TLS setting is told like any other failure to connect."""
-    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
-    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
-    assert checks(base_url="https://127.0.0.1:1/v1")["host"].status == "problem"
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        (
-            {"HTTP_PROXY": "http://user:secret@proxy.lan:3128"},
-            "HTTP_PROXY is set: calls go through http://proxy.lan:3128",
-        ),
-        ({"ALL_PROXY": "http://proxy.lan"}, "ALL_PROXY is set: calls go through http://proxy.lan"),
-        (
-            {"http_proxy": "http://proxy.lan", "no_proxy": "127.0.0.1"},
-            "http_proxy is set, but NO_PROXY excepts",
-        ),
-        (
-            {"http_proxy": "http://proxy.lan", "NO_PROXY": "lan, 127.0.0.1"},
-            "http_proxy is set, but NO_PROXY excepts",
-        ),
-        ({"https_proxy": "http://proxy.lan"}, None),
-    ],
-)
-def test_a_proxy_is_told(emulator: Emulator, variables: dict[str, str], expected: str | None) -> None:
-    """Which variable, and where it leads, without user and password; or that it does not count."""
-    found = {check.name: check for check in diagnose({**os.environ, **variables}, today=AFTER)}
-    if expected is None:
-        assert "proxy" not in found
-    else:
-        assert found["proxy"].detail.startswith(expected)
-        assert "secret" not in found["proxy"].detail
 
 
 @pytest.mark.parametrize(
@@ -255,13 +226,6 @@ def test_the_hosts_list_goes_before_the_catalogue(
     assert words in found["model"].detail
 
 
-def test_a_retired_successor_is_a_problem(emulator: Emulator) -> None:
-    """The doctor refuses what the client would refuse; dall-e-3 has no edits to speak of."""
-    assert checks(successor="dall-e-3")["successor"].status == "problem"
-    changes = [check.detail for check in diagnose(os.environ, model="dall-e-3", today=AFTER)]
-    assert not any("operation=" in change for change in changes)
-
-
 def test_settings_come_from_the_mapping_alone(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands in the real environment does not get into a diagnosis of another one."""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
@@ -272,121 +236,104 @@ def test_settings_come_from_the_mapping_alone(host: Any, monkeypatch: pytest.Mon
     assert found["host"].status == "ok"
 
 
-# Source code
+# The successor
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with one call to change, and one that is well."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "old.py").write_text(
-        "from openai import OpenAI\n"
-        f'client = OpenAI(api_key="{LONG_KEY}")\n'
-        'client.images.generate(model="dall-e-2", prompt="a secret corgi", size="256x256")\n',
-        encoding="utf-8",
+@pytest.mark.parametrize("provider", ["openai", "cometapi"])
+def test_a_newcomer_is_told_which_model_answers(monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """Where nobody named a model, a client takes a living one by itself: no problem, and about its price."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    environ = {"OPENAI_API_KEY": LONG_KEY, "COMETAPI_KEY": LONG_KEY}
+    found = {check.name: check for check in diagnose(environ, provider=provider, today=AFTER)}
+    assert found["model"] == Check(
+        "model", "warning", "dall-e-2 was retired on 2026-05-12: gpt-image-2.5-flare answers in its place"
     )
-    (tmp_path / "new.py").write_text("print('a corgi')\n", encoding="utf-8")
-    return tmp_path
+    assert found["price"].detail.startswith("about $")
 
 
-def test_a_scan_prints_a_line_for_each_call(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """File, line, column and the change on one line, for programs to read; the sum goes to stderr."""
-    assert main(["doctor", "."]) == 1
-    printed = capsys.readouterr()
-    (line,) = printed.out.splitlines()
-    assert line.startswith(
-        "old.py:3:1: client.images.generate: model 'dall-e-2' was retired on 2026-05-12: use model="
-    )
-    assert "816x816" in line
-    assert printed.err == "1 to change in 1 file\n"
-    assert "secret" not in line
-    assert LONG_KEY not in line
-
-
-def test_on_a_terminal_the_changes_stand_below(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        ({"model": "dall-e-2"}, {}),
+        ({}, {"DALLE2_MODEL": "dall-e-2"}),
+        ({}, {"DALLE2_SUCCESSOR": "none"}),
+    ],
+)
+def test_what_somebody_named_is_not_replaced(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], variables: dict[str, str]
 ) -> None:
-    """One change a line, so that a reader can go through them."""
-    (project / "more.py").write_text((project / "old.py").read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert main(["doctor", "old.py", "more.py"]) == 1
-    printed = capsys.readouterr()
-    first, *changes = printed.out.splitlines()[:5]
-    assert first == "old.py:3:1: client.images.generate: model 'dall-e-2' was retired on 2026-05-12"
-    assert changes[0] == "    use model='gpt-image-2.5-flare'"
-    assert all(change.startswith("    ") for change in changes)
-    assert printed.err == "2 to change in 2 files\n"
+    """A model, or that there shall be no successor."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    found = diagnose({"OPENAI_API_KEY": LONG_KEY, **variables}, today=AFTER, **options)
+    assert {check.name: check.status for check in found}["model"] == "problem"
 
 
-def test_a_scan_as_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One document with all that is known of each place."""
-    assert main(["doctor", "--json", "old.py"]) == 1
-    printed = capsys.readouterr()
-    (finding,) = json.loads(printed.out)["findings"]
-    assert (finding["file"], finding["line"], finding["model"]) == ("old.py", 3, "dall-e-2")
-    assert (finding["kind"], printed.err) == ("retired", "")
-    assert LONG_KEY not in printed.out
+def test_a_successor_in_the_environment_is_told(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers at once, on any host, also for a model that was named."""
+    monkeypatch.setenv("DALLE2_SUCCESSOR", "gpt-image-2")
+    found = checks(model="dall-e-3")
+    assert found["model"].status == "ok"
+    assert found["model"].detail.endswith("gpt-image-2 answers in its place, as DALLE2_SUCCESSOR says")
+    assert found["on gpt-image-2"].status == "note"
+    assert "operation=" not in str(found)
 
 
-def test_nothing_to_change_is_well(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit status 0, and one word for a reader."""
-    assert main(["doctor", "new.py"]) == 0
-    assert capsys.readouterr() == ("", "nothing to change\n")
+def test_a_retired_successor_is_a_problem(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor refuses what the client would refuse, and names the variable."""
+    monkeypatch.setenv("DALLE2_SUCCESSOR", "dall-e-3")
+    found = checks()
+    assert found["successor"].status == "problem"
+    assert "DALLE2_SUCCESSOR" in found["successor"].detail
+    assert "price" not in found
 
 
-def test_a_path_that_is_not_there_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is told before anything is scanned."""
-    assert main(["doctor", "old.py", "missing.py"]) == 1
-    assert capsys.readouterr() == ("", "dalle2: missing.py: No such file or directory\n")
-
-
-# The list of models
-
-
-def test_models_shows_what_ends_when(
-    host: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_without_a_living_model_there_is_none_to_name(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One model a line, with the day of its end, past or to come."""
-    soon = TODAY + timedelta(days=10)
-    rows: list[dict[str, Any]] = [
-        {"id": "short", "shutdown_date": "2020-01-01", "owned_by": "system"},
-        {"id": "a-longer-name", "shutdown_date": str(soon)},
-        {"id": "alive", "shutdown_date": None},
-    ]
-    host.say({"data": rows})
-    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
-    assert main(["models", "--base-url", host.base_url]) == 0
-    assert said(capsys).splitlines() == [
-        "short          ended 2020-01-01",
-        f"a-longer-name  ends {soon}",
-        "alive",
-    ]
-    assert main(["models", "--base-url", host.base_url, "--json"]) == 0
-    assert json.loads(said(capsys))["models"] == [
-        {"id": "short", "owned_by": "system", "shutdown_date": "2020-01-01"},
-        {"id": "a-longer-name", "owned_by": None, "shutdown_date": str(soon)},
-        {"id": "alive", "owned_by": None, "shutdown_date": None},
-    ]
+    """A catalogue that knows no way on says so."""
+    monkeypatch.setattr("dalle2.catalog.default_successor", lambda *_, **__: None)
+    assert checks()["successor"].detail.startswith("successor='auto': no living model is known")
 
 
-def test_an_empty_list_is_no_failure(
-    host: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_price_that_is_not_known_is_not_told(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for a model that nobody knows, nor for a successor without one."""
+    assert "price" not in checks(model="my-own")
+    prices = {"gpt-image-2.5-flare": None}
+    estimate = GenerateRequest.estimate
+
+    def without(request: GenerateRequest, **options: Any) -> Any:
+        return None if request.model in prices else estimate(request, **options)
+
+    monkeypatch.setattr(GenerateRequest, "estimate", without)
+    assert checks()["price"].detail == "$0.02 an image of 1024x1024"
+    prices["dall-e-2"] = None
+    del prices["gpt-image-2.5-flare"]
+    assert checks()["price"].detail.endswith("an image of 1024x1024 on gpt-image-2.5-flare")
+
+
+# Whatever is wrong
+
+
+@pytest.mark.parametrize("look", ["_key", "network", "_host", "Prospects.checks"])
+def test_the_other_looks_go_on_whatever_one_finds(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, look: str
 ) -> None:
-    """A gateway may list nothing."""
-    host.say({"data": []})
-    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
-    assert main(["models", "--base-url", host.base_url]) == 0
-    assert capsys.readouterr() == ("", "")
+    """An exception that nobody foresaw is one problem, on one line and without the key."""
+
+    def raises(*_: object, **__: object) -> None:
+        raise ZeroDivisionError(f"odd\n\x1b[2J {os.environ['OPENAI_API_KEY']}")
+
+    monkeypatch.setenv("OPENAI_API_KEY", "plain0123456789abcdefghij")
+    monkeypatch.setattr(f"dalle2._doctor._checks.{look}", raises)
+    found = diagnose(os.environ, today=AFTER)
+    odd = [check for check in found if "ZeroDivisionError" in check.detail]
+    assert [check.status for check in odd] == ["problem"]
+    assert odd[0].detail.isprintable()
+    assert "abcdef" not in odd[0].detail
+    assert len(found) >= 3
 
 
-def test_models_of_the_emulator_need_no_key(capsys: pytest.CaptureFixture[str]) -> None:
-    """A look at the list costs nothing and needs nothing."""
-    assert main(["models", "--provider", "emulator"]) == 0
-    assert "dall-e-2" in capsys.readouterr().out
-
-
-def test_the_doctor_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both commands explain themselves."""
-    assert main(["doctor", "--help"]) == 0
-    assert "retirement" in capsys.readouterr().out
-    assert main(["models", "--help"]) == 0
+def test_settings_that_break_their_reader_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else can be looked at then."""
+    monkeypatch.setattr("dalle2._doctor._checks.resolve", lambda *_, **__: 1 / 0)
+    assert [(check.name, check.status) for check in diagnose({}, today=AFTER)] == [("settings", "problem")]

@@ -7,6 +7,7 @@ Python function and behind each call of one in C.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
@@ -50,7 +51,7 @@ def struck_at(number: int, work: Callable[[], object], error: type[BaseException
     """Do the work, and raise in it at this moment, counted from 1; whether it lasted that long."""
     left = number
 
-    def handler(frame: FrameType | None) -> None:
+    def handler(number: int, frame: FrameType | None) -> None:
         raise error
 
     def profile(frame: FrameType, event: str, argument: object) -> None:
@@ -59,11 +60,13 @@ def struck_at(number: int, work: Callable[[], object], error: type[BaseException
             left -= 1
             if not left:
                 sys.setprofile(None)
-                handler(frame)
+                handler(signal.SIGUSR1, frame)
 
+    before = signal.signal(signal.SIGUSR1, handler)
     sys.setprofile(profile)
     try:
         work()
     finally:
         sys.setprofile(None)
+        signal.signal(signal.SIGUSR1, before)
     return left <= 0

@@ -17,6 +17,7 @@ from dalle2._image._media import (
     ImageFacts,
     NotAnImage,
     Truncated,
+    described,
     facts,
     sniff,
     suffix_for,
@@ -70,6 +71,8 @@ IMAGES = {
     "webp lossless": (encode(PICTURE, "WEBP", lossless=True), "image/webp", False),
     "webp lossless alpha": (encode(SEE_THROUGH, "WEBP", lossless=True), "image/webp", True),
     "webp alpha": (encode(SEE_THROUGH, "WEBP"), "image/webp", True),
+    "avif": (encode(PICTURE, "AVIF"), "image/avif", False),
+    "avif alpha": (encode(SEE_THROUGH, "AVIF"), "image/avif", True),
     "gif": (encode(PICTURE, "GIF"), "image/gif", False),
     "gif animated": (
         encode(SEE_THROUGH, "GIF", save_all=True, append_images=[SEE_THROUGH.rotate(90)]),
@@ -237,6 +240,16 @@ OTHERS = {
     "json": (b' {"error": {"message": "no"}}', "a JSON document"),
     "json list": (b"[1]", "a JSON document"),
     "text": (b"Forbidden\r\n", "plain text"),
+    "unknown heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture"),
+    "unknown heif": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIF picture"),
+    "unknown video": (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a video"),
+    "unknown bmp": (encode(PICTURE, "BMP"), "a BMP picture"),
+    "unknown tiff": (encode(PICTURE, "TIFF"), "a TIFF picture"),
+    "unknown jp2": (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    "unknown jxl": (b"\xff\x0a\x10\0", "a JPEG XL picture"),
+    "unknown pdf": (b"%PDF-1.7\n\xe2\xe3", "a PDF document"),
+    "unknown zip": (b"PK\x03\x04\x14\0", "a ZIP archive"),
+    "unknown packed": (b"\x1f\x8b\x08\0", "gzip-compressed data"),
     "unknown": (b"\x7fELF\x02\x01\x01\0", "unknown kind"),
     "sound": (b"RIFF\x24\0\0\0WAVEfmt ", "cut off|unknown kind"),
 }
@@ -287,7 +300,8 @@ def test_an_svg_counts_only_if_it_clearly_begins_as_one() -> None:
         ("image/gif", ".gif"),
         ("image/svg+xml", ".svg"),
         ("Image/PNG; charset=binary", ".png"),
-        ("image/avif", ".img"),
+        ("image/avif", ".avif"),
+        ("image/heic", ".img"),
     ],
 )
 def test_a_media_type_has_its_suffix(media_type: str, suffix: str) -> None:
@@ -331,3 +345,54 @@ def test_any_splitting_of_an_image_gives_the_same_answer(name: str, data: st.Dat
         check.feed(image[start:end])
     assert check.finish() == media_type
     assert check.facts().has_alpha is has_alpha
+
+
+def box(kind: bytes, content: bytes = b"", *, large: bool = False) -> bytes:
+    """One box of a file made of boxes."""
+    if large:
+        return b"\0\0\0\1" + kind + (len(content) + 16).to_bytes(8, "big") + content
+    return (len(content) + 8).to_bytes(4, "big") + kind + content
+
+
+FTYP = box(b"ftyp", b"mif1\0\0\0\0mif1avif")
+ISPE = b"ispe\0\0\0\0" + (7).to_bytes(4, "big") + (9).to_bytes(4, "big")
+
+
+def test_boxes_may_stand_in_any_order_and_be_large() -> None:
+    """AVIF may be the second brand, the data may come first, and lengths may be of 64 bits."""
+    data = FTYP + box(b"mdat", b"x" * 50, large=True) + box(b"free") + box(b"meta", b"\0\0\0\0" + ISPE)
+    assert facts(data) == ImageFacts("image/avif", 7, 9, False)
+    assert facts(data + b"more") == facts(data)
+    with pytest.raises(Truncated):
+        facts(data[:-1])
+    endless = FTYP + box(b"meta", ISPE) + b"\0\0\0\0mdat" + b"x" * 50  # it goes to the end of the file
+    assert facts(endless).height == 9
+    long = FTYP + box(b"meta", ISPE + b"x" * 70_000) + box(b"mdat")
+    assert facts(long).width == 7
+    with pytest.raises(NotAnImage, match="without a size"):
+        facts(FTYP + box(b"meta") + box(b"mdat"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"\0\0\0\7meta",
+        b"\0\0\0\0mdat",
+        b"\0\0\1\0\0\0\0\0",
+        b"\0\0\0\1mdat" + b"\xff" * 8,
+        b"\0\0\0\1meta" + bytes(8),
+    ],
+    ids=["too short", "without end", "no name", "too long", "large and too short"],
+)
+def test_boxes_that_cannot_be_are_a_damaged_image(wrong: bytes) -> None:
+    """A length that is none, or no name where one must be."""
+    with pytest.raises(NotAnImage, match="AVIF box"):
+        facts(FTYP + wrong + bytes(100))
+
+
+@every_image
+def test_the_beginning_of_an_image_tells_its_kind(name: str) -> None:
+    """In words that a message can use; what begins as nothing known has none."""
+    data, media_type, _ = IMAGES[name]
+    assert described(data[:64]) == f"a {media_type.partition('/')[2].upper()} picture"
+    assert described(b"this is a text") is None

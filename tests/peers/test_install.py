@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -159,6 +162,21 @@ def test_a_successor_answers_for_a_retired_model(uploads: Path) -> None:
         compat.install()
         with pytest.raises(openai.BadRequestError):
             client.images.generate(prompt="a corgi", model="dall-e-2", size="1024x1024")
+
+
+def test_what_the_page_shows_works(tmp_path: Path) -> None:
+    """The two lines that `docs/compat.md` adds to a program, and the program, in a process of their own."""
+    page = (Path(__file__).parents[2] / "docs" / "compat.md").read_text(encoding="utf-8")
+    shown = page.partition("```diff\n")[2].partition("```")[0]
+    script = tmp_path / "program.py"
+    script.write_text("".join(f"{line[1:]}\n" for line in shown.splitlines()), encoding="utf-8")
+    with Emulator(today=date(2026, 6, 1)).serve() as server:
+        known = os.environ | {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.base_url}
+        command = [sys.executable, str(script)]
+        done = subprocess.run(command, capture_output=True, text=True, env=known, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("data:image/png;base64,\n")
+    assert "openai" in done.stdout
 
 
 def test_what_is_not_supported_is_refused_before_it_pays(emulator: Emulator, base_url: str) -> None:

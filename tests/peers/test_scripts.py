@@ -17,12 +17,8 @@ import dalle2
 from dalle2.testing import Emulator
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-PYTHONS = {
-    "3": sys.executable,
-    "1": os.environ["DALLE2_PEERS_OPENAI_1"],
-    "0": os.environ["DALLE2_PEERS_OPENAI_0"],
-}
-"""The interpreter that has the SDK's current version, its last 1, its last 0."""
+FOLDERS = {"3": "", "1": os.environ["DALLE2_PEERS_OPENAI_1"], "0": os.environ["DALLE2_PEERS_OPENAI_0"]}
+"""Where the SDK's last versions 1 and 0 are; the current one is installed."""
 PROGRAMS = [
     ("3", "programs_sdk"),
     ("3", "programs_azure"),
@@ -42,8 +38,12 @@ REFUSED_UPLOADS = {
 
 def outcomes(version: str, way: str, programs: str) -> dict[str, dict[str, object]]:
     """What each program gave."""
-    command = [PYTHONS[version], "-W", "ignore", "runner.py", way, f"{programs}.py"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=SCRIPTS, timeout=240, check=False)
+    command = [sys.executable, "-W", "ignore", "runner.py", way, f"{programs}.py"]
+    paths = filter(None, (FOLDERS[version], os.environ.get("PYTHONPATH")))
+    known = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=SCRIPTS, env=known, timeout=240, check=False
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, dict[str, object]] = json.loads(done.stdout)
     return found

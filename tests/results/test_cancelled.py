@@ -199,6 +199,28 @@ def test_a_save_can_be_cancelled_at_any_step(tmp_path: Path) -> None:
         assert asyncio.run(again()).read_bytes() == IMAGE
 
 
+def test_after_any_number_of_cancelled_reads_the_next_one_works_at_once() -> None:
+    """On the same client and loop: a connection that was cancelled half-open takes nobody's place."""
+
+    async def main() -> None:
+        async with dalle2.AsyncClient("sk-secret", base_url=server.origin, timeout=5.0) as client:
+            steps, early = 0, False
+            while not early:
+                task = asyncio.ensure_future(client.image(server.origin + "/a.png").read())
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                early = task.done()
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                assert await client.image(server.origin + "/b.png").read() == IMAGE
+                steps += 1 + steps // 16
+                assert steps < 1_000_000
+
+    with FaultServer() as server:
+        asyncio.run(main())
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_work_in_a_thread_gives_its_value_or_its_error(backend: str) -> None:
     """As if it had been called here."""

@@ -27,17 +27,16 @@ from dalle2.testing import Emulator
 from ..faults.server import IMAGE, Connection, FaultServer, good
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-WEBP = bytes.fromhex("524946461e000000 574542505650384c 11000000 2f0000000007 10fd8ffe0722a2ff0100")
 
 
-def gif(width: int, height: int) -> bytes:
-    """A GIF of that size."""
+def picture(kind: str, width: int, height: int) -> bytes:
+    """A picture of that kind and size."""
     file = io.BytesIO()
-    PIL.Image.new("P", (width, height)).save(file, "GIF")
+    PIL.Image.new("P" if kind == "GIF" else "RGB", (width, height)).save(file, kind)
     return file.getvalue()
 
 
-GIF = gif(1, 2)
+GIF, WEBP = picture("GIF", 1, 2), picture("WEBP", 3, 4)
 
 
 def result_of(content: bytes | None, **more: Any) -> dalle2.ImageResult:
@@ -67,13 +66,18 @@ class Notebook:
     """IPython, as far as it is asked: a shell, and what was displayed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, shell: object) -> None:
-        self.shown: list[bytes] = []
+        self.shown: list[dict[str, str]] = []
         ipython, display = types.ModuleType("IPython"), types.ModuleType("IPython.display")
         ipython.get_ipython = lambda: shell  # type: ignore[attr-defined]
-        display.Image = lambda data: data  # type: ignore[attr-defined]
-        display.display = self.shown.append  # type: ignore[attr-defined]
+        display.display = lambda data, raw: self.shown.append(data)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "IPython", ipython)
         monkeypatch.setitem(sys.modules, "IPython.display", display)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no reason for a cell to give up here."""
+    monkeypatch.setattr(_display, "SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -244,6 +248,14 @@ def test_every_kind_of_picture_is_shown() -> None:
     assert "expired at 2020-01-01 00:00:00 UTC" in dead._repr_mimebundle_()["text/html"]
 
 
+def test_an_event_of_a_stream_is_shown_by_its_image() -> None:
+    """Partial and final ones; `include` and `exclude` are kept."""
+    for event in (dalle2.PartialImage(0, result_of(GIF)), dalle2.FinalImage(result_of(GIF))):
+        assert set(event._repr_mimebundle_()) == {"text/plain", "image/gif"}
+        assert set(event._repr_mimebundle_(exclude={"text/plain"})) == {"image/gif"}
+    assert dalle2.PartialImage(0, "a") == dalle2.PartialImage(0, "a")
+
+
 def test_an_awaited_result_is_shown_by_awaiting_it(notebook: Notebook, server: FaultServer) -> None:
     """A cell cannot await: it names what can; held bytes are shown at once."""
 
@@ -256,7 +268,7 @@ def test_an_awaited_result_is_shown_by_awaiting_it(notebook: Notebook, server: F
             assert image._repr_mimebundle_()["image/png"] == image.b64_json
 
     anyio.run(main)
-    assert notebook.shown == [IMAGE]
+    assert [base64.b64decode(data["image/png"]) for data in notebook.shown] == [IMAGE]
 
 
 def test_a_host_cannot_write_on_the_page(notebook: Notebook) -> None:
@@ -269,10 +281,16 @@ def test_a_host_cannot_write_on_the_page(notebook: Notebook) -> None:
     assert all(text.isprintable() for text in shown.values())
 
 
-def test_show_in_a_notebook_displays_the_picture(notebook: Notebook, server: FaultServer) -> None:
-    """It is fetched if it must be; an error is raised as by `read`."""
+def test_show_in_a_notebook_displays_the_picture(
+    notebook: Notebook, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large, and whatever its type; it is fetched if it must be, and fails as `read` does."""
+    monkeypatch.setattr(_display, "LARGEST", 10)
     at(server).show()
-    assert notebook.shown == [IMAGE]
+    result_of(WEBP).show()
+    png, webp = notebook.shown
+    assert base64.b64decode(png["image/png"]) == IMAGE
+    assert "data:image/webp;base64," in webp["text/html"]
     with pytest.raises(dalle2.DownloadError):
         result_of(b"no image").show()
 
@@ -314,10 +332,11 @@ def test_the_size_is_what_the_header_says() -> None:
     """`None` until the bytes are held, and for what has no pixels; a cut picture still says it."""
     image = result_of(GIF)
     assert (image.width, image.height) == (1, 2)
+    assert (result_of(WEBP).width, result_of(WEBP).height) == (3, 4)
     assert (result_of(None).width, result_of(None).height) == (None, None)
-    with PIL.Image.open(io.BytesIO(IMAGE)) as picture:
-        assert (result_of(IMAGE).width, result_of(IMAGE).height) == picture.size
-        assert size_of(IMAGE[:200]) == picture.size
+    with PIL.Image.open(io.BytesIO(IMAGE)) as known:
+        assert (result_of(IMAGE).width, result_of(IMAGE).height) == known.size
+        assert size_of(IMAGE[:200]) == known.size
     for content in (b"", b"?", b"{}" * 400, b"<svg></svg>", b"\x89PNG\r\n\x1a\n" + b"\0" * 200_000):
         assert size_of(content) is None
 

@@ -31,8 +31,9 @@ from dalle2 import DownloadError, ImageExpiredError
 from dalle2._http import Failure, Timeouts
 from dalle2._image._data import ImageData
 from dalle2._image._expiry import Expiry
+from dalle2._results._awaited import AsyncFetcher, held
+from dalle2._results._blocking import Fetcher
 from dalle2._results._download import Download, Setback
-from dalle2._results._fetch import AsyncFetcher, Fetcher
 from dalle2._results._one import checked_type
 from dalle2._results._origins import LARGEST_IMAGE, LONGEST, Fetching, Origins
 from dalle2._results._refusal import expired_error
@@ -580,6 +581,15 @@ def test_a_signature_is_judged_by_the_clock_of_its_store() -> None:
         assert type(refused(download(image), 403, {"date": date})) is kind
 
 
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
+def test_a_refusal_that_can_pass_is_a_setback(status: int) -> None:
+    """As long as the host asks for, if it does."""
+    for headers, wait in (({"retry-after": "3"}, 3.0), ({}, None), ({"retry-after": "soon"}, None)):
+        setback = refused(download(), status, headers)
+        assert isinstance(setback, Setback)
+        assert (setback.reason, setback.status, setback.wait) == ("status", status, wait)
+
+
 @pytest.mark.parametrize(
     "host", ["a..b", ".com", "a" * 64 + ".com", "a." * 130 + "com", "\u00fc" * 70 + ".de"]
 )
@@ -844,6 +854,27 @@ def test_a_refusal_that_drips_ends_too(flavour: str) -> None:
 
 
 @every_client
+@pytest.mark.parametrize(
+    "dripped",
+    [b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 500, b"HTTP/1.1 102 Processing\r\n\r\n" * 500],
+    ids=["head", "interim answers"],
+)
+@pytest.mark.parametrize("own", [True, False], ids=["our client", "the caller's"])
+def test_the_deadline_bounds_what_comes_before_a_body(flavour: str, dripped: bytes, own: bool) -> None:
+    """A head that drips, and answers before the answer, end with the time of the whole download."""
+
+    def dripping(c: Connection) -> None:
+        c.read()
+        c.drip(dripped)
+
+    settings = {"retry": RetryPolicy(deadline=0.4)}
+    with FaultServer(then=dripping) as server, pytest.raises(DownloadError) as caught:
+        settings["base_url"] = server.origin  # type: ignore[assignment]
+        read(flavour, server.origin + "/a.png", client=settings, library=None if own else httpx)
+    assert caught.value.reason == "timeout"
+
+
+@every_client
 def test_the_clock_of_the_server_decides(flavour: str) -> None:
     """An hour passes on the emulator only: its `Date` corrects ours, and nothing is sent for a dead URL."""
     emulator = Emulator()
@@ -878,6 +909,37 @@ def test_the_clock_of_the_server_decides(flavour: str) -> None:
         assert "ago" not in str(first.value)  # our own clock does not say so
         assert (first.value.status_code, second.value.status_code) == (403, None)
         assert sum(one.path.startswith("/private/") for one in emulator.requests) == 1
+
+
+@every_client
+@pytest.mark.parametrize("more", [{}, {"Age": "86400"}], ids=["wrong clock", "out of a cache"])
+@pytest.mark.parametrize("hours", [-30, 3, 30])
+def test_a_far_off_date_costs_no_living_image(flavour: str, hours: int, more: dict[str, str]) -> None:
+    """The host's `Date` is hours off, or that of a cached answer: the image is asked for, and comes."""
+    now = datetime.now(UTC)
+    date = format_datetime(now + timedelta(hours=hours), usegmt=True)
+
+    def far_off(c: Connection) -> None:
+        request = c.read()
+        if request.method == "GET":
+            c.reply(headers={"Content-Type": "image/png"})
+            return
+        url = f"{c.server.origin}/a.png?sig=x&se={now + timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}"
+        body = json.dumps({"created": int(now.timestamp()), "data": [{"url": url}]}).encode()
+        c.reply(body=body, headers={"Date": date, **more})
+
+    async def work() -> tuple[bool, bytes]:
+        async with dalle2.AsyncClient("sk-secret", base_url=server.origin) as client:
+            image = (await client.generate("a fox"))[0]
+            return image.is_expired, await image.read()
+
+    with FaultServer(then=far_off) as server:
+        if flavour == "sync":
+            with dalle2.Client("sk-secret", base_url=server.origin) as client:
+                image = client.generate("a fox")[0]
+                assert (image.is_expired, image.read()) == (False, IMAGE)
+        else:
+            assert anyio.run(work, backend=flavour) == (False, IMAGE)
 
 
 def test_a_skew_under_two_seconds_is_none() -> None:
@@ -997,6 +1059,13 @@ def test_a_result_from_a_dictionary_uses_the_client_it_is_given() -> None:
         ({"created": 1}, "'url' or 'b64_json'"),
         ({"created": 1, "url": "https://a.example/x", "api": 5}, "'api'"),
         ({"created": 1e300, "url": "https://a.example/x"}, "'created'"),
+        ({"created": 1, "url": 5}, "'url' must be a text"),
+        ({"created": 1, "url": "https://a.example/x", "expires_at": "soon"}, "'expires_at'"),
+        (
+            {"created": 1, "url": "https://a.example/x", "expires_at": "0001-01-01T00:00+23:00"},
+            "'expires_at'",
+        ),
+        ({"created": 1, "b64_json": "?"}, "'b64_json'"),
     ],
 )
 def test_a_dictionary_that_is_none_of_ours_is_refused(data: Any, words: str) -> None:
@@ -1096,6 +1165,33 @@ def test_some_images_of_a_call_are_images_of_it() -> None:
     assert images == mock.ANY
     assert type(dalle2.AsyncImages.of(images._data, AsyncFetcher())[:1]) is dalle2.AsyncImages
     assert "2 image(s)" in repr(some)
+
+
+def test_awaited_results_are_held_before_they_are_sent() -> None:
+    """`held` fetches those among the inputs of an edit, one or several; what is none is left alone."""
+    with FaultServer() as server:
+
+        async def main() -> None:
+            async with dalle2.AsyncClient("sk-secret", base_url=server.origin) as client:
+                one, two, three = (client.image(f"{server.origin}/{number}.png") for number in range(3))
+                await held(one, [two, "a path"], None, b"bytes")
+                assert [image.content for image in (one, two, three)] == [IMAGE, IMAGE, None]
+
+        anyio.run(main)
+
+
+def test_what_the_answer_bore_is_there() -> None:
+    """Its headers; and a size that a successor could not make is made of the image."""
+    emulator = Emulator()
+    with emulator.client() as http, dalle2.Client("sk-test", http_client=http, download="eager") as client:
+        images = client.generate("a fox", n=2, size="512x512")
+    images.fit()
+    assert images[0].width == 512
+    images._data = images._data._replace(headers={"x-request-id": "req_1"}, scale=(100, 100))
+    images.fit()
+    assert [(image.width, image.height) for image in images] == [(100, 100)] * 2
+    assert images[0].read() == images[0].content
+    assert images.headers == {"x-request-id": "req_1"}
 
 
 def test_images_become_plain_values() -> None:

@@ -15,7 +15,8 @@ import pytest
 import dalle2
 from dalle2._http import Timeouts
 from dalle2._image._data import ImageData
-from dalle2._results._fetch import AsyncFetcher, Fetcher
+from dalle2._results._awaited import AsyncFetcher
+from dalle2._results._blocking import Fetcher
 from dalle2._results._origins import Fetching, Origins
 from dalle2._secrets import Secret
 from dalle2.catalog import Price

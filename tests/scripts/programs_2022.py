@@ -43,6 +43,9 @@ def try_as_a_dictionary():
         len(response),
         [name for name, value in response.items()],
         isinstance(response, dict),
+        isinstance(response, openai.openai_object.OpenAIObject),
+        [url for image in response["data"] for url in image.values()],
+        {**response}["created"],
         dict(response)["created"],
         response.get("data")[0].get("url"),
         list(response["data"][0]),
@@ -226,9 +229,11 @@ def try_other_refusals(emulator):
         openai.error.PermissionError,
         openai.error.RateLimitError,
         openai.error.Timeout,
+        openai.error.ServiceUnavailableError,
+        openai.error.TryAgain,
     )
-    for status in (400, 403, 404, 418, 500):
-        emulator.fail_next(status, body=body)
+    for status in (400, 403, 404, 409, 418, 500, 503):
+        emulator.fail_next(status, body=None if status == 503 else body)
         try:
             openai.Image.create(prompt="a corgi", size="256x256")
         except openai.error.OpenAIError as e:
@@ -269,3 +274,21 @@ def try_moderation():
 def try_models():
     listed = openai.Model.list()
     return ["dall-e-2" in [model.id for model in listed.data], openai.Model.retrieve("dall-e-2")["id"]]
+
+
+def try_what_the_host_says_no_to():
+    found = []
+    for arguments in ({"n": 11}, {"n": "1"}, {"prompt": ""}, {"size": "1x1"}, {"response_format": "png"}):
+        try:
+            openai.Image.create(**{"prompt": "a corgi", "size": "256x256"} | arguments)
+        except openai.error.OpenAIError as e:
+            found.append([sorted(arguments), e.http_status, isinstance(e, InvalidRequestError)])
+    return found
+
+
+def try_no_quota(emulator):
+    emulator.fail_next(429, code="insufficient_quota")
+    try:
+        openai.Image.create(prompt="a corgi", size="256x256")
+    except openai.error.RateLimitError as e:
+        return [e.http_status, e.json_body["error"]["code"], e.error.type]

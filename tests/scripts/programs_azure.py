@@ -35,6 +35,12 @@ def try_all_from_the_environment(emulator):
     return [client.images.generate(prompt="a corgi", size="256x256").to_dict(), seen(emulator)]
 
 
+def try_a_version_of_2023(emulator):
+    client = AzureOpenAI(api_version="2023-12-01-preview")
+    answer = client.images.generate(model="dall-e-2", prompt="a corgi", size="256x256")
+    return [answer.to_dict(), seen(emulator)]
+
+
 def try_a_base_url(emulator):
     client = AzureOpenAI(
         base_url=f"{ENDPOINT}/openai/deployments/dall-e-2", api_key="sk-test", api_version=VERSION

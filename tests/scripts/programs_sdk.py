@@ -259,7 +259,8 @@ def try_base_url_and_key_of_a_client():
 
 def try_a_client_as_context():
     with OpenAI() as made:
-        return made.images.generate(prompt="a corgi", **SMALL).to_dict()
+        answer = made.images.generate(prompt="a corgi", **SMALL)
+        return [answer.to_dict(), made.is_closed()]
 
 
 def try_raw_response():
@@ -274,6 +275,8 @@ def try_raw_response():
         raw.http_response.json()["created"],
         raw.method,
         str(raw.url),
+        raw.elapsed.total_seconds() >= 0,
+        [raw.is_closed, raw.http_version, raw.retries_taken],
     ]
 
 
@@ -560,3 +563,72 @@ def try_a_key_that_is_awaited(emulator):
         return emulator.requests[-1].headers["authorization"]
 
     return main()
+
+
+# What the host is asked, and what it thinks of it
+
+
+def try_numbers_as_texts():
+    return client.images.generate(prompt="a corgi", n="2", **SMALL).to_dict()
+
+
+def try_too_many():
+    return client.images.generate(prompt="a corgi", n=11, **SMALL).to_dict()
+
+
+def try_a_long_prompt():
+    return client.images.generate(prompt="a" * 1001, **SMALL).to_dict()
+
+
+def try_no_model():
+    return client.images.generate(prompt="a corgi", model=None, size="256x256").to_dict()
+
+
+def try_a_model_that_is_not_there():
+    try:
+        client.images.generate(prompt="a corgi", model="dall-e-9")
+    except openai.APIStatusError as e:
+        return [
+            e.status_code,
+            e.code,
+            isinstance(e, openai.NotFoundError),
+            isinstance(e, openai.BadRequestError),
+        ]
+
+
+def try_no_quota(emulator):
+    emulator.fail_next(429, code="insufficient_quota")
+    try:
+        client.images.generate(prompt="a corgi", **SMALL)
+    except openai.RateLimitError as e:
+        return [e.code, e.status_code, e.body["code"], e.type]
+
+
+def try_dall_e_3():
+    return client.images.generate(
+        prompt="a corgi", model="dall-e-3", quality="hd", style="vivid", size="1024x1024"
+    ).to_dict()
+
+
+def try_several_images_to_edit():
+    path = Path(os.environ["PICTURES"]) / "photo.png"
+    return client.images.edit(
+        image=[open(path, "rb"), open(path, "rb")],
+        prompt="a hat",
+        model="gpt-image-2.5-flare",
+        size="1024x1024",
+        input_fidelity="high",
+    ).to_dict()
+
+
+def try_raise_for_status():
+    try:
+        client.images.generate(prompt="gore everywhere", **SMALL)
+    except openai.OpenAIError as e:
+        return [e.response.reason_phrase, e.response.is_error, e.response.request.method, len(e.args)]
+
+
+def try_a_pattern():
+    match client.images.generate(prompt="a corgi", **SMALL):
+        case ImagesResponse(data=[openai.types.Image(url=str() as url)]):
+            return url

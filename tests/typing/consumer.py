@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from datetime import date, datetime
 from pathlib import Path
@@ -52,6 +52,11 @@ def calls(client: dalle2.Client, path: Path, data: bytes, file: BinaryIO, pictur
     """Every call of the blocking client."""
     images = client.generate("a corgi", n=2, size="512x512", response_format="b64_json", user="u", timeout=5)
     assert_type(images, dalle2.Images)
+    assert_type(images[:1], dalle2.Images)
+    assert_type(images.to_dict(), dict[str, object])
+    assert_type(images[0].width, int | None)
+    assert_type(images[0].to_pil(), PillowImage)
+    assert_type(dalle2.ImageResult.from_dict(images[0].to_dict(), client=client), dalle2.ImageResult)
     client.generate(
         "a corgi",
         model="gpt-image-1",
@@ -97,6 +102,10 @@ async def awaited(client: dalle2.AsyncClient, path: Path) -> None:
     assert_type(await images[0].read(), bytes)
     assert_type(await images[0].save("corgi.png", overwrite=True), Path)
     assert_type(await images.save(path), list[Path])
+    assert_type(images[1:], dalle2.AsyncImages)
+    assert_type(await images[0].to_pil(), PillowImage)
+    assert_type(dalle2.AsyncImageResult.from_dict({}, client=client), dalle2.AsyncImageResult)
+    await images[0].show()
     assert_type(await client.edit(path, "a hat"), dalle2.AsyncImages)
     assert_type(await client.vary(path), dalle2.AsyncImages)
     assert_type(await client.send(images.request), dalle2.AsyncImages)
@@ -117,6 +126,14 @@ def streams(client: dalle2.Client) -> None:
             assert_type(event.usage, dalle2.Usage | None)
             assert_type(event.adaptations, tuple[dalle2.Adaptation, ...])
     client.stream("a corgi").close()
+
+
+async def awaited_again(client: dalle2.AsyncClient, error: dalle2.OutcomeUnknownError) -> None:
+    """The way on after a lost answer, awaited."""
+    again = await client.send(error.request, idempotency_key=error.idempotency_key)
+    assert_type(again, dalle2.AsyncImages)
+    assert_type(client.images_of(error), dalle2.AsyncImages)
+    await client.send("a corgi")  # type: ignore[arg-type]
 
 
 async def awaited_streams(client: dalle2.AsyncClient) -> None:
@@ -178,7 +195,7 @@ def results(images: dalle2.Images, client: dalle2.Client) -> None:
     assert_type(images.request_id, str | None)
     assert_type(images.usage, dalle2.Usage | None)
     assert_type(images[0], dalle2.ImageResult)
-    assert_type(images[:1], Sequence[dalle2.ImageResult])
+    assert_type(images[:1], dalle2.Images)
     assert_type(images.save("directory"), list[Path])
     for image in images:
         assert_type(image.url, str | None)
@@ -200,6 +217,8 @@ def errors(client: dalle2.Client) -> None:
     try:
         client.generate("a corgi")
     except dalle2.OutcomeUnknownError as error:
+        assert_type(client.send(error.request, idempotency_key=error.idempotency_key), dalle2.Images)
+        assert_type(client.images_of(error), dalle2.Images)
         assert_type(error.idempotency_key, str | None)
         assert_type(error.sent_at, datetime | None)
         assert_type(error.maybe_billed, bool)

@@ -242,6 +242,15 @@ def test_a_document_in_the_middle_of_a_string_is_none() -> None:
         body_of(b" " * LONG + b'{"a": "b').document()
 
 
+def test_a_document_of_nothing_but_signs_is_none() -> None:
+    """Read, it would be twenty times as large: 32 MiB outside of long strings are no answer."""
+    body = JsonBody()
+    for _ in range(33):
+        body.feed(b"[" + b" " * (1 << 20))
+    with pytest.raises(ValueError, match="or never"):
+        body.document()
+
+
 def test_the_beginning_stays_readable_as_text() -> None:
     """The first 8 KiB are kept as text for messages, whatever the bytes are."""
     body = JsonBody()

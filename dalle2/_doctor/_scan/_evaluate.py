@@ -10,7 +10,7 @@ import abc
 import ast
 from collections.abc import Sequence
 
-from ._image_calls import Site, at_address, copied, is_operation, of_unknown, plain, site_of
+from ._image_calls import Site, at_address, copied, is_operation, made_address, of_unknown, plain, site_of
 from ._known import (
     Args,
     Class,
@@ -33,11 +33,11 @@ from ._known import (
     joined,
     put,
     text_from,
+    unbound,
     union,
 )
 
 MOST_NODES = 500_000  # expressions that are read in one source before no call is followed any more
-_MOST_APPLIED = 20_000
 _LONGEST_PATH = 200
 _ENVIRONMENT = frozenset({"os.environ.get", "os.getenv", "environ.get"})
 # A call that stands for its default: a field, an option of a command.
@@ -53,7 +53,7 @@ class Evaluator(abc.ABC):
         self.scope = Scope({})
         self.sites: list[Site] = []
         self.nodes = 0
-        self._applied_calls = 0
+        self.decorators: set[ast.expr] = set()
         self._lacking: set[ast.expr] = set()  # attributes that something known does not have
 
     @abc.abstractmethod
@@ -122,7 +122,7 @@ class Evaluator(abc.ABC):
             case Instance():
                 return owner.of.find(name)
             case Class():
-                return tuple(_unbound(one) for one in owner.find(name))
+                return tuple(unbound(one) for one in owner.find(name))
             case Table():
                 return (Method(owner, name),)
             case Const() if name == "value":  # of a member of an Enum
@@ -147,7 +147,7 @@ class Evaluator(abc.ABC):
     def _BinOp(self, node: ast.BinOp, scope: Scope) -> Values:
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         match node.op, left, right:
-            case ast.Add(), (Const(str()),) | (Tail(),) | (), (Const(str()),) | (Tail(),):
+            case ast.Add(), _, (Const(str()),) | (Tail(),):
                 return text_from([left, right])
         return ()
 
@@ -219,11 +219,16 @@ class Evaluator(abc.ABC):
         args = self._arguments(node, scope)
         for value in (value for values in args.positional for value in values):
             self._handed_over(value, functions, args, node)
-        if not any(isinstance(function, Function | Class) for function in functions):
-            self._keep(at_address(args, node))
+        addressed = not any(isinstance(function, Function | Class) for function in functions)
+        site = at_address(args, node) if addressed else None
+        if node not in self.decorators:  # a decorator with such an address is a server's own route
+            self._keep(site)
         if not functions and not self._lacking & {node.func, getattr(node.func, "value", None)}:
             self._keep(of_unknown(args, node))
-        return union(self._applied(function, args, node) for function in functions)
+        found = union(self._applied(function, args, node) for function in functions)
+        if addressed and site is None and all(isinstance(value, Ref) for value in found):
+            return made_address(args) or found
+        return found
 
     def _handed_over(self, value: Value, functions: Values, args: Args, node: ast.Call) -> None:
         """A method that is handed over with its arguments: to to_thread(), submit() and their like.
@@ -231,15 +236,13 @@ class Evaluator(abc.ABC):
         A partial() that names its model is told where it is made, any other where it is handed over or
         called.
         """
-        if isinstance(value, Partial) and "model" not in value.args.named:
-            for target in value.target:
-                self._handed_over(target, functions, value.args, node)
+        method = value
+        if isinstance(value, Partial):
+            method, args = value.target, value.args
+        if isinstance(value, Partial) if "model" in args.named else _waits(functions, args):
             return
-        if not isinstance(value, Ref) or not is_operation(value.path):
-            return
-        waits = any(_is_partial(one) for one in functions) or not (args.named or args.open)
-        if "model" in args.named or not waits:
-            self._keep(site_of(value, Args((), args.named, args.open), node))
+        if isinstance(method, Ref) and is_operation(method.path):
+            self._keep(site_of(method, Args((), args.named, args.open), node))
 
     def _keep(self, site: Site | None) -> None:
         if site is not None:
@@ -257,9 +260,6 @@ class Evaluator(abc.ABC):
         return Args(tuple(positional), table.items, table.open)
 
     def _applied(self, function: Value, args: Args, node: ast.Call) -> Values:
-        self._applied_calls += 1
-        if self._applied_calls > _MOST_APPLIED:
-            return ()
         match function:
             case Ref():
                 return self._called(function, args, node)
@@ -271,8 +271,7 @@ class Evaluator(abc.ABC):
                 return called_on(function, args)
             case Partial():
                 if "model" in args.named or "model" not in function.args.named:  # else told where it was made
-                    whole = args.over(function.args)
-                    return union(self._applied(target, whole, node) for target in function.target)
+                    return self._applied(function.target, args.over(function.args), node)
         return ()
 
     def _called(self, ref: Ref, args: Args, node: ast.Call) -> Values:
@@ -286,7 +285,8 @@ class Evaluator(abc.ABC):
         if ref.path == "json.dumps" and args.positional:  # the body of a request
             return args.positional[0]
         if _is_partial(ref) and args.positional:
-            return (Partial(args.positional[0], Args(args.positional[1:], args.named, args.open)),)
+            more = Args(args.positional[1:], args.named, args.open)
+            return union((_partial(target, more),) for target in args.positional[0])
         if copied(ref.path):
             return (Ref(ref.path.rpartition(".")[0], args.over(ref.made or Args())),)
         self._keep(site_of(ref, args, node))
@@ -302,12 +302,17 @@ class Evaluator(abc.ABC):
         return (Instance(cls),)
 
 
+def _partial(target: Value, args: Args) -> Partial:
+    """`partial(target, …)`; one of a partial is one of what that calls."""
+    if isinstance(target, Partial):
+        return Partial(target.target, args.over(target.args))
+    return Partial(target, args)
+
+
+def _waits(functions: Values, args: Args) -> bool:
+    """Whether what is handed over is called later, with arguments that are not here."""
+    return any(_is_partial(one) for one in functions) or not (args.named or args.open)
+
+
 def _is_partial(value: Value) -> bool:
     return isinstance(value, Ref) and value.path == "functools.partial"
-
-
-def _unbound(value: Value) -> Value:
-    """A method as its class gives it: without the object, but a class method keeps its class."""
-    if isinstance(value, Function) and any(isinstance(one, Instance) for one in value.bound):
-        return Function(value.home, value.node, value.scope, value.defaults)
-    return value

@@ -36,6 +36,7 @@ class Functions(Evaluator):
 
     def _FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
         marks = {part.id for part in node.decorator_list if isinstance(part, ast.Name)}
+        self.decorators.update(node.decorator_list)
         for decorator in node.decorator_list:
             self.value(decorator, scope)
         spec = node.args

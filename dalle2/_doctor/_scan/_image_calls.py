@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -53,7 +54,7 @@ STARRED = {
 
 _TELLING = re.compile(r"dall|gpt-image|images/|^https?:|^\d{3,4}x\d{3,4}$")
 _LOOKALIKES = ("generate", "edit", "create_variation")
-_ADDRESS = re.compile(r"(?:^|/)images/(generations|edits|variations)$")
+_ADDRESS = re.compile(r"(?:^|/)images/(?:generations|edits|variations)$")
 _SENDERS = ("fetch", "post", "request", "Request", "stream")
 _HOSTS = ("base_url", "api_base", "openai_api_base")
 _AZURE = ("azure_endpoint", "azure_deployment", "engine", "deployment_id", "api_version")
@@ -137,13 +138,24 @@ def at_address(args: Args, node: ast.Call) -> Site | None:
     called = [_last(node.func), *(_path_end(value) for values in args.positional for value in values)]
     if not any(name in _SENDERS for name in called):
         return None
+    for value, text in _addresses(args):
+        return Site(
+            "http", _OPERATIONS[text.rpartition("/")[2]], _body(args), None, node, host=_host_at(value)
+        )
+    return None
+
+
+def made_address(args: Args) -> Values:
+    """What a function makes that is given the end of such an address: `urljoin(base, "images/edits")`."""
+    return tuple(Tail(text) for _, text in _addresses(args))
+
+
+def _addresses(args: Args) -> Iterator[tuple[Value, str]]:
     for values in (*args.positional[:3], args.named.get("url", ())):
         for value in values:
             text = value.text if isinstance(value, Tail) else str(getattr(value, "value", ""))
-            if match := _ADDRESS.search(text):
-                host = _host_at(value)
-                return Site("http", _OPERATIONS[match[1]], _body(args), None, node, host=host)
-    return None
+            if _ADDRESS.search(text):
+                yield value, text
 
 
 def of_unknown(args: Args, node: ast.Call) -> Site | None:
@@ -217,8 +229,6 @@ def _provided(names: Values) -> Host:
 
 def host_at(urls: Values) -> Host:
     """Whose models are meant by a base URL."""
-    if is_none(urls):
-        return "openai"
     hosts = {_host_at(value) for value in urls}
     return hosts.pop() if len(hosts) == 1 else "unknown"
 

@@ -8,6 +8,7 @@ No argument of the scanned source is shown except models, sizes and qualities: s
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 
@@ -21,6 +22,8 @@ from ._known import Const, Ref, Values, text_of
 
 _LONGEST_NAME = 4096
 _NAMES = {"generate": "generate", "edit": "edit", "vary": "edit"}
+_SHOWN = {"size": re.compile(r"[0-9]{1,5}x[0-9]{1,5}"), "quality": re.compile(r"[a-z]{1,12}")}
+"""What is shown of an argument: nothing that does not look like one."""
 _FOR_NEWER = ("background", "moderation", "output_format", "output_compression", "stream", "partial_images")
 
 
@@ -65,16 +68,21 @@ def judged(sites: Iterable[Site], filename: str, today: date) -> set[Finding]:
         reasons = [_unclear(site) for site in same]
         if all(reasons):
             found.add(_finding(same[0], filename, None, f"not understood: {reasons[0]}", "", "unclear"))
-        for site, reason in zip(same, reasons, strict=True):
-            if reason is None:
-                found |= set(_judge(site, filename, today))
+        told = {
+            one
+            for site, reason in zip(same, reasons, strict=True)
+            if reason is None
+            for one in _judge(site, filename, today)
+        }
+        certain = {one.model for one in told if one.kind != "host"}
+        found |= {one for one in told if one.kind != "host" or one.model not in certain}
     return _merged(found)
 
 
 def _merged(found: set[Finding]) -> set[Finding]:
     """One finding for each call and model, with the changes of all ways that lead to it."""
     changes: dict[Finding, dict[str, None]] = {}
-    for one in sorted(found, key=lambda one: one.change):
+    for one in sorted(found, key=lambda one: (-len(one.change), one.change)):
         parts = dict.fromkeys(filter(None, one.change.split("; ")))
         changes.setdefault(attrs.evolve(one, change=""), {}).update(parts)
     return {attrs.evolve(one, change="; ".join(parts)) for one, parts in changes.items()}
@@ -133,8 +141,10 @@ def _has_successor(site: Site) -> bool:
 
 
 def _swaps(site: Site) -> bool:
-    """Whether this package takes a living model by itself where no model is named."""
-    return site.api in ("dalle2", "compat") and not (site.made and "successor" in site.made.named)
+    """Whether this package takes a living model by itself: where nobody names one, or a host."""
+    said = site.made.named if site.made else {}
+    named = "successor" in said or not is_none(said.get("base_url", (Const(None),)))
+    return site.api in ("dalle2", "compat") and not named
 
 
 def _named(site: Site) -> tuple[list[str], bool]:
@@ -199,17 +209,29 @@ def _changes(site: Site, model: str, successor: str) -> Iterator[str]:
         return
     if "response_format" not in site.args.named:
         yield "the answer holds base64 (b64_json), never a URL"
+    if promise := _promise(site):
+        yield promise
+
+
+def _promise(site: Site) -> str | None:
+    """How the call runs on as it stands; each of these ways is tested by running it."""
     prefix = "Async" if site.asynchronous else ""
-    client = f"dalle2.{prefix}Client" if site.api == "dalle2" else f"dalle2.compat.{prefix}OpenAI"
-    if site.api == "openai-0" and not site.asynchronous:
-        yield "or run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'"
-    elif site.api == "http":
-        yield f"or call dalle2.Client(successor='auto').{site.operation}"
-    elif site.api == "openai-0":
-        same = {"vary": "create_variation"}.get(site.operation, site.operation)
-        yield f"or keep the arguments and call {client}(successor='auto').images.{same}"
-    else:
-        yield f"or run it unchanged with {client}(successor='auto')"
+    compat = f"dalle2.compat.{prefix}OpenAI(successor='auto')"
+    match site.api:
+        case "http":
+            return f"or call dalle2.Client(successor='auto').{site.operation}"
+        case "dalle2":
+            return f"or run it unchanged with dalle2.{prefix}Client(successor='auto')"
+        case "openai-0":
+            return "or run it unchanged with import dalle2.compat as openai, and openai.successor = 'auto'"
+        case "compat":
+            return f"or run it unchanged with {compat}"
+    if "with_streaming_response" in _dotted(site.node.func):
+        return None
+    return (
+        f"or run it unchanged with {compat}, or, where other calls need the same client, after "
+        "dalle2.compat.install(successor='auto')"
+    )
 
 
 def _change(operation: str, successor: str, name: str, values: Values) -> Iterator[str]:
@@ -217,11 +239,11 @@ def _change(operation: str, successor: str, name: str, values: Values) -> Iterat
         why = ": the answer always holds base64 (b64_json), never a URL" if name == "response_format" else ""
         yield f"drop {name}{why}"
     elif name in ("size", "quality"):
-        for text in text_of(values):
+        for text in filter(_SHOWN[name].fullmatch, text_of(values)):
             try:
                 catalog.check(operation, successor, {name: text})
             except InvalidRequestError:
-                yield _replacement(successor, name, one_line(text, 20))
+                yield _replacement(successor, name, text)
 
 
 def _replacement(successor: str, name: str, text: str) -> str:

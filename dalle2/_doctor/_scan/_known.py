@@ -139,7 +139,7 @@ class Module:
 class Partial:
     """A callable with some of its arguments."""
 
-    target: Values
+    target: Value
     args: Args
 
 
@@ -272,3 +272,10 @@ def _called_on_text(text: str, name: str, args: Args) -> Values:
         case (("strip" | "lstrip" | "rstrip"), ((Const(str(ends)),),)):
             return (Const(text.strip(ends)),)
     return ()
+
+
+def unbound(value: Value) -> Value:
+    """A method as its class gives it: without the object, but a class method keeps its class."""
+    if isinstance(value, Function) and any(isinstance(one, Instance) for one in value.bound):
+        return Function(value.home, value.node, value.scope, value.defaults)
+    return value

@@ -1,0 +1,312 @@
+"""`dalle2 bulk`: many pictures from a file of rows, in a run that can be stopped and goes on.
+
+The rule: before anything is spent, the plan is shown and somebody says yes: a person on a terminal, or
+`--yes`. The exit status is 0 only if every row is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
+
+import typer
+
+from ..errors import Dalle2Error
+from ._halt import Stopped
+from ._options import BaseUrl, Count, Host, HostOptions, Json, Model, Quality, Size, Successor, open_client
+from ._screen import document, say, tell
+from ._words import WrongUsage, describe
+
+if TYPE_CHECKING:
+    from .._client import Client
+    from .._money import Budget
+    from ..bulk._ongoing import Wishes
+    from ..bulk._outlook import Outlook
+    from ..bulk._standing import Report
+
+bulk = typer.Typer(
+    help="Many pictures from a file of rows: a run that can be stopped at any moment and goes on.",
+    no_args_is_help=False,
+)
+
+EXAMPLES = """
+Examples:
+  dalle2 bulk run products.csv --prompt "Studio photo of {Title}" \\
+      --id SKU --size 512x512 --out pictures --budget 20
+  dalle2 bulk status pictures.db
+  dalle2 bulk resume pictures.db --yes
+  dalle2 bulk export pictures.db > pictures.jsonl
+"""
+
+Journal: TypeAlias = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal of a run.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask; go on with the plan.")]
+Concurrency: TypeAlias = Annotated[
+    int | None, typer.Option("--concurrency", metavar="NUMBER", help="So many calls at once; 8 unless said.")
+]
+
+
+@bulk.command(epilog=EXAMPLES)
+def run(
+    rows: Annotated[
+        Path,
+        typer.Argument(metavar="ROWS", help="A file that ends in .csv, .tsv or .jsonl.", show_default=False),
+    ],
+    prompt: Annotated[
+        str,
+        typer.Option(
+            "--prompt", metavar="TEMPLATE", help='What to paint: "Photo of {title}", with names of columns.'
+        ),
+    ],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The directory for the pictures.")],
+    id: Annotated[
+        str | None,
+        typer.Option("--id", metavar="COLUMN", help="The column that names a row; else its number from 1."),
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", metavar="FILE", help="Else OUT.db beside OUT.")
+    ] = None,
+    size: Size = None,
+    n: Count = None,
+    quality: Quality = None,
+    name: Annotated[
+        str, typer.Option("--name", metavar="TEMPLATE", help="What a file is called, without its suffix.")
+    ] = "{id}-{index}",
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", metavar="USD", help="Stop before more dollars than these are spent in all."),
+    ] = None,
+    max_images: Annotated[
+        int | None,
+        typer.Option("--max-images", metavar="NUMBER", help="Stop before more images than these are made."),
+    ] = None,
+    images_per_minute: Annotated[
+        float | None,
+        typer.Option("--images-per-minute", metavar="NUMBER", help="Not more than these, evenly spaced."),
+    ] = None,
+    concurrency: Concurrency = None,
+    yes: Yes = False,
+    provider: Host = None,
+    base_url: BaseUrl = None,
+    model: Model = None,
+    successor: Successor = None,
+) -> None:
+    """Paint a picture for each row. The same command again goes on where the last run stopped."""
+    from ..bulk._ongoing import Wishes
+    from ..bulk._outlook import prepare
+    from ..bulk._rows import read_jobs
+
+    host: HostOptions = {"provider": provider, "base_url": base_url, "model": model, "successor": successor}
+    path = journal or _beside(out)
+    jobs = read_jobs(rows, prompt=prompt, id=id, n=n, size=size, quality=quality)
+    wishes = Wishes.checked(
+        out=out,
+        name=name,
+        concurrency=8 if concurrency is None else concurrency,
+        images_per_minute=images_per_minute,
+        pace=None,
+        budget=_limit(budget, max_images),
+        on_unknown="hold",
+        more=cast("Mapping[str, object]", host),
+    )
+    fresh = not path.exists()
+    with open_client(host) as client:
+        with _forgetting(path if fresh else None):
+            outlook = prepare(client, jobs, path, wishes)
+            lines = outlook.lines(
+                jobs, images_per_minute=images_per_minute, max_usd=budget, max_images=max_images
+            )
+            if outlook.priceless and max_images is None:
+                raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
+            _agree([*lines, f"pictures: {out}, journal: {path}"], yes or not outlook.remaining)
+        _go(client, path, wishes)
+
+
+def _limit(usd: float | None, images: int | None) -> Budget | None:
+    from .._money import Budget
+
+    return None if usd is None and images is None else Budget(max_images=images, max_usd=usd)
+
+
+def _beside(out: str) -> Path:
+    """The journal of a local directory: `pictures.db` for `pictures/`."""
+    if "://" in out:
+        raise WrongUsage("say --journal FILE: beside a store there is no place for it")
+    folder = Path(out)
+    return folder.with_name(f"{folder.name}.db") if folder.name else Path("bulk.db")
+
+
+@bulk.command()
+def resume(
+    journal: Journal,
+    concurrency: Concurrency = None,
+    yes: Yes = False,
+    provider: Host = None,
+    base_url: BaseUrl = None,
+    model: Model = None,
+    successor: Successor = None,
+) -> None:
+    """Go on with a journal, without its rows; what is not said is as the last run was told."""
+    from ..bulk._outlook import outlook
+
+    found = outlook(journal)
+    with _client_of(journal, provider, base_url, model, successor) as client:
+        if found.remaining:
+            _agree(_lines(found), yes)
+        _go(client, journal, _as_before(journal, concurrency))
+
+
+@bulk.command()
+def release(
+    journal: Journal,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Else all that are held.")
+    ] = None,
+    concurrency: Concurrency = None,
+    yes: Yes = False,
+    provider: Host = None,
+    base_url: BaseUrl = None,
+    model: Model = None,
+    successor: Successor = None,
+) -> None:
+    """Send what is held once more, knowingly: what was paid for it, if it was, is paid again. Then go on."""
+    from .. import bulk as room
+    from ..bulk._outlook import outlook
+
+    found = outlook(journal)
+    with _client_of(journal, provider, base_url, model, successor) as client:
+        what = f"all {found.held}" if not ids else f"{len(ids)} of {found.held}"
+        told = f"to be sent once more: {what} that are held, which may be paid for twice"
+        _agree([told, *_lines(found)], yes)
+        room.release(journal, ids or None)
+        _go(client, journal, _as_before(journal, concurrency))
+
+
+@bulk.command()
+def status(journal: Journal, as_json: Json = False) -> None:
+    """How a journal stands, also while a run goes on."""
+    from ..bulk._standing import Counts, status
+
+    report = status(journal)
+    if as_json:
+        document({name: getattr(report, name) for name in (*_names(Counts), "total")})
+    else:
+        say(*_counted(report))
+
+
+def _names(kind: type) -> list[str]:
+    import attrs
+
+    return [field.name for field in attrs.fields(kind)]
+
+
+@bulk.command()
+def export(journal: Journal) -> None:
+    """Every row as a line of JSON: id, state, paths, usd, error, and the columns of the row."""
+    from ..bulk._standing import status
+
+    for row in status(journal).rows():
+        say(json.dumps(row))
+
+
+def _lines(found: Outlook) -> list[str]:
+    return found.lines(None, images_per_minute=None, max_usd=None, max_images=None)
+
+
+def _agree(lines: list[str], yes: bool) -> None:
+    """Show the plan and have it agreed to. Raises `WrongUsage` where nobody can."""
+    for line in lines:
+        tell(line, prefix="")
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise WrongUsage("nothing was sent: add --yes to go on with this plan")
+    if not typer.confirm("Go on?", err=True):
+        raise WrongUsage("nothing was sent")
+
+
+@contextmanager
+def _forgetting(journal: Path | None) -> Iterator[None]:
+    """Around the plan: a journal that was made for it is not left behind where nothing comes of it."""
+    try:
+        yield
+    except BaseException:
+        if journal is not None:
+            for end in ("", "-wal", "-shm", ".lock"):
+                with suppress(OSError):
+                    Path(f"{journal}{end}").unlink()
+        raise
+
+
+def _client_of(
+    journal: Path, provider: str | None, base_url: str | None, model: str | None, successor: str | None
+) -> Client:
+    """The client of the last run, but for what is said now."""
+    from ..bulk._standing import notes_of
+
+    more = notes_of(journal).get("more")
+    before = more if isinstance(more, Mapping) else {}
+    said = {"provider": provider, "base_url": base_url, "model": model, "successor": successor}
+    if provider is not None or base_url is not None:
+        before = {name: before.get(name) for name in ("model", "successor")}
+    host = {name: before.get(name) if value is None else value for name, value in said.items()}
+    return open_client(cast("HostOptions", host))
+
+
+def _as_before(journal: Path, concurrency: int | None) -> Callable[[Mapping[str, object]], Wishes]:
+    from functools import partial
+
+    from ..bulk._ongoing import from_notes
+
+    return partial(from_notes, given={"concurrency": concurrency}, journal=journal)
+
+
+def _go(client: Client, journal: Path, wishes: Wishes | Callable[[Mapping[str, object]], Wishes]) -> None:
+    """Run, and tell how it ended."""
+    from ..bulk._run import run_with
+
+    onward = f"go on with: dalle2 bulk resume {journal}"
+    try:
+        report = run_with(client, None, journal, wishes, progress=True)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(onward)
+        raise
+    except SystemExit as end:
+        stopped = Stopped(cast("int", end.code) - 128)
+        stopped.add_note(onward)
+        raise stopped from None
+    except Exception as error:
+        found = getattr(error, "report", None)
+        if found is None:
+            raise
+        raise Dalle2Error(f"{describe(error)}; {_left(cast('Report', found))}; {onward}") from None
+    if not report.complete:
+        way = onward if report.remaining else f"look at them with: dalle2 bulk export {journal}"
+        why = f" ({report.stopped})" if report.stopped else ""
+        raise Dalle2Error(f"{_left(report)}{why}; {way}")
+    say(*_counted(report))
+
+
+def _left(report: Report) -> str:
+    states = ("remaining", "refused", "failed", "held", "expired")
+    parts = [f"{count} {state}" for state in states if (count := getattr(report, state))]
+    money = f" (which may have cost ${report.usd_held:.2f})" if report.held else ""
+    return f"{report.done} of {report.total} done, {', '.join(parts)}{money}"
+
+
+def _counted(report: Report) -> list[str]:
+    """The counts for people, a line each; what is none is left out, but for what is done."""
+    lines = [f"done       {report.done} of {report.total}"]
+    for state in ("refused", "failed", "held", "expired", "remaining"):
+        if getattr(report, state):
+            lines.append(f"{state:10} {getattr(report, state)}")
+    lines.append(
+        f"spent      ${report.usd:.2f}"
+        + (f", and {report.unpriced} without a price" if report.unpriced else "")
+    )
+    if report.held:
+        lines.append(f"held       may have cost ${report.usd_held:.2f}")
+    return lines

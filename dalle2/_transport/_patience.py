@@ -1,0 +1,304 @@
+"""Streams. A connection's: how long to wait for it, whether it said more than it was asked. A request's body.
+
+The library's own stream stays where it is, only its class is replaced by a subclass of it. Timeouts of httpx
+bound the wait for the next bytes, so that a head that drips, or a flood of interim answers, never ends; a
+`Patience` also knows when the whole exchange must be over. And where the answer of HTTP/1.1 ends is counted
+in its bytes: what comes after it would be taken for the answer to the next request. Such a connection calls
+itself readable while it is idle, which the pools take for a connection that the server has ended.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from .._http import Failure, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import TypeAlias
+
+    import httpx
+
+    Step: TypeAlias = "Callable[[Conversation, bytes], bytes]"
+    """Takes bytes, gives those that belong to the next step."""
+
+    class _Stream:  # what the library's streams are, blocking or awaited
+        def read(self, max_bytes: int, timeout: float | None = None) -> Any: ...
+        def write(self, buffer: bytes, timeout: float | None = None) -> Any: ...
+        def get_extra_info(self, info: str) -> Any: ...
+
+else:
+    _Stream = object
+
+LARGEST_HEAD = 1 << 20
+"""Bytes before an answer's body: interim answers and heads."""
+_PIECE = 1 << 18
+"""Bytes that are written at once by a blocking stream: after each the time is looked at."""
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+
+
+class Patience(float):
+    """Seconds for one step of an exchange that must be over at `until` (monotonic seconds)."""
+
+    __slots__ = ("until",)
+    until: float
+
+    def __new__(cls, seconds: float, until: float) -> Patience:
+        made = super().__new__(cls, seconds)
+        made.until = until
+        return made
+
+
+def _allowed(timeout: float | None) -> float | None:
+    """The seconds that a step may take now. Raises `TransportError` if the time is over."""
+    if not isinstance(timeout, Patience):
+        return timeout
+    left = timeout.until - time.monotonic()
+    if left <= 0:
+        raise TransportError(Failure("timeout", True, "the deadline passed"))
+    return min(float(timeout), left)
+
+
+class Conversation:
+    """Where the answers in the bytes of an HTTP/1.1 connection end; `surplus` once it said more than that."""
+
+    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "surplus", "used")
+
+    def __init__(self) -> None:
+        self.surplus = False
+        self.used = False
+        self._step: Step = Conversation._idle
+        self._after = self._step
+        self._held = bytearray()
+        self._left = 0
+        self._seen = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether all that was asked is answered."""
+        return self._step is Conversation._idle
+
+    def asked(self, data: bytes) -> None:
+        """Bytes of a request are sent."""
+        if data and self.over:  # HTTP/2 counts for itself
+            self._step = Conversation._unknown if data[:5] == b"PRI *" else Conversation._head
+            self._seen = 0
+
+    def heard(self, data: bytes) -> None:
+        """Bytes came. Raises `TransportError` for an answer whose head does not end."""
+        self.used = True
+        while data:
+            data = self._step(self, data)
+
+    def _idle(self, data: bytes) -> bytes:
+        self.surplus = True
+        return b""
+
+    def _unknown(self, data: bytes) -> bytes:
+        """The end of the connection is the end of the answer."""
+        return b""
+
+    def _endless(self) -> Step:
+        """Where this answer ends cannot be told here, whatever the library makes of it: nothing more is
+        asked.
+        """
+        self.surplus = True
+        return Conversation._unknown
+
+    def _head(self, data: bytes) -> bytes:
+        self._seen += len(data)
+        start = max(0, len(self._held) - 2)
+        self._held += data
+        end = _BLANK_LINE.search(self._held, start)
+        if end is None:
+            if self._seen > LARGEST_HEAD:
+                raise TransportError(Failure("unreadable", True, "the head of the answer does not end"))
+            return b""
+        head, rest = bytes(self._held[: end.start()]), bytes(self._held[end.end() :])
+        self._held.clear()
+        try:
+            self._step = self._framing(head)
+        except (ValueError, IndexError):
+            self._step = self._endless()
+        if self._step is Conversation._head and self._seen > LARGEST_HEAD:
+            raise TransportError(Failure("unreadable", True, "interim answers do not end"))
+        return rest
+
+    def _framing(self, head: bytes) -> Step:
+        """What follows a head."""
+        line, *fields = head.split(b"\n")
+        status = int(line.split()[1])
+        if status in (204, 304):
+            return Conversation._idle
+        if status < 200:
+            return self._endless() if status == 101 else Conversation._head
+        named = {
+            name.strip().lower(): value for name, _, value in (field.partition(b":") for field in fields)
+        }
+        if named.get(b"transfer-encoding", b"").strip().lower().endswith(b"chunked"):
+            return Conversation._size
+        if b"content-length" not in named:
+            return self._endless()
+        self._left, self._after = int(named[b"content-length"]), Conversation._idle
+        return Conversation._body if self._left else Conversation._idle
+
+    def _body(self, data: bytes) -> bytes:
+        rest = data[self._left :]
+        self._left -= len(data) - len(rest)
+        if not self._left:
+            self._step = self._after
+        return rest
+
+    def _line(self, data: bytes) -> tuple[bytes | None, bytes]:
+        """The line that these bytes complete, and the rest."""
+        line, end, rest = data.partition(b"\n")
+        if not end:
+            self._held += line[:LARGEST_HEAD]
+            return None, b""
+        line = bytes(self._held + line).strip()
+        self._held.clear()
+        return line, rest
+
+    def _size(self, data: bytes) -> bytes:
+        line, rest = self._line(data)
+        if line is not None:
+            try:
+                size = int(line.partition(b";")[0], 16)
+            except ValueError:
+                self._step = self._endless()
+            else:
+                self._left, self._after = size + 2, Conversation._size  # with the line's end behind it
+                self._step = Conversation._body if size else Conversation._trailer
+        return rest
+
+    def _trailer(self, data: bytes) -> bytes:
+        line, rest = self._line(data)
+        if line == b"":
+            self._step = Conversation._idle
+        return rest
+
+
+class Overheard(_Stream):
+    """A stream with a `Conversation`."""
+
+    conversation: Conversation
+
+    def get_extra_info(self, info: str) -> Any:
+        """Of the stream itself; one that said too much is readable, and so no more to be used."""
+        if info == "is_readable" and (self.conversation.surplus or _more_came(self)):
+            return True
+        return super().get_extra_info(info)
+
+    def _ask(self, data: bytes) -> None:
+        """Bytes of a request are about to be sent.
+
+        A connection that has spoken since it was looked at is given up before the first of them: httpcore
+        then takes another one.
+        """
+        if self.conversation.over and self.conversation.used and self.get_extra_info("is_readable"):
+            unavailable = _unavailable(type(self))
+            if unavailable is not None:
+                raise unavailable
+        self.conversation.asked(data)
+
+
+def _more_came(stream: object) -> bool:
+    """Whether bytes lie unread in the layers of an awaited stream, where no look at the socket shows them."""
+    layer = getattr(stream, "_stream", None)
+    while layer is not None:
+        bio = getattr(layer, "_read_bio", None) or getattr(layer, "_incoming", None)
+        if getattr(bio, "pending", 0) or getattr(getattr(layer, "_protocol", None), "read_queue", None):
+            return True
+        layer = getattr(layer, "transport_stream", None)
+    return False
+
+
+def _unavailable(kind: type) -> type[Exception] | None:
+    """The exception by which a connection tells httpcore's pool to take another."""
+    roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    root = next((root for root in ("httpcore", "httpcore2") if root in roots), "")
+    found: type[Exception] | None = getattr(sys.modules.get(root), "ConnectionNotAvailable", None)
+    return found
+
+
+class Attended(Overheard):
+    """Put over the class of a blocking stream."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """The next bytes, within the exchange's time."""
+        data: bytes = super().read(max_bytes, _allowed(timeout))
+        self.conversation.heard(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send bytes, within the exchange's time."""
+        self._ask(buffer)
+        for at in range(0, len(buffer), _PIECE):
+            super().write(buffer[at : at + _PIECE], _allowed(timeout))
+
+
+class AsyncAttended(Overheard):
+    """Put over the class of an awaited stream."""
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """The next bytes, within the exchange's time."""
+        data: bytes = await super().read(max_bytes, _allowed(timeout))
+        self.conversation.heard(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send bytes, within the exchange's time."""
+        self._ask(buffer)
+        await super().write(buffer, _allowed(timeout))
+
+
+_classes: dict[type, type] = {}
+
+
+def attend(stream: object) -> None:
+    """From now on this stream is attended to, if it is of a kind that can be."""
+    base = type(stream)
+    if not hasattr(base, "read") or issubclass(base, Overheard):
+        return
+    made = _classes.get(base)
+    if made is None:
+        over = AsyncAttended if hasattr(base, "aclose") else Attended
+        made = _classes[base] = type(base.__name__, (over, base), {})
+    with suppress(TypeError, AttributeError):  # a stream that is not written in Python stays as it is
+        stream.conversation = Conversation()  # type: ignore[attr-defined]
+        stream.__class__ = made
+
+
+class _Once:
+    """An awaited body of one chunk: no generator, which trio would warn of when a request is given up."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, content: bytes) -> None:
+        self._chunks = iter((content,))
+
+    def __aiter__(self) -> _Once:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration
+
+
+def body_of(lib: ModuleType, content: bytes) -> httpx.SyncByteStream | httpx.AsyncByteStream:
+    """A request's body, blocking and awaited."""
+    kind = _bodies.get(lib)
+    if kind is None:
+        awaited = {"__aiter__": lambda body: _Once(b"".join(body))}
+        kind = _bodies[lib] = type("Body", (lib.ByteStream,), awaited)
+    made: httpx.ByteStream = kind(content)
+    return made
+
+
+_bodies: dict[ModuleType, type] = {}

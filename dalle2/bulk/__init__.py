@@ -1,0 +1,34 @@
+"""Many images: a run that can be killed at any moment, and goes on where it stopped.
+
+>>> from dalle2 import bulk
+>>> jobs = bulk.read_jobs("rows.csv", prompt="Studio photo of {title}", id="sku", size="512x512")
+>>> report = bulk.run(client, jobs, journal="pictures.db", out="pictures/")  # doctest: +SKIP
+
+The rule of the room: the journal is written before the act that it allows. A job is `planned`, then `sent`
+(durable before the call), `answered` (durable before its images are fetched) and `done` (the file is
+durable); `failed` and `refused` are the host's no, `held` is what nobody knows, `expired` what was paid for
+and is gone.
+"""
+
+from __future__ import annotations
+
+from ._jobs import Job, RowError
+from ._progress import Progress
+from ._rows import Jobs, read_jobs
+from ._run import aresume, arun, release, resume, run
+from ._standing import Report, status
+
+__all__ = [
+    "Job",
+    "Jobs",
+    "Progress",
+    "Report",
+    "RowError",
+    "aresume",
+    "arun",
+    "read_jobs",
+    "release",
+    "resume",
+    "run",
+    "status",
+]

@@ -1,0 +1,152 @@
+"""The awaited shell: tasks that call and keep, and one loop that asks the engine. On asyncio and trio alike.
+
+The rule: what blocks (the journal, the disk) runs in a thread, so that the event loop stays free. A cancelled
+run ends at once; what it was at is then held.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from .._results._awaited import AsyncImageResult, in_thread
+from ..errors import Dalle2Error
+from ._engine import Arrival, Engine
+from ._keeper import Effect, Fetch, Keeping, Keepings, Load, keeping
+from ._receipt import receipt_of, receipt_of_error
+from ._vault import Came
+from ._verdict import told
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from .._async_client import AsyncClient
+    from ._journal import Order
+    from ._signals import Stopper
+
+
+class _Inbox:
+    """What arrived, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self._arrived: list[Arrival] = []
+        self._news = anyio.Event()
+
+    def put(self, arrival: Arrival) -> None:
+        self._arrived.append(arrival)
+        self._news.set()
+
+    def wake(self) -> None:
+        self._news.set()
+
+    def take(self) -> list[Arrival]:
+        arrived, self._arrived = self._arrived, []
+        return arrived
+
+    async def news(self, wait: float | None) -> None:
+        with anyio.move_on_after(wait):
+            await self._news.wait()
+        self._news = anyio.Event()
+
+
+async def drive_async(
+    engine: Engine,
+    client: AsyncClient,
+    sender: AsyncClient,
+    stopper: Stopper,
+    after: Callable[[], Awaitable[None]],
+) -> None:
+    """Run the engine until it is finished, or somebody stopped it for good."""
+    inbox = _Inbox()
+    stopper.wake = inbox.wake
+    failure: Exception | None = None
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(stopper.listen)
+            try:
+                await _loop(engine, client, sender, stopper, after, inbox, group)
+            except Exception as error:  # raised as it is, and not in a group
+                failure = error
+            group.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await in_thread(engine.abandon, inbox.take())
+    if failure is not None:
+        raise failure
+
+
+async def _loop(
+    engine: Engine,
+    client: AsyncClient,
+    sender: AsyncClient,
+    stopper: Stopper,
+    after: Callable[[], Awaitable[None]],
+    inbox: _Inbox,
+    group: TaskGroup,
+) -> None:
+    while True:
+        if stopper.count:
+            engine.interrupt()
+        if stopper.count > 1:
+            return
+        work = await in_thread(engine.step, inbox.take())
+        await checkpoint()  # if the run was cancelled meanwhile, none of it begins
+        for order in work.orders:
+            group.start_soon(_send, engine, sender, order, inbox)
+        for keepings in work.keepings:
+            group.start_soon(_keep, engine, client, keepings, inbox)
+        await after()
+        if work.finished:
+            return
+        await inbox.news(work.wait)
+
+
+async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox) -> None:
+    await checkpoint()
+    engine.launched.add(order.unit.number)
+    try:
+        receipt = receipt_of(await sender.send(order.request, idempotency_key=order.key))
+    except Dalle2Error as error:
+        kept = receipt_of_error(error, told(error))
+        if kept is None:
+            inbox.put(Came(order, error=error))
+            return
+        receipt = kept
+    except Exception as error:
+        inbox.put(Came(order, error=error))
+        return
+    with anyio.CancelScope(shield=True):  # it is here and paid for
+        inbox.put(await in_thread(engine.vault.secure, order, receipt))
+
+
+async def _keep(engine: Engine, client: AsyncClient, work: Keeping, inbox: _Inbox) -> None:
+    steps = keeping(work)
+    try:
+        effect = next(steps)
+        while True:
+            try:
+                result = await _perform(engine, client, effect)
+            except Exception as error:
+                effect = steps.throw(error)
+            else:
+                effect = steps.send(result)
+    except StopIteration as end:
+        done = end.value
+        assert isinstance(done, Keepings)
+        inbox.put(done)
+
+
+async def _perform(engine: Engine, client: AsyncClient, effect: Effect) -> object:
+    if isinstance(effect, Load):
+        return await in_thread(engine.vault.load, effect.name, effect.index)
+    if isinstance(effect, Fetch):
+        return await AsyncImageResult.from_dict(effect.facts, client=client).read()
+    put = engine.place.put
+    if inspect.iscoroutinefunction(put):
+        return await put(effect.key, effect.data, effect.create)
+    done = await in_thread(put, effect.key, effect.data, effect.create)
+    return await done if inspect.isawaitable(done) else done

@@ -1,0 +1,113 @@
+"""How the images of one answer get to their place, written once for threads and for tasks.
+
+The rule: this file decides, and whoever drives it does: it yields what is to be done (`Load`, `Fetch`, `Put`)
+and is given the result or the exception. Each image is tried, whatever happens to the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Sequence
+from typing import TypeAlias, cast
+
+import attrs
+
+from .._image._media import ImageCheck, ImageError, sniff, suffix_for
+from ..errors import ImageExpiredError
+from ._journal import Awaiting, Kept
+from ._planner import Unit
+
+
+@attrs.frozen
+class Load:
+    """Give the spooled bytes of an image, or `None`."""
+
+    name: str
+    index: int
+
+
+@attrs.frozen
+class Fetch:
+    """Download an image by its facts."""
+
+    facts: dict[str, object]
+
+
+@attrs.frozen
+class Put:
+    """Keep bytes under a key; with `create`, only if nothing is there."""
+
+    key: str
+    data: bytes
+    create: bool
+
+
+Effect: TypeAlias = Load | Fetch | Put
+
+
+@attrs.frozen
+class Keeping:
+    """Images to be kept: those of `unit`, whose answer is spooled as `name`."""
+
+    unit: Unit
+    name: str
+    images: Sequence[Awaiting]
+
+
+@attrs.frozen
+class Keepings:
+    """How it went: what is in place, what is dead (paid for, and gone), what failed and may work later."""
+
+    unit: Unit
+    name: str
+    count: int
+    kept: tuple[Kept, ...]
+    dead: str | None = None
+    note: str | None = None
+    failed: Exception | None = None
+    taken: tuple[int, ...] = ()
+
+
+def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
+    """Keep each image of an answer."""
+    kept: list[Kept] = []
+    taken: list[int] = []
+    dead = note = None
+    failed: Exception | None = None
+    for image in work.images:
+        try:
+            data = cast("bytes | None", (yield Load(work.name, image.place - 1)))
+            if data is None and not image.facts.get("url"):
+                dead = "the image's bytes were not safe when the machine failed"
+                continue
+            if data is None:
+                data = cast("bytes", (yield Fetch(image.facts)))  # which checks what it fetches
+            else:
+                note = _flaw(data) or note
+            key = image.name if image.whole else image.name + _suffix(data)
+            yield Put(key, data, not image.again)
+            kept.append(Kept(image.place, key, len(data), hashlib.sha256(data).hexdigest()))
+        except ImageExpiredError as error:
+            dead = str(error)
+        except FileExistsError as error:
+            taken.append(image.place)
+            failed = error
+        except Exception as error:
+            failed = error
+    return Keepings(work.unit, work.name, len(work.images), tuple(kept), dead, note, failed, tuple(taken))
+
+
+def _flaw(data: bytes) -> str | None:
+    """What is wrong with an image that is kept all the same: it was paid for."""
+    check = ImageCheck()
+    try:
+        check.feed(data)
+        check.finish()
+    except ImageError as problem:
+        return f"kept as it came, but it is not a whole image: {problem}"
+    return None
+
+
+def _suffix(data: bytes) -> str:
+    kind = sniff(data[:512])
+    return ".bin" if kind is None else suffix_for(kind)

@@ -1,0 +1,79 @@
+"""One pace for several runs on one machine: a row in a small SQLite file.
+
+The rule: whoever decides holds the row while it does, so that two processes never count on the same
+allowance. Nothing here is worth an `fsync`: what a crash forgets is a pause of seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from ..errors import JournalError
+from ._pacer import Pace
+
+_CLOCKS_AGREE = 60.0
+"""Seconds by which wall clock and monotonic clock may drift apart; more is a restart, or a clock set anew."""
+
+
+class Holder(Protocol):
+    """Whoever decides by a pace."""
+
+    pace: Pace
+
+
+class SharedPace:
+    """The row in the file at `path`. Raises `JournalError` for a file that is none."""
+
+    def __init__(self, path: str | os.PathLike[str], base: Pace) -> None:
+        self._path = Path(path)
+        self._base = base
+        try:
+            self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA synchronous=OFF")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS pace (only INTEGER PRIMARY KEY, since REAL, told TEXT)"
+            )
+        except sqlite3.Error as problem:
+            raise JournalError(f"pace {str(self._path)!r} cannot be used: {problem}") from None
+
+    @contextmanager
+    def held(self, holder: Holder) -> Iterator[None]:
+        """While the row is held, `holder.pace` is the shared pace, and what it becomes is shared."""
+        since = time.time() - time.monotonic()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            with closing(self._db.execute("SELECT since, told FROM pace")) as rows:
+                found = rows.fetchone()
+        except sqlite3.Error as problem:
+            raise JournalError(f"pace {str(self._path)!r} cannot be used: {problem}") from None
+        holder.pace = self._base if found is None else self._read(found[1], found[0] - since)
+        try:
+            yield
+        finally:
+            told = json.dumps(attrs.asdict(holder.pace))
+            self._db.execute("INSERT OR REPLACE INTO pace VALUES (1, ?, ?)", (since, told))
+            self._db.execute("COMMIT")
+
+    def _read(self, told: str, drift: float) -> Pace:
+        """The stored pace, under this run's own limit: the slower of both counts."""
+        try:
+            pace = Pace(**json.loads(told))
+        except (TypeError, ValueError):
+            return self._base
+        if abs(drift) > _CLOCKS_AGREE:
+            pace = pace.forgetting_times()
+        base = self._base.base
+        return attrs.evolve(pace, base=base, space=max(pace.space, base))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

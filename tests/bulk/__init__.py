@@ -1,0 +1,1 @@
+"""Many images: the room `dalle2.bulk`."""

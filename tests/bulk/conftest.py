@@ -1,0 +1,81 @@
+"""A host that costs nothing, a client of it, and the way in which both kinds of run are tried."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+import dalle2
+from dalle2 import bulk
+from dalle2.bulk import _planner
+from dalle2.testing import Emulator
+
+Run = Callable[..., bulk.Report]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that a test need not sit through."""
+    monkeypatch.setattr(_planner, "FIRST_WAIT", 0.02)
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    """A host in this process."""
+    return Emulator()
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> Iterator[dalle2.Client]:
+    """A client of it."""
+    with dalle2.Client("sk-test", http_client=emulator.client()) as client:
+        yield client
+
+
+@pytest.fixture(params=["threads", "asyncio", "trio"])
+def run(request: pytest.FixtureRequest, emulator: Emulator) -> Run:
+    """`bulk.run`, or `bulk.arun` on an event loop of its own, with a client of the emulator."""
+
+    def blocking(jobs: object, **more: object) -> bulk.Report:
+        options = {"journal": "run.db", "out": "out", **more}
+        settings = options.pop("client", {})
+        with dalle2.Client("sk-test", http_client=emulator.client(), **settings) as client:  # type: ignore[arg-type]
+            if jobs is None and "out" not in more:
+                del options["out"]
+            if jobs is None:
+                return bulk.resume(client, **options)  # type: ignore[arg-type]
+            return bulk.run(client, jobs, **options)  # type: ignore[arg-type]
+
+    def awaited(jobs: object, **more: object) -> bulk.Report:
+        options = {"journal": "run.db", "out": "out", **more}
+        settings = options.pop("client", {})
+
+        async def main() -> bulk.Report:
+            http = emulator.async_client()
+            async with dalle2.AsyncClient("sk-test", http_client=http, **settings) as client:  # type: ignore[arg-type]
+                if jobs is None and "out" not in more:
+                    del options["out"]
+                if jobs is None:
+                    return await bulk.aresume(client, **options)  # type: ignore[arg-type]
+                return await bulk.arun(client, jobs, **options)  # type: ignore[arg-type]
+
+        return asyncio.run(main()) if request.param == "asyncio" else trio.run(main)
+
+    return blocking if request.param == "threads" else awaited
+
+
+def job(id: str, prompt: str | None = None, **more: object) -> bulk.Job:
+    """A small job."""
+    fields = {"size": "256x256", **more}
+    return bulk.Job(id, dalle2.GenerateRequest(prompt=prompt or f"picture {id}", **fields))  # type: ignore[arg-type]
