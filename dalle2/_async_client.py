@@ -96,7 +96,7 @@ class AsyncClient(BaseClient):
             prices=prices,
         )
         self._setup(
-            Session.started(settings, on_event, budget),
+            Session.started(settings, on_event, budget, http_client),
             AsyncTransport(http_client),
             True,
         )

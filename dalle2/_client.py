@@ -112,7 +112,7 @@ class Client(BaseClient):
             split_n=split_n,
             prices=prices,
         )
-        self._setup(Session.started(settings, on_event, budget), Transport(http_client), True)
+        self._setup(Session.started(settings, on_event, budget, http_client), Transport(http_client), True)
 
     def _setup(self, session: Session, transport: Transport, owner: bool) -> None:
         self._session = session
