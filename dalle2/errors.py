@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from ._types import KeptImage as KeptImage
+    from ._types import SentRequest as SentRequest
 
 
 class Dalle2Error(Exception):
@@ -99,7 +100,7 @@ class InvalidRequestError(Dalle2Error, ValueError):
     ) -> None:
         super().__init__(message)
         self.field = field
-        self.allowed = tuple(allowed) if allowed is not None else None
+        self.allowed: tuple[object, ...] | None = tuple(allowed) if allowed is not None else None
 
 
 class DecodeError(Dalle2Error):
@@ -153,8 +154,8 @@ class DownloadError(Dalle2Error):
         self.reason = reason
         self.status_code = status_code
         self.url = url
-        self.saved = tuple(saved)
-        self.failed = dict(failed or {})
+        self.saved: tuple[Path, ...] = tuple(saved)
+        self.failed: dict[int, Exception] = dict(failed or {})
 
 
 class ImageExpiredError(DownloadError):
@@ -227,7 +228,7 @@ class OutcomeUnknownError(APIError):
         message: str,
         *,
         reason: Literal["timeout", "disconnected", "gateway", "unreadable", "cancelled"] = "disconnected",
-        request: object = None,
+        request: SentRequest | None = None,
         idempotency_key: str | None = None,
         sent_at: datetime | None = None,
         request_id: str | None = None,
@@ -238,7 +239,7 @@ class OutcomeUnknownError(APIError):
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.reason = reason
-        self.request = request
+        self.request: SentRequest = request  # type: ignore[assignment] # `None` only of an error made by hand
         self.sent_at = sent_at
         self.request_id = request_id
         self.status_code = status_code
@@ -277,7 +278,7 @@ class APIStatusError(APIError):
         self.param = param
         self.request_id = request_id
         self.retry_after = retry_after
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         self.body = body
         self.repeatable = repeatable
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import attrs
 
@@ -17,11 +17,6 @@ from .._secrets import quoted
 from ..errors import InvalidRequestError
 from ._inputs import InputImage
 from ._sources import read_written
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ._values import BaseRequest
 
 _PICTURES = ("image", "mask")
 
@@ -39,7 +34,7 @@ def plain(value: object) -> object:
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else str(value)
 
 
-def fields_from(kind: type[BaseRequest], data: object) -> dict[str, Any]:
+def fields_from(kind: type[Any], data: object) -> dict[str, Any]:
     """The arguments of a request in a mapping. Raises `InvalidRequestError` for a name that it does not have.
 
     A field that is missing or `None` is one that is not sent; those that must be there are refused by their

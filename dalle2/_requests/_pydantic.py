@@ -16,8 +16,6 @@ from ._rules import WHOLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._values import BaseRequest
-
 _TEXT: Mapping[str, object] = {"type": "string"}
 _TEXTS: Mapping[str, object] = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
 
@@ -41,7 +39,7 @@ def core_schema(kind: type[Any], described: Mapping[str, object]) -> Any:
     )
 
 
-def fields_of_request(kind: type[BaseRequest]) -> dict[str, object]:
+def fields_of_request(kind: type[Any]) -> dict[str, object]:
     """A request as JSON schema has it: for the page that a web framework makes of it."""
     fields = attrs.fields(kind)
     return {

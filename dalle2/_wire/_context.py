@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .._http import HttpResponse
     from .._money import Charge
     from .._requests._draft import Draft
+    from .._types import SentRequest
 
 _ID_IN_MESSAGE = "(?i)" r"request[ _-]id[:=]?\s{0,9}((?=[\w-]{0,99}\d)[\w-]{8,100})"
 _ID_HEADERS = (
@@ -64,7 +65,7 @@ class Context(NamedTuple):
         return self.paid and not self.started
 
     @property
-    def resent(self) -> object:
+    def resent(self) -> SentRequest | None:
         """The request value that is sent after a lost answer; `None` for a call that has none."""
         request = self.again or self.request
         return None if request is None else request.value

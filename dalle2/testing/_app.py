@@ -72,7 +72,7 @@ class Emulator:
         self.persona = persona
         self.today = today
         self.responses_shape = responses_shape
-        self.clock = Clock()
+        self.clock: Clock = Clock()
         self._host = PERSONAS[persona]
         self._store = Store(self.clock, keep=keep)
         self._faults = Faults()
