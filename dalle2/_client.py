@@ -457,7 +457,10 @@ class Client(BaseClient):
         self._transport.warm_up()
 
     def close(self) -> None:
-        """Close the client's own connections, never a caller's `http_client`. Results stay usable."""
+        """Close the client's own connections; a call that is under way in another thread comes to its end.
+
+        Results stay usable.
+        """
         if self._owner:
             self._transport.close()
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ._secrets import shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from typing import Protocol
 
@@ -163,6 +163,19 @@ class TransportError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.detail)
         self.failure = failure
+
+
+def flat(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers with lower-case names; of several lines with one name, their values joined."""
+    found: dict[str, str] = {}
+    for raw_name, raw in lines:
+        name = raw_name.lower().decode("ascii", "replace")
+        try:
+            value = raw.decode()
+        except UnicodeDecodeError:
+            value = raw.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

@@ -306,7 +306,10 @@ class BaseClient:
         return table(type(self).__name__, [("", ""), *rows, ("key from", settings.key_from)])
 
     def __repr__(self) -> str:
-        name, settings = type(self).__name__, self._session.settings
+        name = type(self).__name__
+        if not hasattr(self, "_session"):  # whoever shows locals may meet one half made
+            return f"<{name}>"
+        settings = self._session.settings
         return (
             f"<{name} {settings.provider.name} at {settings.base_url}, model {settings.model}, "
             f"key from {settings.key_from}>"

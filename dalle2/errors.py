@@ -215,13 +215,13 @@ class ConnectTimeoutError(APIConnectionError):
 class OutcomeUnknownError(APIError):
     """The request was sent and no readable answer came: it may have been carried out and billed.
 
-    The way on, once the caller accepts a second bill:
-    `client.send(e.request, idempotency_key=e.idempotency_key)`.
-    `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `sent_at` is
-    aware, UTC; `body` the bytes that came, the key taken out, `None` if none came.
+    The way on, if a second bill is acceptable: `client.send(e.request, idempotency_key=e.idempotency_key)`.
+    `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `request` is
+    `None` only after a free call; `sent_at` is aware, UTC; `body` the bytes that came, the key taken out.
     """
 
     maybe_billed = True
+    request: SentRequest
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ class OutcomeUnknownError(APIError):
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.reason = reason
-        self.request: SentRequest = request  # type: ignore[assignment] # `None` only of an error made by hand
+        self.request = request  # type: ignore[assignment] # each call that is paid has one
         self.sent_at = sent_at
         self.request_id = request_id
         self.status_code = status_code

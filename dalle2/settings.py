@@ -200,7 +200,7 @@ def check_policy(value: object) -> None:
     from .retry import RetryPolicy
 
     if not isinstance(value, RetryPolicy):
-        raise ConfigurationError(f"retry must be a RetryPolicy; it is {value!r:.40}")
+        raise ConfigurationError(f"retry must be a RetryPolicy; it is {quoted(value)}")
 
 
 def check_money(name: str, value: object, kind: Literal["Budget", "PriceTable"]) -> None:

@@ -15,7 +15,7 @@ from .. import catalog
 from .. import errors as e
 from .._image._data import ImageData, ImagesData
 from .._requests._draft import Draft
-from ._envelope import checked_key, new_key
+from ._envelope import checked_key, key_of
 from ._paid import check_request
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def _planned(
         )
     part = sent.without("n")
     check_request(part, model)
-    key = new_key() if options.idempotency_key is None else checked_key(options.idempotency_key)
+    key = key_of(settings, options)
+    checked_key(f"{key}-{sent.n}")  # the longest of them, before the first is paid for
     options = options._replace(again=again.without("n"))
     numbered = (options._replace(idempotency_key=f"{key}-{number}") for number in range(1, sent.n + 1))
     return Plan(sent, tuple((part, each) for each in numbered), adaptations, scale)

@@ -161,11 +161,24 @@ class StreamReader:
             self._whole = None if stream and not chunk.startswith(b"data:image/") else JsonBody()
         if self._whole is not None:
             self._whole.feed(chunk)
+            yield from self._plainly_early(self._whole)
             return
         for event in self._parser.feed(chunk):
             if not self._ended and event is not self._heard:
                 yield from self._event(event)
         yield from self._last()
+
+    def _plainly_early(self, body: JsonBody) -> Iterator[StreamEvent]:
+        """The images of an answer that is no stream, once they are all there: its end may never come."""
+        self._tries += body.closed
+        if not body.closed or self._tries > _TRIES:
+            return
+        try:
+            answer = decode_images(self._answer(body), self._context)
+        except e.Dalle2Error:  # not yet, or what the end will tell
+            return
+        if isinstance(answer, ImagesData) and len(answer.images) >= self._plan.request.n:
+            yield from self._plainly(answer)
 
     def _last(self) -> Iterator[StreamEvent]:
         """The event that is still open, once its document is whole: its end may never come."""
@@ -192,7 +205,7 @@ class StreamReader:
             image = fitted(told.partial, self._plan.scale)
             self._partials.append(image)
             yield PartialImage(len(self._partials) - 1 if told.number is None else told.number, image)
-        yield from self._finished(told.finals, told.usage)
+        yield from self._finished(told.finals, told.usage, again=told.again)
         if told.failure is not None and not self.complete:
             raise self._keeping(problem_error(told.failure, self._head, self._context, told.document))
 
@@ -205,13 +218,14 @@ class StreamReader:
             return False
         return True
 
-    def _finished(self, images: Iterable[ImageData], usage: object) -> Iterator[StreamEvent]:
-        """The events of finished images; one that came before, in another event, is told once."""
-        new = [
-            image
-            for image in (fitted(image, self._plan.scale) for image in images)
-            if not any((image.url, image.content) == (one.url, one.content) for one in self._finals)
-        ]
+    def _finished(
+        self, images: Iterable[ImageData], usage: object, *, again: bool = False
+    ) -> Iterator[StreamEvent]:
+        """The events of finished images; with `again` those that other events told before are left out."""
+        new = [fitted(image, self._plan.scale) for image in images]
+        if again:
+            known = [(image.url, image.content) for image in self._finals]
+            new = [image for image in new if (image.url, image.content) not in known]
         for number, image in enumerate(new, 1):
             self._finals.append(image)
             self._partials.clear()
@@ -221,10 +235,13 @@ class StreamReader:
 
     def finish(self) -> Iterator[StreamEvent]:
         """After the last byte. Raises `OutcomeUnknownError` if a final image is missing."""
-        if self._whole is not None and self._whole.text()[:1] in _DOCUMENT:
-            yield from self._plainly(self._answer(self._whole))
-            return
-        if self._whole is not None:  # an image, or a text about one
+        if self._whole is not None and self._whole.text()[:1] in _DOCUMENT and not self._finals:
+            answer = decode_images(self._answer(self._whole), self._context)
+            if not isinstance(answer, ImagesData):
+                task = one_line(redact(answer.id, key=self._context.key.reveal()), 60)
+                raise self._early("unreadable", f"the images are made in the background, as task {task}")
+            yield from self._plainly(answer)
+        elif self._whole is not None and not self._finals:  # an image, or a text about one
             found = read_damaged(self._answer(self._whole), self._context).data.images
             yield from self._finished(found, None)
         if self._said and not self._finals:  # a chat, whose pieces make one text
@@ -257,17 +274,9 @@ class StreamReader:
             body.feed(b"event: %b\ndata: %b" % (event.name.encode(), event.data.raw()))
         return body
 
-    def _plainly(self, response: HttpResponse) -> Iterator[StreamEvent]:
+    def _plainly(self, answer: ImagesData) -> Iterator[StreamEvent]:
         """The images of an answer that is no stream; its `usage` goes with the last one."""
-        answer = decode_images(response, self._context)
-        if not isinstance(answer, ImagesData):
-            task = one_line(redact(answer.id, key=self._context.key.reveal()), 60)
-            raise self._early("unreadable", f"the images are made in the background, as task {task}")
-        self._finals = [fitted(image, self._plan.scale) for image in answer.images]
-        usage = Usage.from_json(answer.usage)
-        self._usages = [usage]
-        for number, image in enumerate(self._finals, 1):
-            yield FinalImage(image, usage if number == len(self._finals) else None, self._plan.adaptations)
+        yield from self._finished(answer.images, answer.usage)
 
     def lost(self, failure: Failure) -> e.Dalle2Error:
         """The error for a stream that broke off."""

@@ -54,7 +54,7 @@ class Draft:
         return cls("generate", given, extra_body)
 
     @classmethod
-    def of(cls, request: SentRequest) -> Draft:
+    def of(cls, request: Request | SentRequest) -> Draft:
         """The draft of a request value. Raises `InvalidRequestError` for what is no request."""
         from ._values import BaseRequest, parameters
 

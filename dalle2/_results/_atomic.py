@@ -30,7 +30,6 @@ _REMEMBERED = 256  # directories
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What systems say where there are no hard links (FAT, some network disks); all else is a failure."""
 
-
 _until_swept: dict[Path, int] = {}
 """Saves into a directory before its parts are looked for again: a large one is listed but rarely."""
 
@@ -44,15 +43,16 @@ class AtomicFile:
     the target itself will be replaced. One thread at a time uses it; `abort` waits for the one at work.
     """
 
+    _part, _pid = "", -1
+    _settled = False
+    _locked: bool | None = None
+    _identity: tuple[int, int] | None = None
+    _published: Path | None = None
+
     def __init__(self, target: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        self._fd = -1
-        self._part = ""
-        self._pid = os.getpid()
+        self._open_fds: list[int] = []
         self._working = threading.RLock()
-        self._settled = False
-        self._locked: bool | None = None
-        self._identity = (0, 0)
-        self._published: Path | None = None
+        self._pid = os.getpid()
         self._target = Path(target)
         # Kept absolute: the process may change its directory before the file is published.
         self._place = self._target.absolute()
@@ -82,34 +82,29 @@ class AtomicFile:
         )
         for _ in range(_TRIES):
             name = f"{PART}{os.getpid()}-{_machine()}-{os.urandom(8).hex()}.part"
-            part = os.path.join(self._place.parent, name)
+            self._part = os.path.join(self._place.parent, name)
             # The system applies the umask, as it does for every new file.
-            self._part, self._fd = part, os.open(part, flags, mode)
-            self._locked = lock(self._fd)
-            found = os.fstat(self._fd)
-            self._identity = found.st_dev, found.st_ino
+            fd = self._take(self._part, flags, mode)
+            self._locked = lock(fd)
+            found = os.fstat(fd)
+            self._identity = _identity(found)
             if self._locked is not False and found.st_nlink:
                 return
             self.abort()
         raise OSError(errno.EBUSY, "other processes remove its parts")
-
-    @property
-    def target(self) -> Path:
-        """The path asked for."""
-        return self._target
 
     def write(self, data: bytes) -> None:
         """Append `data`. A full disk is an `OSError`; leaving the context removes what was written."""
         view = memoryview(data)
         with self._working, _naming(self._target):
             while view:
-                view = view[os.write(self._open_fd(), view) :]
+                view = view[os.write(self._fd(), view) :]
 
     def restart(self) -> None:
         """Forget what was written: the download begins again."""
         with self._working, _naming(self._target):
-            os.ftruncate(self._open_fd(), 0)
-            os.lseek(self._open_fd(), 0, os.SEEK_SET)
+            os.ftruncate(self._fd(), 0)
+            os.lseek(self._fd(), 0, os.SEEK_SET)
 
     def commit(self, name: Path | None = None, *, overwrite: bool) -> Path:
         """Publish the file and return its path: the target, or `name`, which must lie in the same directory.
@@ -171,19 +166,18 @@ class AtomicFile:
                 taken += step
         return taken + 1
 
-    def _open_fd(self) -> int:
-        if self._fd < 0 or self._settled:
+    def _fd(self) -> int:
+        if not self._part or self._settled:
             raise ValueError("this file is already committed or aborted")
-        return self._fd
+        return self._open_fds[0]
 
     def _settle(self) -> None:
         """Bring the bytes to the disk before the name: a crash must not leave a name without bytes."""
         if not self._part or not self._settled:  # else an earlier commit met an existing file
-            os.fsync(self._open_fd())
+            os.fsync(self._fd())
             self._settled = True
             if not self._locked:  # some systems move no open file
-                fd, self._fd = self._fd, -1
-                os.close(fd)
+                self._close()
 
     def _replace(self, place: Path) -> tuple[Path, bool]:
         """Put the file in the place of an older one; gives the place, and whether there was none."""
@@ -199,45 +193,44 @@ class AtomicFile:
         try:
             # A hard link fails if the name exists; no look beforehand could be as sure.
             os.link(self._part, place)
-            return
-        except AttributeError:
-            pass
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
+        except (OSError, AttributeError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LINKS:
                 raise
-        from ._moves import move
+            from ._moves import move
 
-        move(self._part, place)
+            move(self._part, place)
 
     def _done(self, place: Path, *, fresh: bool) -> None:
         self._published = place if fresh else None
         self.abort()
         with suppress(OSError):  # not every system lets a directory be synced
-            fd = os.open(place.parent, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            os.fsync(self._take(place.parent, os.O_RDONLY))
+        self._close()
 
     def abort(self) -> None:
-        """Remove the part. Does nothing after `commit`, or the second time."""
+        """Remove the part. Does nothing after `commit`, or the second time; interrupted, it is repeated."""
         with self._working:
-            part, self._part = self._part, ""
-            if part:
+            if self._part:
                 with suppress(OSError):
-                    os.unlink(part)
-            fd, self._fd = self._fd, -1
-            if fd >= 0:
-                with suppress(OSError):
-                    os.close(fd)
+                    os.unlink(self._part)
+                self._part = ""
+            self._close()
+
+    def _take(self, path: str | Path, flags: int, mode: int = 0o777) -> int:
+        """Open, and keep the descriptor: not even a signal handler that raises comes between the two."""
+        self._open_fds.extend(map(os.open, (path,), (flags,), (mode,)))
+        return self._open_fds[-1]
+
+    def _close(self) -> None:
+        with suppress(OSError, IndexError):
+            list(map(os.close, iter(self._open_fds.pop, None)))
 
     def withdraw(self) -> None:
         """Abort, and take back what was published under a new name: its caller was cancelled meanwhile."""
         with self._working:
             place, self._published = self._published, None
             with suppress(OSError):
-                found = None if place is None else os.lstat(place)
-                if place is not None and found is not None and self._identity == (found.st_dev, found.st_ino):
+                if place is not None and self._identity == _identity(os.lstat(place)):
                     os.unlink(place)
             self.abort()
 
@@ -252,7 +245,14 @@ class AtomicFile:
     def __del__(self) -> None:
         # An interrupt can fall between the constructor and `with`; a fork must not remove its parent's file.
         if self._pid == os.getpid():
-            self.abort()
+            try:
+                self.abort()
+            finally:  # another one may come even now
+                self.abort()
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _machine() -> str:

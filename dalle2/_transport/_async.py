@@ -98,8 +98,8 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
             if self._left and self._chunks is not None:
                 await _run_out(self._chunks)
             clean = True
-        except Exception:  # what came is here; only the connection is not used again
-            pass
+        except Exception as problem:  # what came is here; only the connection is not used again
+            self._let_interrupt_pass(problem)
         finally:
             self._release(clean=clean)
 

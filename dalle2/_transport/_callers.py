@@ -74,13 +74,13 @@ def timeouts_of(client: object, lib: ModuleType) -> Timeouts | None:
     return Timeouts(theirs.connect, theirs.read, theirs.write, theirs.pool)
 
 
-def note_offer(lib: ModuleType, made: httpx.Request, watch: Watch) -> None:
-    """Let hooks read the request's body, and note when the client takes it to hand it to its transport."""
-    made.read()
+def note_offer(lib: ModuleType, made: httpx.Request, watch: Watch, body: object) -> None:
+    """Note when the client takes the request's body to hand it to its transport. (Hooks read the content.)"""
     noted = _noted.get(lib)
     if noted is None:
         noted = _noted[lib] = type("Request", (lib.Request,), {"stream": property(_take_body, _set_body)})
-    made.__dict__.update(_watch=watch, _body=made.__dict__.pop("stream"))
+    made.__dict__.pop("stream")
+    made.__dict__.update(_watch=watch, _body=body)
     made.__class__ = noted
 
 

@@ -8,11 +8,13 @@ API requests only.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from .._http import Failure, TransportError
+from .._http import Failure, TransportError, flat
 from .._secrets import Secret
 from ..errors import ConfigurationError
+from ._patience import body_of
 from ._pools import Routes, Slot, Slots, new_transport
 from ._watch import Watch
 
@@ -136,11 +138,11 @@ def build(
             request.method,
             url,
             headers=_completed(headers, url, content, request.method),
-            stream=lib.ByteStream(content),
+            stream=body_of(lib, content),
             extensions=extensions,
         )
     else:
-        body = {"content": request.content} if request.form is None else _multipart(request.form)
+        body = {"content": request.content} if request.form is None else _multipart(request.form, headers)
         if client and not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers.append(("Accept-Encoding", "gzip, deflate"))  # theirs may name what cannot be bounded
         made = (client.build_request if client and api else lib.Request)(  # type: ignore[attr-defined]
@@ -152,7 +154,7 @@ def build(
     if client:
         from ._callers import note_offer
 
-        note_offer(lib, made, watch)
+        note_offer(lib, made, watch, body_of(lib, made.read()))
     return made
 
 
@@ -193,22 +195,12 @@ def as_written(lib: ModuleType, made: httpx.Request, url: str) -> None:
         made.url = type("AsWritten", (lib.URL,), {"raw_path": raw})(made.url)
 
 
-def _multipart(form: Form) -> dict[str, object]:
+def _multipart(form: Form, headers: list[tuple[str, str]]) -> dict[str, object]:
+    """A form for the library. Its media type names its boundary, so no caller's is sent in its place."""
+    headers[:] = [(name, value) for name, value in headers if name.lower() != "content-type"]
+    headers.append(("Content-Type", f"multipart/form-data; boundary={os.urandom(16).hex()}"))
     files = [(part.name, (part.filename, part.data, part.content_type)) for part in form.files]
     return {"data": dict(form.fields), "files": files}
-
-
-def flat(headers: httpx.Headers) -> dict[str, str]:
-    """Headers with lower-case names; of several lines with one name, their values joined."""
-    found: dict[str, str] = {}
-    for raw_name, raw in headers.raw:
-        name = raw_name.lower().decode("ascii", "replace")
-        try:
-            value = raw.decode()
-        except UnicodeDecodeError:
-            value = raw.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 class BaseAnswer(Generic[C]):
@@ -245,7 +237,7 @@ class BaseAnswer(Generic[C]):
         self._whole = False
         self._unpacker: Unpacker | None = None
         self.status = response.status_code
-        self.headers = flat(response.headers)
+        self.headers = flat(response.headers.raw)
         self._room = None if 200 <= self.status < 300 else LARGEST_REFUSAL
 
     def _held(self) -> bytes | None:
@@ -306,12 +298,21 @@ class BaseAnswer(Generic[C]):
 
     def _broken(self, error: Exception) -> BaseException:
         """What to raise for a body that did not come."""
-        from ._proof import failure_of, raised_by_handler
+        from ._handlers import raised_by_handler
+        from ._proof import failure_of
 
         if isinstance(error, TransportError):
             return error
         interrupt = raised_by_handler(error, self._watch.outer)
         return interrupt or TransportError(failure_of(self._lib, self._watch, error, answered=True))
+
+    def _let_interrupt_pass(self, problem: Exception) -> None:
+        """Raise what a signal handler raised while the exchange was being closed."""
+        from ._handlers import raised_by_handler
+
+        interrupt = raised_by_handler(problem, self._watch.outer)
+        if interrupt is not None:
+            raise interrupt
 
     def _release(self, *, clean: bool) -> None:
         lease, self._lease = self._lease, None

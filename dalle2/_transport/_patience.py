@@ -1,4 +1,4 @@
-"""A connection's stream, attended to: how long to wait for it, and whether it said more than it was asked.
+"""Streams. A connection's: how long to wait for it, whether it said more than it was asked. A request's body.
 
 The library's own stream stays where it is, only its class is replaced by a subclass of it. Timeouts of httpx
 bound the wait for the next bytes, so that a head that drips, or a flood of interim answers, never ends; a
@@ -19,7 +19,10 @@ from .._http import Failure, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
     from typing import TypeAlias
+
+    import httpx
 
     Step: TypeAlias = "Callable[[Conversation, bytes], bytes]"
     """Takes bytes, gives those that belong to the next step."""
@@ -100,6 +103,13 @@ class Conversation:
         """The end of the connection is the end of the answer."""
         return b""
 
+    def _endless(self) -> Step:
+        """Where this answer ends cannot be told here, whatever the library makes of it: nothing more is
+        asked.
+        """
+        self.surplus = True
+        return Conversation._unknown
+
     def _head(self, data: bytes) -> bytes:
         self._seen += len(data)
         start = max(0, len(self._held) - 2)
@@ -114,7 +124,7 @@ class Conversation:
         try:
             self._step = self._framing(head)
         except (ValueError, IndexError):
-            self._step = Conversation._unknown
+            self._step = self._endless()
         if self._step is Conversation._head and self._seen > LARGEST_HEAD:
             raise TransportError(Failure("unreadable", True, "interim answers do not end"))
         return rest
@@ -126,14 +136,14 @@ class Conversation:
         if status in (204, 304):
             return Conversation._idle
         if status < 200:
-            return Conversation._unknown if status == 101 else Conversation._head
+            return self._endless() if status == 101 else Conversation._head
         named = {
             name.strip().lower(): value for name, _, value in (field.partition(b":") for field in fields)
         }
         if named.get(b"transfer-encoding", b"").strip().lower().endswith(b"chunked"):
             return Conversation._size
         if b"content-length" not in named:
-            return Conversation._unknown
+            return self._endless()
         self._left, self._after = int(named[b"content-length"]), Conversation._idle
         return Conversation._body if self._left else Conversation._idle
 
@@ -160,7 +170,7 @@ class Conversation:
             try:
                 size = int(line.partition(b";")[0], 16)
             except ValueError:
-                self._step = Conversation._unknown
+                self._step = self._endless()
             else:
                 self._left, self._after = size + 2, Conversation._size  # with the line's end behind it
                 self._step = Conversation._body if size else Conversation._trailer
@@ -262,3 +272,33 @@ def attend(stream: object) -> None:
     with suppress(TypeError, AttributeError):  # a stream that is not written in Python stays as it is
         stream.conversation = Conversation()  # type: ignore[attr-defined]
         stream.__class__ = made
+
+
+class _Once:
+    """An awaited body of one chunk: no generator, which trio would warn of when a request is given up."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, content: bytes) -> None:
+        self._chunks = iter((content,))
+
+    def __aiter__(self) -> _Once:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration
+
+
+def body_of(lib: ModuleType, content: bytes) -> httpx.SyncByteStream | httpx.AsyncByteStream:
+    """A request's body, blocking and awaited."""
+    kind = _bodies.get(lib)
+    if kind is None:
+        awaited = {"__aiter__": lambda body: _Once(b"".join(body))}
+        kind = _bodies[lib] = type("Body", (lib.ByteStream,), awaited)
+    made: httpx.ByteStream = kind(content)
+    return made
+
+
+_bodies: dict[ModuleType, type] = {}

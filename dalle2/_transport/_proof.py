@@ -12,41 +12,25 @@ trusted, no connection free.
 
 from __future__ import annotations
 
-import signal
 import socket
 import ssl
 from typing import TYPE_CHECKING, cast
 
 from .._http import Failure, TransportError
+from ._handlers import chain, raised_by_handler
 from ._watch import Watch, untouched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType, ModuleType
+    from types import ModuleType
 
     import httpx
 
-_DEEPEST = 50
 _TOOLS = frozenset(
     {"_pytest", "hypothesis", "mock", "pytest", "pytest_httpx", "pytest_socket", "respx", "unittest", "vcr"}
 )
 """Packages whose exceptions mean that a test, and not an exchange, went wrong."""
 _UNTRUSTED_CHAIN = (18, 19, 20, 21)
 """OpenSSL's verify codes for a certificate that no trusted authority signed."""
-
-
-def chain(error: BaseException, outer: BaseException | None = None) -> Iterator[BaseException]:
-    """An exception and all that it was raised from or during, the members of groups too; up to `outer`."""
-    todo, seen = [error], {id(outer)}
-    while todo and len(seen) <= _DEEPEST:
-        one = todo.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, BaseExceptionGroup):
-            todo += one.exceptions
-        todo += [other for other in (one.__cause__ or one.__context__,) if other is not None]
 
 
 def certainly_unsent(watch: Watch, error: BaseException) -> bool:
@@ -159,26 +143,3 @@ def _told(error: ssl.SSLCertVerificationError) -> str:
         f"its certificate is not trusted ({error.verify_message}); if an authority of your own signs it, "
         "name its file in SSL_CERT_FILE (REQUESTS_CA_BUNDLE is not read)"
     )
-
-
-def raised_by_handler(error: BaseException, outer: BaseException | None = None) -> BaseException | None:
-    """The exception that a signal handler raised, if that is what happened: it goes on as it is."""
-    codes = {code for code in map(_code_of_handler, signal.valid_signals()) if code is not None}
-    for link in chain(error, outer) if codes else ():
-        step = link.__traceback__
-        while step is not None:
-            if step.tb_frame.f_code in codes:
-                return link
-            step = step.tb_next
-    return None
-
-
-def _code_of_handler(number: int) -> CodeType | None:
-    handler: object = signal.getsignal(number)
-    if not callable(handler):
-        return None
-    while hasattr(handler, "func"):  # of functools.partial
-        handler = handler.func
-    call: object = handler if hasattr(handler, "__code__") else type(handler).__dict__.get("__call__")
-    code: CodeType | None = getattr(call, "__code__", None)
-    return code

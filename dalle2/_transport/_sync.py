@@ -35,8 +35,9 @@ class Answer(BaseAnswer["httpx.HTTPTransport"]):
         try:
             if clean or self._lease is None:  # else the pool may be in the middle of something
                 self._response.close()
-        except Exception:  # what came is here; only the connection is not used again
+        except Exception as problem:  # what came is here; only the connection is not used again
             clean = False
+            self._let_interrupt_pass(problem)
         except BaseException:
             clean = False
             raise

@@ -180,11 +180,20 @@ class Watch:
     def _broke_off(self, info: Mapping[str, object]) -> None:
         error = info.get("exception")
         if isinstance(error, Exception):
-            proves = not (self.buffered and type(error).__name__ == "WriteTimeout")
+            proves = self._failed(error)
         else:  # trio cancels where bytes are left to write; a signal strikes anywhere
             proves = type(error).__name__ == "Cancelled"
         if proves:
             self._writing = False
+
+    def _failed(self, error: Exception) -> bool:
+        """Whether the library itself says that the body was not written to its end."""
+        if self.buffered and type(error).__name__ == "WriteTimeout":
+            return False
+        from ._handlers import raised_by_handler
+
+        told = type(error).__module__.partition(".")[0] in ("h11", "h2", "httpcore", "httpcore2", "httpx")
+        return told and raised_by_handler(error, self.outer) is None
 
     def _answered(self, info: Mapping[str, object]) -> None:
         told = info.get("return_value")

@@ -1,7 +1,7 @@
 """Whether an address is one of an image, and the images that a text names.
 
-The rule: a suffix or a forced type proves it; a page, a document, a list of terms is never one; what is left
-is open, and its place in the answer decides.
+The rule: a suffix or a forced type proves it, another suffix the contrary; what looks like a page is an image
+only where a name says so; what is left is open, and its place in the answer decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-Look: TypeAlias = Literal["image", "open", "never"]
+Look: TypeAlias = Literal["image", "open", "page", "never"]
 
 _IMAGES = words(
     """
@@ -69,7 +69,7 @@ def look_of(url: str) -> Look:
     if suffix in _OTHERS or not (segments or parts.query):
         return "never"
     if host.split(".")[0] in _PAGES or segments & _PAGES:
-        return "never"
+        return "page"
     return "open"
 
 

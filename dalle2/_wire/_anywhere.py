@@ -17,6 +17,7 @@ from .._image._media import sniff
 from ._addresses import addresses, is_address, is_path, look_of, words
 from ._bent import unbent
 from ._body import LongText
+from ._loosely import read_loosely
 
 Text: TypeAlias = "str | LongText"
 
@@ -95,7 +96,7 @@ def find(document: object, base_url: str) -> list[Found]:
             fields += _of_mapping(place, place.value, texts, paths, base_url)
         else:
             fields += _of_list(place, texts, base_url)
-    found = fields or [one for text in texts for one in _said(text)] or paths
+    found = fields or [one for text in texts for one in _said(text, base_url)] or paths
     seen: dict[object, str] = {}
     return [one for one in found if seen.setdefault(_mark(one), _list_of(one.path)) == _list_of(one.path)]
 
@@ -179,7 +180,7 @@ def _of_mapping(
         if not isinstance(value, (str, LongText)) or own & _FOREIGN:
             continue
         at = _Place(f"{place.path}.{name[:40]}".lstrip("."), name, value, place.words | (own & _TELLING))
-        if _is_picture(value):
+        if is_picture(value):
             contents[name] = value
             continue
         address = address_in(at, base_url, rooted=not place.depth, told=_tells(fields))
@@ -235,7 +236,7 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
         if not isinstance(value, (str, LongText)):
             continue
         at = place._replace(path=f"{place.path}[{index}]", value=value)
-        if _is_picture(value):
+        if is_picture(value):
             yield Found(at.path, {"b64_json": value}, (value,))
             continue
         address = address_in(at, base_url, rooted=False, told=False)
@@ -245,7 +246,7 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
             texts.append(at)
 
 
-def _is_picture(value: Text) -> bool:
+def is_picture(value: Text) -> bool:
     """Whether a text is an image itself: base64, a data URI, bent ones too."""
     text = value.text() if isinstance(value, LongText) else value
     return len(text) >= _SHORTEST and bool(re.match(_BEGINNINGS, text)) and unbent(text) is not None
@@ -264,6 +265,8 @@ def address_in(place: _Place, base_url: str, *, rooted: bool, told: bool) -> str
     name = words_of(place.name)
     if look == "never" or not (_points(name) if name & _POINTERS else name & (_PICTURES | _PLACES)):
         return None
+    if look == "page" and not place.words & _PICTURES:
+        return None
     shown = place.words & _PICTURES or (place.words - name) & _PLACES or name & _PLACES
     return url if look == "image" or shown or (rooted and not told) else None
 
@@ -273,9 +276,20 @@ def _points(name: frozenset[str]) -> bool:
     return bool(name & _POINTERS) and name <= _POINTERS | _QUALIFIERS | _PICTURES
 
 
-def _said(place: _Place) -> list[Found]:
-    """The images that a text names."""
+def _said(place: _Place, base_url: str) -> Iterator[Found]:
+    """The images that a text names, or that it holds where it is a document itself."""
     value = place.value
     text = value.text() if isinstance(value, LongText) else str(value)
-    found = addresses(text)
-    return [Found(place.path, {"url": address}, (value,)) for address in found]
+    if text.lstrip()[:1] in ("{", "["):
+        inner = find(read_loosely(text.encode("utf-8", "replace"))[0], base_url)
+        if inner:
+            yield from (one._replace(path=f"{place.path}.{one.path}", used=(value,)) for one in inner)
+            return
+    for named in addresses(text):
+        if is_address(named):
+            if look_of(named) != "never":
+                yield Found(place.path, {"url": named}, (value,))
+        elif is_picture(named):
+            yield Found(place.path, {"b64_json": named}, (value,))
+        elif is_path(named):
+            yield Found(place.path, {"url": urljoin(base_url + "/", named)}, (value,))

@@ -23,6 +23,9 @@ _PREFIX = (
 _HEX = r"(?i)(?:89504e47|ffd8ff|47494638|52494646)[0-9a-f]+"
 _JUNK = str.maketrans("", "", "\ufeff\u200b\u200c\u200d\u2060\xa0\"'`<>)\\")
 _WORDS = rb"[\t\n\r -~]*"
+_SMALLEST = 64
+"""Bytes: what is less is no image, whatever it is called."""
+
 _MOST_PREFIXES = 3
 """A relay may put a prefix before one that is there."""
 
@@ -33,7 +36,9 @@ def unbent(text: str) -> tuple[bytes, str | None] | None:
     readings = [(content, named) for content in _readings(rest)]
     images = [one for one in readings if sniff(one[0][:512]) is not None]
     if not images and named is not None:  # of a kind that is not known here, by its own word
-        images = [one for one in readings if not re.fullmatch(_WORDS, one[0][:512])]
+        images = [
+            one for one in readings if len(one[0]) >= _SMALLEST and not re.fullmatch(_WORDS, one[0][:512])
+        ]
     return next((one for one in images if is_whole(one[0])), images[0] if images else None)
 
 

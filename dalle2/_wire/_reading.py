@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ._context import Context
 
 _DEEPEST = 100
+_MOST = 1 << 28
+"""Bytes that are looked at: an answer of ten large images is half as long."""
 _WELL = (None, "0", "200", "ok", "OK", "Success", "success", "succeeded", "completed")
 _REASONS = ("finish_reason", "finishReason", "blockReason", "block_reason")
 
@@ -73,7 +75,7 @@ def read_damaged(response: HttpResponse, context: Context) -> Reading:
     text = response.body.text().lstrip(BLANK)
     if text.startswith("<"):  # a page, whatever it shows
         return Reading(answer_of({}, [], made, response, context), cut=True)
-    document, whole = _document(raw, text)
+    document, whole = _document(raw[:_MOST], text)
     if deeper_than(document, _DEEPEST):
         return Reading(_found(document, response, context), cut=not whole)
     document = without_key(document, context)

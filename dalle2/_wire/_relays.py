@@ -98,7 +98,7 @@ WORDS = (
     Row("policy", "may contain (?:inappropriate|sensitive) content|data inspection", _DASHSCOPE),
     Row("policy", "may contain (?:sensitive|severe violation|violence) information", _ARK),
     Row("policy", "unsafe or sensitive content", "https://docs.z.ai/api-reference/api-code"),
-    Row("policy", "policy violation", _VIDU),
+    Row("policy", "(?:prompt|creation|content) policy violation", _VIDU),
     Row(
         "policy",
         "敏感(?:词|内容|信息)|敏感(?:詞|內容|資訊)|(?:内容|提示词|图片|文本).{0,8}(?:违规|不合规)|"

@@ -58,8 +58,16 @@ def reduce_answer(document: object) -> object | Task | Problem:
 def unfinished(document: object) -> bool:
     """Whether an answer says in so many words that its images are still being made."""
     levels = (document, document.get("data")) if isinstance(document, Mapping) else ()
-    words = [level.get("status") for level in levels if isinstance(level, Mapping)]
-    return any(isinstance(word, str) and word and word.lower() not in _DONE | _FAILED for word in words)
+    return any(_underway(level) for level in levels if isinstance(level, Mapping))
+
+
+def _underway(level: Mapping[str, object]) -> bool:
+    word, progress = level.get("status"), level.get("progress")
+    if isinstance(word, str) and word:
+        return word.lower() not in _DONE | _FAILED
+    if isinstance(progress, str) and progress[:3].rstrip("%").isdecimal():
+        progress = int(progress[:3].rstrip("%"))
+    return isinstance(progress, (int, float)) and 0 <= progress < 100 and progress != 1  # 1 may be all of it
 
 
 def said_on_the_way(document: object) -> str:

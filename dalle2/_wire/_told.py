@@ -31,12 +31,17 @@ _KEPT = ("background", "quality", "size")
 
 
 class Told(NamedTuple):
-    """What an event tells. `unread`: it may have held an image, and none could be made out."""
+    """What an event tells.
+
+    `again`: it sums up, and may repeat the images of events before it. `unread`: it may have held an image,
+    and none could be made out.
+    """
 
     finals: tuple[ImageData, ...] = ()
     partial: ImageData | None = None
     number: int | None = None
     usage: object = None
+    again: bool = False
     text: str = ""
     failure: Problem | None = None
     document: object = None
@@ -111,7 +116,7 @@ def _failed(
     without = {name: value for name, value in document.items() if name != "error"}
     finals = read_any(without, head, context).data.images
     problem = failure_of(level, "".join(kind & _FAILED)) if kind else read_problem(level, "")
-    return Told(finals=finals, usage=level.get("usage"), failure=problem, document=level)
+    return Told(finals=finals, usage=level.get("usage"), again=True, failure=problem, document=level)
 
 
 def _final(
@@ -132,4 +137,5 @@ def _final(
     reading = read_any(document, head, context)
     if not reading.data.images and isinstance(reading.problem, Problem):
         return Told(failure=reading.problem, document=document)
-    return Told(finals=reading.data.images, usage=usage, unread=not reading.data.images)
+    images = reading.data.images
+    return Told(finals=images, usage=usage, again=name.startswith("response."), unread=not images)

@@ -6,7 +6,6 @@ is closed again, whatever happens.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -24,16 +23,16 @@ from ._journal import Journal
 from ._load import check_with, load_jobs
 from ._naming import Naming
 from ._pacer import Pace
-from ._place import place_of
+from ._place import Folder, place_of
 from ._planner import Limits, Planner
 from ._progress import Display, Progress
 from ._receipt import nano
 from ._recover import recover, verify
-from ._report import Report, counts, report_of, rows_of
 from ._schema import journal_path
 from ._shared_pace import SharedPace
 from ._signals import Stopper
 from ._spool import Spool
+from ._standing import Report, counts, report_of, rows_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = Callable[[dict[str, object]], object]
 SPOOL_LIMIT = 2 * 1024**3
-_MARKS = "dalle2-"
 
 
 @attrs.frozen(kw_only=True)
@@ -221,14 +219,17 @@ def begun(
     book = Journal(path, create=jobs is not None)
     shared: SharedPace | None = None
     engine: Engine | None = None
+    ready = False
     try:
         wishes = wishes if isinstance(wishes, Wishes) else wishes(book.last_options())
         naming = Naming.parse(wishes.name)
-        place = place_of(wishes.out, _MARKS + hashlib.sha256(str(path).encode()).hexdigest()[:8] + "-")
+        place = place_of(wishes.out)
         spooled = recover(book, Spool(path))
         if jobs is not None:
             load_jobs(book, jobs, check_with(client, priced=wishes.max_usd is not None), naming)
         verify(book, place, naming)
+        if isinstance(place, Folder):
+            place.probe()
         base = Pace.per_minute(wishes.images_per_minute)
         images, spent = book.spent()
         planner = Planner(
@@ -246,12 +247,16 @@ def begun(
             place,
             planner,
             retry_unknown=wishes.on_unknown == "retry",
-            whole_names=naming.whole,
             pace=shared,
         )
         engine.begin(spooled)
+        ready = True
         with Display(progress) as display:
             yield Ongoing(engine, display, on_outcome)
+    except OSError as problem:
+        if not ready:  # a full or forbidden disk, met before anything was sent
+            problem.report = report_of(book.db, path)  # type: ignore[attr-defined]
+        raise
     finally:
         if engine is not None:
             engine.finish()

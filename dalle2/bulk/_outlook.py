@@ -19,10 +19,10 @@ from ._naming import Naming
 from ._place import place_of
 from ._receipt import NANO
 from ._recover import recover, verify
-from ._report import Counts, counts
 from ._rows import Jobs
 from ._schema import journal_path, open_for_reading
 from ._spool import Spool
+from ._standing import Counts, counts
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -105,7 +105,7 @@ def prepare(
         naming = Naming.parse(wishes.name)
         recover(book, Spool(path))
         load_jobs(book, jobs, check_with(client, priced=wishes.max_usd is not None), naming)
-        verify(book, place_of(wishes.out, "dalle2-plan-"), naming)
+        verify(book, place_of(wishes.out), naming)
         book.begin_run(wishes.noted())
         return _outlook(book.db)
     finally:

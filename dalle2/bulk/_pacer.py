@@ -9,9 +9,6 @@ seconds on one clock that the caller reads.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 import attrs
 
 FIRST_HOLD = 1.0
@@ -34,31 +31,6 @@ class Allowance:
     limit: int
     remaining: int
     reset: float
-
-    @classmethod
-    def read(cls, headers: Mapping[str, str]) -> Allowance | None:
-        """From the rate-limit headers (lower-case names); `None` where they are missing or mean nothing."""
-        limit, remaining, reset = (
-            headers.get(f"x-ratelimit-{part}-images", "") for part in ("limit", "remaining", "reset")
-        )
-        if not (_WHOLE.fullmatch(limit) and _WHOLE.fullmatch(remaining)):
-            return None
-        seconds = duration(reset)
-        return None if seconds is None or int(limit) < 1 else cls(int(limit), int(remaining), seconds)
-
-
-_WHOLE = re.compile("[0-9]{1,9}")
-_SPAN = re.compile(r"(?:[0-9]{1,6}(?:\.[0-9]{1,9})?(?:ms|h|m|s)){1,4}")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
-
-def duration(text: str) -> float | None:
-    """Seconds from `"6m0s"`, `"12ms"` or plain `"59"`; `None` for anything else."""
-    if re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,9})?", text):
-        return float(text)
-    if not _SPAN.fullmatch(text):
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)(ms|h|m|s)", text))
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from .._results._files import AtomicFile
+from .._results._atomic import AtomicFile
 from ..errors import ConfigurationError, InvalidRequestError
 
 
@@ -29,9 +29,9 @@ Out: TypeAlias = "str | os.PathLike[str] | Store"
 class Folder:
     """A directory of this machine, made when it is first needed."""
 
-    def __init__(self, path: str | os.PathLike[str], mark: str) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._mark = mark
+        self._base = os.path.join(self.path, "")
         self.shown = str(path)
         if self.path.exists() and not self.path.is_dir():
             raise InvalidRequestError(f"out {self.shown!r:.100} is a file: name a directory", field="out")
@@ -41,7 +41,7 @@ class Folder:
         target = self.path / key
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with AtomicFile(target, mark=self._mark) as file:
+            with AtomicFile(target) as file:
                 file.write(data)
                 file.commit(overwrite=False)
         except FileExistsError:
@@ -52,18 +52,12 @@ class Folder:
             ) from None
 
     def probe(self) -> None:
-        """Raise the `OSError` that putting an image would end in, as far as it can be foreseen."""
+        """Raise the `OSError` that putting an image would end in, as far as it can be foreseen. What a killed
+        run left unfinished goes.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        with AtomicFile(self.path / "probe", mark=self._mark):
+        with AtomicFile(self.path / "probe"):
             pass
-
-    def sweep(self, *, deep: bool) -> None:
-        """Remove the unfinished files of this journal's own runs."""
-        for entry in self.entries(deep=deep):
-            name = entry.rpartition("/")[2]
-            if name.startswith(f".{self._mark}") and name.endswith(".part"):
-                with suppress(OSError):
-                    (self.path / entry).unlink()
 
     def entries(self, *, deep: bool) -> Iterator[str]:
         """The names of all files, relative, with `/` between folders."""
@@ -81,16 +75,13 @@ class Folder:
 
     def size(self, key: str) -> int | None:
         """The size of a file; `None` if there is none."""
-        with suppress(OSError):
-            return (self.path / key).stat().st_size
-        return None
-
-    def join(self, key: str) -> str:
-        """The path of an image, as the caller named the directory."""
-        return str(self.path / key)
+        try:
+            return os.stat(f"{self._base}{key}").st_size
+        except OSError:
+            return None
 
 
-def place_of(out: Out, mark: str) -> Folder | Store:
+def place_of(out: Out) -> Folder | Store:
     """The place that `out` means. Raises `InvalidRequestError` or `ConfigurationError`."""
     if isinstance(out, (str, os.PathLike)):
         text = os.fspath(out)
@@ -102,7 +93,7 @@ def place_of(out: Out, mark: str) -> Folder | Store:
                 "'dalle2-sdk[cloud]', or "
                 "give an object with put(key, data, create)"
             )
-        return Folder(out, mark)
+        return Folder(out)
     if callable(getattr(out, "put", None)):
         return out
     raise InvalidRequestError(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .._results._awaited import AsyncImages
     from .._results._blocking import Images
     from .._types import KeptImage
+    from .._wire._rate_limit import RateLimit
     from ..errors import Dalle2Error
 
 NANO = 1_000_000_000
@@ -76,7 +77,7 @@ def receipt_of(images: Images | AsyncImages) -> Receipt:
         _pairs(images),
         None if cost is None else nano(cost),
         images.request_id,
-        told=allowance_of(images),
+        told=allowance_of(images.rate_limit),
     )
 
 
@@ -96,10 +97,12 @@ def _facts(image: KeptImage) -> Mapping[str, object]:
     return {"url": image.url}
 
 
-def allowance_of(images: object) -> Allowance | None:
-    """What the answer's headers say is left of the host's limit."""
-    headers = getattr(images, "headers", None)
-    return Allowance.read(headers) if isinstance(headers, Mapping) else None
+def allowance_of(told: RateLimit) -> Allowance | None:
+    """What an answer says is left of the images a minute; `None` where it does not say all of it."""
+    limit, remaining, reset = told.limit_images, told.remaining_images, told.reset_images
+    return (
+        Allowance(limit, remaining, reset) if limit and remaining is not None and reset is not None else None
+    )
 
 
 def nano(usd: float) -> int:

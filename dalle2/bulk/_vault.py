@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from ..errors import DecodeError, OutcomeUnknownError
 from ._ballast import Ballast
 from ._receipt import Receipt
 from ._spool import Spool
@@ -87,8 +88,8 @@ class Vault:
 
     def keep_body(self, order: Order, error: BaseException) -> str:
         """Keep the bytes of an answer that could not be read; says where they are. Raises `OSError`."""
-        body = getattr(error, "body", None)
-        if not isinstance(body, bytes) or not body:
+        body = error.body if isinstance(error, DecodeError | OutcomeUnknownError) else None
+        if not body:
             return ""
         return f" (what came is in {self.spool.put_body(order.name, body)})"
 

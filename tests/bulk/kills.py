@@ -1,8 +1,8 @@
 """Runs that are killed: `python -m tests.bulk.kills 200` for two hundred seeds.
 
-A nursery process, which has loaded everything and has no threads, forks a run for each round and has it killed
-with SIGKILL at a random moment, until one comes to its end. The host is the emulator's real server, in this
-process, which bills a call and then takes its time to answer.
+A nursery process, which has loaded everything and has no threads, forks a run for each round and has it
+killed with SIGKILL at a random moment, until one comes to its end. The host is the emulator's real server,
+in this process, which bills a call and then takes its time to answer.
 """
 
 from __future__ import annotations

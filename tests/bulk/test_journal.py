@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -170,9 +171,9 @@ def test_bad_jobs_leave_the_journal_as_it_was(client: dalle2.Client, emulator: E
         ([job("a"), job("b", size="300x300")], bulk.RowError, r"row 2 .*size '300x300'"),
         ([job("a"), 7], bulk.RowError, "job 2 must be a Job or a prompt; it is a int"),
         (["a fox", " "], bulk.RowError, "job 2: prompt is empty"),
-        ([job("a/b"), job("a-b")], bulk.RowError, r"row 2 \(id 'a-b'\): name: .* would be that of the job 'a/b'"),
+        ([job("a/b"), job("a-b")], bulk.RowError, r"row 2 \(id 'a-b'\): name: .* that of the job 'a/b'"),
         ([job("A"), job("a")], bulk.RowError, "of the job 'A'"),
-        ([bulk.Job("a", dalle2.GenerateRequest(prompt="x", extra_body={"x": {1, 2}}))], bulk.RowError, "plain JSON"),
+        ([job("a", extra_body={"x": {1, 2}})], bulk.RowError, "plain JSON"),
         (broken(), LookupError, "went away"),
         ("rows.csv", dalle2.InvalidRequestError, many),
     ]:  # fmt: skip
@@ -204,7 +205,7 @@ def test_a_row_error_of_the_catalogue_names_the_column(client: dalle2.Client) ->
 def test_an_id_that_is_done_keeps_its_request(client: dalle2.Client, emulator: Emulator) -> None:
     """The error says what differs, and no prompt."""
     go(client, [job("a")])
-    with pytest.raises(dalle2.JournalError, match="'a' is done .*prompt differs") as caught:
+    with pytest.raises(dalle2.JournalError, match=r"'a' is done .*prompt differs") as caught:
         go(client, [job("a", "my secret prompt")])
     assert "secret" not in str(caught.value)
     with pytest.raises(dalle2.JournalError, match="size '256x256' there, '512x512' here"):
@@ -222,10 +223,10 @@ def test_a_file_of_somebody_else_is_never_overwritten(client: dalle2.Client, emu
     Path("out/red").mkdir(parents=True)
     for name in ("out/a-1.PNG", "out/notes.txt", "out/red/b.png"):
         Path(name).write_text("mine")
-    with pytest.raises(dalle2.InvalidRequestError, match="holds the file 'a-1.PNG'.* job 'a'"):
+    with pytest.raises(dalle2.InvalidRequestError, match=r"holds the file 'a-1\.PNG'.* job 'a'"):
         go(client, [job("a")])
     one = bulk.Job("b", dalle2.GenerateRequest(prompt="x"), {"colour": "red"})
-    with pytest.raises(dalle2.InvalidRequestError, match=r"holds the file 'red/b.png'"):
+    with pytest.raises(dalle2.InvalidRequestError, match=r"holds the file 'red/b\.png'"):
         go(client, [one], journal="other.db", name="{colour}/{id}.png")
     assert emulator.requests == []
     Path("out/a-1.PNG").unlink()
@@ -328,7 +329,6 @@ def test_what_was_sent_is_held_unless_it_is_spooled(client: dalle2.Client, emula
     spool.put_body("9-9", b"what came")
     for name in ("2-2-0.image", "2-2.new", "7-1.json"):
         (spool.folder / name).write_bytes(b"{}")
-    Path("out").mkdir()
     report = bulk.resume(client, "run.db")
     assert (report.done, report.held) == (1, 1)
     assert report.usd == report.usd_held == 0.016
@@ -360,24 +360,8 @@ def test_bytes_that_were_never_safe_are_told_as_gone(client: dalle2.Client, emul
     assert "not safe" in str(next(report.rows())["error"])
 
 
-def test_own_unfinished_files_are_swept_and_others_are_not(client: dalle2.Client) -> None:
-    """They are known by the journal's mark."""
-    go(client, [job("a")])
-    for name in Path("out").glob("*"):
-        mark = name
-    import hashlib
-
-    from dalle2.bulk._ongoing import _MARKS
-
-    mark = _MARKS + hashlib.sha256(str(Path("run.db").resolve()).encode()).hexdigest()[:8]
-    for name in (f".{mark}-ab.part", ".0123456789abcdef.part"):
-        (Path("out") / name).touch()
-    go(client, [job("a")])
-    assert sorted(path.name for path in Path("out").iterdir()) == [".0123456789abcdef.part", "a-1.png"]
-
-
 def test_a_log_that_is_cut_anywhere_loses_at_most_what_was_not_safe(emulator: Emulator, folder: Path) -> None:
-    """Whatever prefix of the write-ahead log survives: nothing that was spooled or recorded is paid for again."""
+    """Whatever of the write-ahead log survives: nothing that was spooled or recorded is paid for again."""
     http = emulator.client()
     with dalle2.Client("sk-test", http_client=http) as client:
         keeper = Journal((folder / "run.db").resolve(), create=True)  # so that the log is not folded in
@@ -426,3 +410,51 @@ def test_a_report_and_a_status_need_few_statements(
             assert len(list(bulk.status(f"{rows}.db").rows())) == rows
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_a_system_without_posix_locks_has_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows: one byte is locked."""
+    locked: list[int] = []
+    other = types.ModuleType("msvcrt")
+    other.LK_NBLCK = 2  # type: ignore[attr-defined]
+    other.locking = lambda fd, mode, count: locked.append(count)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", other)
+    Guard((folder / "run.db").resolve()).release()
+    assert locked == [1]
+
+
+def test_a_reader_takes_the_file_alone_where_nothing_else_can_be_made(
+    client: dalle2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that cannot be written; unless a log tells that there is more than the file."""
+    go(client)
+    real = sqlite3.connect
+
+    def refused(path: str, **more: object) -> sqlite3.Connection:
+        if "immutable" not in path:
+            raise sqlite3.OperationalError("unable to open database file")
+        return real(path, **more)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    assert bulk.status("run.db").done == 1
+    Path("run.db-wal").touch()
+    with pytest.raises(dalle2.JournalError, match="unable to open"):
+        bulk.status("run.db")
+
+
+def test_a_file_of_somebody_else_is_met_among_many_of_ours(client: dalle2.Client, emulator: Emulator) -> None:
+    """However few names are still to be used."""
+    go(client, [job(str(number)) for number in range(4)])
+    Path("out/a-1.webp").touch()
+    for id, name in [("a", "{id}-{index}"), ("a", "other-{id}"), ("b", "a-1.webp")]:
+        with pytest.raises(dalle2.InvalidRequestError, match=rf"holds the file 'a-1\.webp'.* job '{id}'"):
+            go(client, [job("0"), job(id)], name=name)
+        with closing(sqlite3.connect("run.db")) as db:
+            if name != "{id}-{index}":
+                db.execute("DELETE FROM image WHERE job > 4")
+                db.execute("DELETE FROM job WHERE n > 4")
+                db.commit()
+    assert len(emulator.billed) == 4
+    assert go(client, [job("0"), job("c")], name="{id}.png").done == 5
+    assert Path("out/c.png").exists()

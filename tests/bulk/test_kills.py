@@ -24,7 +24,7 @@ def nursery() -> Iterator[Nursery]:
 def test_a_run_can_be_killed_at_any_moment(nursery: Nursery, tmp_path: Path, seed: int) -> None:
     """No job is paid for twice, every file is whole, and held is at most what was under way.
 
-    Every second host fails, refuses, loses answers and breaks off downloads besides; half of the hosts answer in
-    base64.
+    Every second host fails, refuses, loses answers and breaks off downloads besides; half of the hosts answer
+    in base64.
     """
     killed_until_done(nursery, seed, tmp_path, faulty=seed % 2 == 1)

@@ -223,7 +223,7 @@ def test_a_stop_finishes_what_is_under_way(reason: str) -> None:
 
 
 class Runs(RuleBasedStateMachine):
-    """Any order of events: nothing is sent twice at once, over a limit, over the concurrency, or after a stop."""
+    """Any order of events: nothing is sent twice, over a limit or the concurrency, or after a stop."""
 
     def __init__(self) -> None:
         super().__init__()

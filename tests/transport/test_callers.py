@@ -62,6 +62,17 @@ def test_the_timeouts_of_a_client_are_its_own_if_they_were_set(library: Any) -> 
 
 
 @every_library
+def test_the_wrong_kind_of_client_is_told(library: Any) -> None:
+    """An awaited one for the blocking client and the other way round, and what is none."""
+    with pytest.raises(dalle2.ConfigurationError, match=r"use dalle2\.AsyncClient"):
+        dalle2.Client("sk-test", http_client=library.AsyncClient())
+    with library.Client() as http, pytest.raises(dalle2.ConfigurationError, match=r"use dalle2\.Client"):
+        dalle2.AsyncClient("sk-test", http_client=http)
+    with pytest.raises(dalle2.ConfigurationError, match="it is object"):
+        dalle2.Client("sk-test", http_client=object())  # type: ignore[arg-type]
+
+
+@every_library
 def test_a_hook_may_replace_the_body(library: Any) -> None:
     """The client sends what the hook put there."""
 
@@ -72,3 +83,22 @@ def test_a_hook_may_replace_the_body(library: Any) -> None:
         with dalle2.Client("sk-test", base_url=server.origin, http_client=http) as client:
             client.generate("a fox")
         assert b"A FOX" in server.requests[0].body
+
+
+@every_library
+@pytest.mark.parametrize("where", ["http_client", "client", "call"])
+def test_a_form_is_sent_as_one_whatever_media_type_is_set_for_all_requests(where: str, library: Any) -> None:
+    """A `Content-Type` of JSON for each request, as people write it once, would make an upload unreadable."""
+    kind = {"content-type": "application/json"}
+    with FaultServer() as server, library.Client(headers=kind if where == "http_client" else None) as http:
+        client = dalle2.Client(
+            "sk-test",
+            base_url=server.origin,
+            http_client=http,
+            headers=kind if where == "client" else None,
+        )
+        client.vary(dalle2.mask_from_box(16, (0, 0, 8, 8)), extra_headers=kind if where == "call" else None)
+        (sent,) = server.billed
+    media_type, _, boundary = sent.headers["content-type"].partition("; boundary=")
+    assert media_type == "multipart/form-data"
+    assert sent.body.startswith(f"--{boundary}\r\n".encode())

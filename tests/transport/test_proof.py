@@ -20,7 +20,8 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 import dalle2
 from dalle2 import RetryPolicy
-from dalle2._transport._proof import chain, failure_of, judge, raised_by_handler
+from dalle2._transport._handlers import chain, raised_by_handler
+from dalle2._transport._proof import failure_of, judge
 from dalle2._transport._watch import Watch
 
 from ..faults import http2
@@ -246,7 +247,15 @@ def drip_head(c: Connection) -> None:
     c.drip(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 500)
 
 
-def test_the_deadline_bounds_a_transport_that_nobody_can_attend_to() -> None:
+def silent_body(c: Connection) -> None:
+    """A body that stops after its first bytes."""
+    c.read()
+    c.reply(upto=8)
+    c.hold()
+
+
+@pytest.mark.parametrize("act", [drip_head, silent_body])
+def test_the_deadline_bounds_a_transport_that_nobody_can_attend_to(act: Any) -> None:
     """An awaited one is cancelled shortly after."""
 
     async def work() -> None:
@@ -258,7 +267,7 @@ def test_the_deadline_bounds_a_transport_that_nobody_can_attend_to() -> None:
             await client.generate("a fox")
 
     with FaultServer() as server:
-        server.then(forever=drip_head)
+        server.then(forever=act)
         with pytest.raises(dalle2.OutcomeUnknownError) as unknown:
             anyio.run(work)
     assert unknown.value.reason == "timeout"

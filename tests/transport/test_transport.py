@@ -5,9 +5,11 @@ certificates.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
+import types
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -21,7 +23,7 @@ from dalle2._http import HttpRequest, Timeouts, TransportError
 from dalle2._transport._async import AsyncTransport
 from dalle2._transport._certificates import tls_context
 from dalle2._transport._exchange import as_written
-from dalle2._transport._pools import MOST_SLOTS, Slots
+from dalle2._transport._pools import MOST_SLOTS, Slots, hang_up
 from dalle2._transport._proof import failure_of
 from dalle2._transport._sync import Transport
 from dalle2._transport._watch import Watch
@@ -171,6 +173,7 @@ def test_whether_a_request_left_whole() -> None:
     ("error", "buffered", "sent"),
     [
         (httpx.WriteError("reset"), False, False),
+        (TimeoutError("whosever"), False, True),
         (httpx.WriteTimeout("slow"), False, False),
         (httpx.WriteTimeout("slow"), True, True),
         (KeyboardInterrupt(), False, True),
@@ -426,6 +429,60 @@ def test_threads_build_one_pool(server: FaultServer) -> None:
     transport.close()
 
 
+def kept_waiting(closed: threading.Event, asked: threading.Event) -> Any:
+    """Answer once the client was closed, as it is when `with` ends before the threads that use it."""
+
+    def act(c: Connection) -> None:
+        c.read()
+        asked.set()
+        closed.wait(5)
+        c.reply(headers={"Content-Type": "application/json"})
+
+    return act
+
+
+def test_a_closed_client_lets_the_calls_of_other_threads_come_to_their_end(server: FaultServer) -> None:
+    """Each of them may have been paid for, and their connections end with them."""
+    closed, asked = threading.Event(), threading.Event()
+    server.then(kept_waiting(closed, asked))
+    client, made = dalle2.Client(KEY, base_url=server.origin), []
+    thread = threading.Thread(target=lambda: made.append(client.generate("a fox")))
+    thread.start()
+    assert asked.wait(5)
+    client.close()
+    closed.set()
+    thread.join()
+    assert len(made) == len(server.billed) == 1
+    wait_for_open(server, 0)
+    with pytest.raises(dalle2.ConfigurationError, match="closed"):
+        client.generate("a fox")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_closed_client_lets_the_calls_of_other_tasks_come_to_their_end(
+    backend: str, server: FaultServer
+) -> None:
+    """The same, awaited."""
+    closed, asked = threading.Event(), threading.Event()
+    server.then(kept_waiting(closed, asked))
+
+    async def work() -> None:
+        client, made = dalle2.AsyncClient(KEY, base_url=server.origin), []
+
+        async def pay() -> None:
+            made.append(await client.generate("a fox"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(pay)
+            await anyio.to_thread.run_sync(asked.wait, 5)
+            await client.aclose()
+            closed.set()
+        assert len(made) == len(server.billed) == 1
+        await anyio.to_thread.run_sync(wait_for_open, server, 0)
+
+    anyio.run(work, backend=backend)
+
+
 def test_every_fault_has_a_line_in_the_documentation() -> None:
     """The page lists each fault of the catalogue."""
     from pathlib import Path
@@ -433,3 +490,126 @@ def test_every_fault_has_a_line_in_the_documentation() -> None:
     page = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
     missing = [fault.name for fault in catalogue.FAULTS if f"| {fault.name} " not in page]
     assert missing == []
+
+
+def test_an_idle_crowd_is_let_go() -> None:
+    """After a rush, each call closes one slot that was unused for too long."""
+    slots: Slots[object] = Slots()
+    taken = [slots.take(object) for _ in range(5)]
+    for slot in taken:
+        slots.give_back(slot, clean=True)
+    assert len(slots.free) == 5
+    for slot in taken:
+        slot.used -= 100
+    for left in (5, 4, 3, 2, 2):
+        slot = slots.take(object)
+        slots.give_back(slot, clean=True)
+        slot.used -= 100
+        assert len(slots.all) == len(slots.free) == max(left - 1, 1)
+
+
+class Stubborn:
+    """A stream that waits for its event loop when it is closed."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.closed = False
+
+    @types.coroutine
+    def aclose(self) -> Any:
+        """First it closes, then it waits."""
+        self.closed = True
+        for _ in range(self.steps):
+            yield None
+        yield object()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 500])
+def test_a_stream_is_closed_as_far_as_it_goes_without_its_loop(steps: int) -> None:
+    """Its first step closes it; nothing that it does then is waited for."""
+    stream = Stubborn(steps)
+    hang_up(stream)
+    assert stream.closed
+
+
+def test_a_slot_that_is_shared_is_closed_by_its_last_request() -> None:
+    """At the limit one broken exchange must not cut another."""
+    slots: Slots[object] = Slots()
+    slot = slots.take(object)
+    slot.busy += 1
+    stream = Stubborn(0)
+    slot.streams.add(stream)
+    slots.give_back(slot, clean=False)
+    assert not stream.closed
+    assert len(slots.all) == 0
+    slots.give_back(slot, clean=True)
+    assert stream.closed
+    assert slots.free == []
+
+
+@every_client
+def test_a_request_that_the_library_cannot_make_was_not_sent(flavour: str) -> None:
+    """Its own error becomes ours before there is a connection."""
+    request = HttpRequest("POST", "http://a.example:notaport/v1", content=b"{}")
+
+    async def work() -> None:
+        await AsyncTransport().open(request, LIMITS, api=True)
+
+    with pytest.raises(TransportError) as caught:
+        if flavour == "sync":
+            Transport().open(request, LIMITS, api=True)
+        else:
+            anyio.run(work, backend=flavour)
+    assert (caught.value.failure.kind, caught.value.failure.sent) == ("refused_address", False)
+    assert caught.value.__context__ is None
+
+
+def test_what_a_signal_handler_raises_at_the_wrong_moment(server: FaultServer) -> None:
+    """While a connection is looked at, while a body arrives, and while it is closed: it goes on as it is."""
+
+    def ring(*args: object) -> None:
+        raise TimeoutError("enough")
+
+    class Ringing:
+        def get_extra_info(self, name: str) -> object:
+            """Where the signal strikes."""
+            ring()
+            return None
+
+    class Body(httpx.SyncByteStream):
+        def __init__(self, places: str) -> None:
+            self.places = places
+
+        def __iter__(self) -> Iterator[bytes]:
+            if self.places == "body":
+                ring()
+            yield b"{}"
+
+        def close(self) -> None:
+            if self.places == "close":
+                ring()
+
+    before = signal.signal(signal.SIGUSR1, ring)
+    try:
+        with pytest.raises(TimeoutError, match="enough"):
+            Watch().event("connection.connect_tcp.complete", {"return_value": Ringing()})
+        for place in ("body", "close"):
+            mock = httpx.MockTransport(lambda request, place=place: httpx.Response(200, stream=Body(place)))
+            with (
+                httpx.Client(transport=mock) as http,
+                pytest.raises(TimeoutError, match="enough"),
+                Transport(http).open(HttpRequest("GET", server.origin), LIMITS, api=True) as answer,
+            ):
+                list(answer)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_the_host_is_said_once(server: FaultServer) -> None:
+    """A caller's own header stands, and a length that was given is not given twice."""
+    headers = (("host", "b.example"), ("content-length", "2"))
+    transport = Transport()
+    with transport.open(HttpRequest("POST", server.origin, headers, b"{}"), LIMITS, api=True) as answer:
+        list(answer)
+    transport.close()
+    assert server.requests[0].headers["host"] == "b.example"

@@ -128,6 +128,14 @@ def streams(client: dalle2.Client) -> None:
     client.stream("a corgi").close()
 
 
+async def awaited_again(client: dalle2.AsyncClient, error: dalle2.OutcomeUnknownError) -> None:
+    """The way on after a lost answer, awaited."""
+    again = await client.send(error.request, idempotency_key=error.idempotency_key)
+    assert_type(again, dalle2.AsyncImages)
+    assert_type(client.images_of(error), dalle2.AsyncImages)
+    await client.send("a corgi")  # type: ignore[arg-type]
+
+
 async def awaited_streams(client: dalle2.AsyncClient) -> None:
     """The same, awaited."""
     async with aclosing(client.stream("a corgi", model="gpt-image-2")) as stream:
@@ -209,6 +217,8 @@ def errors(client: dalle2.Client) -> None:
     try:
         client.generate("a corgi")
     except dalle2.OutcomeUnknownError as error:
+        assert_type(client.send(error.request, idempotency_key=error.idempotency_key), dalle2.Images)
+        assert_type(client.images_of(error), dalle2.Images)
         assert_type(error.idempotency_key, str | None)
         assert_type(error.sent_at, datetime | None)
         assert_type(error.maybe_billed, bool)
