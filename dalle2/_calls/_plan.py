@@ -212,6 +212,7 @@ def keep(
         if plan.replaced is not None:
             problem.args = (f"{plan.request.model}, in the place of {plan.replaced}: {problem.message}",)
         return
+    paid += [_fitted(image, plan) for call in calls for image in call.doubtful]
     urls = [image.url for image in paid if image.url]
     if urls:
         problem.add_note("dalle2: paid for and not handed over: " + ", ".join(urls))
