@@ -46,11 +46,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy in strict mode: the package, this file, and a consumer that sees only the installed wheel."""
+    """Mypy and Pyright in strict mode: the package, and what is written against the wheel: docs, a consumer."""
     install(session, "types", extras="cli,pillow")
     session.run("mypy", "--strict", "dalle2", "noxfile.py")
     with session.chdir(ROOT / "tests" / "typing"):
         session.run("mypy", "--strict", f"--config-file={ROOT / 'pyproject.toml'}", "consumer.py")
+        session.run("pyright")
+        session.run("pyright", "--verifytypes", "dalle2", "--ignoreexternal")
+        session.run("python", "-P", "pages.py", str(Path(session.create_tmp()).resolve() / "pages"))
 
 
 @nox.session

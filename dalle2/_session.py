@@ -50,15 +50,20 @@ class Session:
         self.budget = budget
 
     @classmethod
-    def started(cls, settings: Settings, listener: Listener | None, budget: Budget | None) -> Session:
+    def started(
+        cls, settings: Settings, listener: Listener | None, budget: Budget | None, http_client: object = None
+    ) -> Session:
         """A session ready to call; the embedded emulator is started if it is the provider and has no URL."""
+        state = ClientState(Reporter(listener))
+        state.follow(getattr(http_client, "emulated_clock", None))
         if not settings.base_url:
-            from .testing.embedded import embedded_base_url
+            from .testing.embedded import embedded_base_url, embedded_emulator
 
             settings = settings.changed(base_url=embedded_base_url())
+            state.follow(embedded_emulator().clock)
         if budget is not None:
             check_money("budget", budget, "Budget")
-        session = cls(settings, ClientState(Reporter(listener)), budget)
+        session = cls(settings, state, budget)
         if settings.successor is not None:
             session._check_successor(settings.successor, settings.successor_from)
         return session
@@ -239,14 +244,11 @@ class Session:
     def fetching(self) -> Fetching:
         """How images of this client are fetched."""
         settings, provider = self.settings, self.settings.provider
-        key = None
-        if provider.images_need_key:
-            key = settings.credential
         return Fetching(
             shared=self.state,
             policy=settings.retry,
             origins=Origins.of(settings.base_url, provider.image_hosts),
-            key=key,
+            key=settings.credential if provider.images_need_key else None,
             timeouts=settings.timeouts,
             user_agent=USER_AGENT,
         )
@@ -306,7 +308,10 @@ class BaseClient:
         return table(type(self).__name__, [("", ""), *rows, ("key from", settings.key_from)])
 
     def __repr__(self) -> str:
-        name, settings = type(self).__name__, self._session.settings
+        name = type(self).__name__
+        if not hasattr(self, "_session"):  # whoever shows locals may meet one half made
+            return f"<{name}>"
+        settings = self._session.settings
         return (
             f"<{name} {settings.provider.name} at {settings.base_url}, model {settings.model}, "
             f"key from {settings.key_from}>"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
     from datetime import date
+    from typing import Protocol
 
     from . import errors as e
     from .events import Event, Listener
+
+    class HasNow(Protocol):
+        """A clock that tells the time (aware, UTC)."""
+
+        def now(self) -> datetime: ...
 
     EventName = Literal[
         "AttemptStarted",
@@ -61,18 +68,22 @@ class Reporter:
         """Report one event."""
         if not self.wanted(name):
             return
-        from . import events
-
+        try:
+            from . import events
+        except (ImportError, OSError):  # no file can be read any more: the call goes on all the same
+            return
         log, level = _logger(), _level(name)
         event: Event = getattr(events, name)(**facts)
         if log is not None and log.isEnabledFor(level):
-            log.log(level, "%s", events.line(event))
+            with suppress(Exception):  # a handler's failure is not the call's
+                log.log(level, "%s", events.line(event))
         if self._listener is not None:
             try:
                 self._listener(event)
             except Exception:
                 if log is not None:
-                    log.exception("on_event failed for %s", name)
+                    with suppress(Exception):
+                        log.exception("on_event failed for %s", name)
 
 
 _log: logging.Logger | None = None
@@ -101,6 +112,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+MOST_LANES = 256
+
+
 class RateLimits:
     """Rate limits met so far: until when (monotonic seconds) the calls of a lane wait, and why."""
 
@@ -111,6 +125,9 @@ class RateLimits:
 
     def hold(self, lane: str, until: float, why: e.APIStatusError) -> None:
         """Hold the lane back until then, unless it is held back longer already."""
+        if len(self._until) >= MOST_LANES:  # a model name may be anything: forget those that end first
+            latest = sorted(self._until.items(), key=lambda lane: lane[1][0])[MOST_LANES // 2 :]
+            self._until = dict(latest)
         if self._until.get(lane, (0.0,))[0] < until:
             self._until[lane] = until, why
 
@@ -144,6 +161,13 @@ class ClientState:
         self.report = Reporter() if report is None else report
         self.monotonic = monotonic
         self.now = now
+
+    def follow(self, emulated: HasNow | None) -> None:
+        """Take the time from the clock of an emulator in this process; what a host sends never has this."""
+        if emulated is not None:
+            from ._dates import FollowedClock
+
+            self.clock = FollowedClock(emulated.now)
 
     def today(self) -> date:
         """The host's day."""

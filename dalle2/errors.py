@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from ._types import KeptImage as KeptImage
+    from ._types import SentRequest as SentRequest
 
 
 class Dalle2Error(Exception):
@@ -99,7 +100,7 @@ class InvalidRequestError(Dalle2Error, ValueError):
     ) -> None:
         super().__init__(message)
         self.field = field
-        self.allowed = tuple(allowed) if allowed is not None else None
+        self.allowed: tuple[object, ...] | None = tuple(allowed) if allowed is not None else None
 
 
 class DecodeError(Dalle2Error):
@@ -153,8 +154,8 @@ class DownloadError(Dalle2Error):
         self.reason = reason
         self.status_code = status_code
         self.url = url
-        self.saved = tuple(saved)
-        self.failed = dict(failed or {})
+        self.saved: tuple[Path, ...] = tuple(saved)
+        self.failed: dict[int, Exception] = dict(failed or {})
 
 
 class ImageExpiredError(DownloadError):
@@ -214,20 +215,20 @@ class ConnectTimeoutError(APIConnectionError):
 class OutcomeUnknownError(APIError):
     """The request was sent and no readable answer came: it may have been carried out and billed.
 
-    The way on, once the caller accepts a second bill:
-    `client.send(e.request, idempotency_key=e.idempotency_key)`.
-    `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `sent_at` is
-    aware, UTC; `body` the bytes that came, the key taken out, `None` if none came.
+    The way on, if a second bill is acceptable: `client.send(e.request, idempotency_key=e.idempotency_key)`.
+    `reason` is `"timeout"`, `"disconnected"`, `"gateway"`, `"unreadable"` or `"cancelled"`; `request` is
+    `None` only after a free call; `sent_at` is aware, UTC; `body` the bytes that came, the key taken out.
     """
 
     maybe_billed = True
+    request: SentRequest
 
     def __init__(
         self,
         message: str,
         *,
         reason: Literal["timeout", "disconnected", "gateway", "unreadable", "cancelled"] = "disconnected",
-        request: object = None,
+        request: SentRequest | None = None,
         idempotency_key: str | None = None,
         sent_at: datetime | None = None,
         request_id: str | None = None,
@@ -238,7 +239,7 @@ class OutcomeUnknownError(APIError):
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.reason = reason
-        self.request = request
+        self.request = request  # type: ignore[assignment] # each call that is paid has one
         self.sent_at = sent_at
         self.request_id = request_id
         self.status_code = status_code
@@ -277,7 +278,7 @@ class APIStatusError(APIError):
         self.param = param
         self.request_id = request_id
         self.retry_after = retry_after
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         self.body = body
         self.repeatable = repeatable
 

@@ -487,3 +487,20 @@ def test_unsigned_urls_are_known_to_die_only_on_openais_own_host() -> None:
     moved = settings.resolve({"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "https://gateway.example/v1"})
     custom = settings.resolve({"OPENAI_API_KEY": "sk-1"}, base_url="https://api.openai.com/v1")
     assert (own.openai_like, moved.openai_like, custom.openai_like) == (True, False, True)
+
+
+@pytest.mark.parametrize("key", ["sk-proj-0123456789abcdef", "0123456789abcdef0123456789abcdef", "A1" * 30])
+@pytest.mark.parametrize(
+    "argument", ["provider", "moderate", "download", "retry", "timeout", "headers", "organization"]
+)
+def test_a_key_in_the_wrong_place_is_not_quoted(argument: str, key: str) -> None:
+    """Whichever argument gets it by mistake, the error does not repeat it."""
+    value = key + "\n\x00" if argument == "organization" else key
+    with pytest.raises(ConfigurationError) as caught:
+        Client("k", **{argument: value})  # type: ignore[arg-type]
+    assert key not in str(caught.value)
+
+
+def test_a_client_half_made_can_be_shown() -> None:
+    """Tools that show the locals of a failed constructor meet it."""
+    assert repr(object.__new__(Client)) == "<Client>"

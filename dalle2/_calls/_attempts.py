@@ -8,13 +8,14 @@ not.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .. import errors as e
 from .._http import Departure, Failure, TransportError
 from .._image._data import ImagesData
-from .._wire._context import request_id
+from .._wire._context import came, request_id
 from ..settings import policy_of
 from ._outcome import lost_error
 
@@ -37,8 +38,8 @@ class Attempts(Generic[T]):
     """One logical call on its way. `value` is what its answer gave, once it is there."""
 
     __slots__ = (
-        "_budget", "_departure", "_doubt", "_held", "_retry", "_state", "attempt", "call", "deadline",
-        "delay", "sent_at", "value",
+        "_budget", "_came", "_departure", "_doubt", "_held", "_retry", "_state", "attempt", "call",
+        "deadline", "delay", "sent_at", "value",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +54,7 @@ class Attempts(Generic[T]):
         self._budget = budget
         self._held: Reservation | None = None
         self._departure: Departure | None = None  # of the attempt that is under way
+        self._came: HttpResponse | None = None  # what it was answered
         self._retry = retry
         self._state = state
         self.attempt = 0
@@ -121,7 +123,7 @@ class Attempts(Generic[T]):
         self.attempt += 1
         self.sent_at = self._state.now()
         self._tell("AttemptStarted")
-        self._departure = Departure()
+        self._departure, self._came = Departure(), None
         return timeouts.within(self.remaining()), self._departure
 
     def tick(self, size: int) -> None:
@@ -137,6 +139,7 @@ class Attempts(Generic[T]):
 
     def read(self, response: HttpResponse) -> T:
         """The value of an answer. Raises the error that it stands for."""
+        self._came = response
         self._state.clock.observe(response.headers.get("date"), response.at, response.headers.get("age"))
         try:
             self.value = value = self.call.decode(response, self.call.context)
@@ -177,6 +180,7 @@ class Attempts(Generic[T]):
         """
         if 400 <= response.status < 500 and response.status != 408:
             return response
+        self._came = response
         raise self.lost(failure, response)
 
     def lost(self, failure: Failure, response: HttpResponse | None = None) -> e.Dalle2Error:
@@ -237,11 +241,15 @@ class Attempts(Generic[T]):
         return doubt
 
     def unforeseen(self, problem: Exception) -> e.Dalle2Error:
-        """The error for what should not have happened. Raises `problem` itself if nothing can have left."""
+        """The error for what should not have happened: it keeps what came. Raises `problem` itself if nothing
+        can have left.
+        """
         if not self._in_doubt():
             self._release()
             raise problem
         error = self.lost(Failure("unreadable", True, f"{type(problem).__name__} in this process"))
+        if isinstance(error, e.OutcomeUnknownError) and self._came is not None:
+            error.status_code, error.body = self._came.status, came(self._came, self.call.context)
         self._tell("OutcomeUnknown" if self.call.context.billable else "AttemptFailed", error=error)
         return self.final(error)
 
@@ -259,8 +267,14 @@ class Attempts(Generic[T]):
         error = self.lost(Failure("cancelled", True, "the call was stopped from outside"))
         assert isinstance(error, e.OutcomeUnknownError)
         error.attempts, error.images = self.attempt, images
-        self._tell("OutcomeUnknown", error=error)
+        with suppress(BaseException):  # one interrupt is on its way already, and has more to tell
+            self._tell("OutcomeUnknown", error=error)
         return error
+
+    @property
+    def doubtful(self) -> Sequence[e.KeptImage]:
+        """The images of an answer that left the call in doubt, if no better one came."""
+        return () if self.value is not None or self._doubt is None else self._doubt.images
 
     def _in_doubt(self) -> bool:
         """Whether an attempt that is under way, or one before it, may be carried out."""

@@ -56,7 +56,9 @@ def checked_key(key: str) -> str:
     """A caller's idempotency key. Raises `InvalidRequestError` for one that cannot be a header."""
     if not isinstance(key, str) or not 0 < len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise e.InvalidRequestError(
-            "idempotency_key must be 1 to 255 printable ASCII characters", field="idempotency_key"
+            "idempotency_key must be 1 to 255 printable ASCII characters, with the number that split_n "
+            "puts behind it",
+            field="idempotency_key",
         )
     return key
 

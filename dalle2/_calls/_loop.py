@@ -81,8 +81,10 @@ def _stops(problem: BaseException) -> bool:
     """Whether it stops the call from outside: a cancel, a signal, whatever a signal handler raises."""
     if not isinstance(problem, Exception):
         return True
-    from .._transport._handlers import raised_by_handler
-
+    try:
+        from .._transport._handlers import raised_by_handler
+    except (ImportError, OSError):  # no file can be read any more, which is no signal
+        return False
     return raised_by_handler(problem) is not None
 
 
@@ -172,9 +174,9 @@ def _ending(
             attempts.succeeded(reader.data(), answer.headers)
         raise
     except BaseException as problem:
+        attempts.value = reader.data(partials=True)
         if not _stops(problem):
             raise attempts.unforeseen(cast("Exception", problem)) from None
-        attempts.value = reader.data(partials=True)
         if reader.complete:
             attempts.succeeded(reader.data(), answer.headers)
         else:

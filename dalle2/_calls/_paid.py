@@ -43,7 +43,7 @@ def check_request(request: Draft, model: str, *, stream: bool = False) -> None:
     if request.images:
         from .._requests._inputs import check_inputs
 
-        check_inputs(known, request.images, request.mask)
+        check_inputs(known, request.images, request.mask, request.operation)
 
 
 def paid_call(

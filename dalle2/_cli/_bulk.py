@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .._money import Budget
     from ..bulk._ongoing import Wishes
     from ..bulk._outlook import Outlook
-    from ..bulk._report import Report
+    from ..bulk._standing import Report
 
 bulk = typer.Typer(
     help="Many pictures from a file of rows: a run that can be stopped at any moment and goes on.",
@@ -188,7 +188,7 @@ def release(
 @bulk.command()
 def status(journal: Journal, as_json: Json = False) -> None:
     """How a journal stands, also while a run goes on."""
-    from ..bulk._report import Counts, status
+    from ..bulk._standing import Counts, status
 
     report = status(journal)
     if as_json:
@@ -206,7 +206,7 @@ def _names(kind: type) -> list[str]:
 @bulk.command()
 def export(journal: Journal) -> None:
     """Every row as a line of JSON: id, state, paths, usd, error, and the columns of the row."""
-    from ..bulk._report import status
+    from ..bulk._standing import status
 
     for row in status(journal).rows():
         say(json.dumps(row))
@@ -245,7 +245,7 @@ def _client_of(
     journal: Path, provider: str | None, base_url: str | None, model: str | None, successor: str | None
 ) -> Client:
     """The client of the last run, but for what is said now."""
-    from ..bulk._report import notes_of
+    from ..bulk._standing import notes_of
 
     more = notes_of(journal).get("more")
     before = more if isinstance(more, Mapping) else {}

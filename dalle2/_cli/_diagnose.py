@@ -18,7 +18,7 @@ from ._screen import document, say, tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._doctor._report import Check
+    from .._doctor._checked import Check
     from .._doctor._scan import Finding
 
 TO_CHANGE = ("retired", "retiring", "error")

@@ -40,6 +40,7 @@ _CALLS = (
     (r"\bClient\(([^()]*)\)", r"\1"),
     (r"\bdalle2\.mask_from_box\(\.\.\.\)", "--mask-box LEFT,TOP,RIGHT,BOTTOM"),
     (r"\bdalle2\.prepare_image\(", "in Python, dalle2.prepare_image("),
+    (r"\bgive client\.image\(url\)\.read\(\)", "download it first, and give the file"),
     (r"\bas api_key\b", "in the environment"),
     (r"\btimeout\.(?:connect|read|write|pool)\b", "--timeout"),
     (r"\bthis code\b", "this command"),

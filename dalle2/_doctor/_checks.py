@@ -17,9 +17,9 @@ from .._client import Client
 from .._secrets import Secret, one_line, redact
 from ..retry import RetryPolicy
 from ..settings import Settings, resolve
+from ._checked import Check
 from ._network import network
 from ._prospects import Prospects
-from ._report import Check
 
 if TYPE_CHECKING:
     from ..providers import Provider

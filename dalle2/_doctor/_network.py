@@ -15,7 +15,7 @@ from .._secrets import one_line, shown_url
 from .._transport._proxies import proxy_for
 from ..errors import ConfigurationError
 from ..settings import Settings
-from ._report import Check
+from ._checked import Check
 
 _NOT_READ = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """What other libraries take a company's own certificates from."""

@@ -16,7 +16,7 @@ from .._requests._pictures import mask_from_box
 from .._requests._successor import Adapted, adapt, check_successor
 from .._requests._values import EditRequest, GenerateRequest, VariationRequest
 from ..settings import Settings
-from ._report import Check
+from ._checked import Check
 
 if TYPE_CHECKING:
     from .._requests._values import Request

@@ -22,6 +22,7 @@ __all__ = [
     "ImageFacts",
     "NotAnImage",
     "Truncated",
+    "described",
     "facts",
     "size_of",
     "sniff",
@@ -93,6 +94,14 @@ def _avif_among(head: bytes) -> bool:
     """Whether AVIF is one of the brands that a file of boxes names first."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
     return any(head[at : at + 4] in (b"avif", b"avis") for at in (8, *range(16, end, 4)))
+
+
+def described(head: bytes) -> str | None:
+    """What begins like this, in words such as "a PNG picture"; `None` for what has no name here."""
+    known = sniff(head)
+    if known is not None:
+        return f"a {known.partition('/')[2].partition('+')[0].upper()} picture"
+    return next((name for place, magic, name in _OTHERS if head.startswith(magic, place)), None)
 
 
 def suffix_for(media_type: str) -> str:
@@ -199,7 +208,6 @@ def _describe(head: bytes) -> tuple[str, str]:
         return "json", "a JSON document"
     if not re.search(rb"[\x00-\x08\x0e-\x1f\x7f-\xff]", text):
         return "text", "plain text"
-    for place, magic, name in _OTHERS:
-        if head.startswith(magic, place):
-            return "unknown", f"{name}, which is no kind of image that is known here"
+    if name := described(head):
+        return "unknown", f"{name}, which is no kind of image that is known here"
     return "unknown", "data of an unknown kind"

@@ -14,6 +14,7 @@ from ._rules import check
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .._types import SentRequest
     from ..catalog import Operation
     from ._inputs import InputImage
     from ._values import Request
@@ -53,7 +54,7 @@ class Draft:
         return cls("generate", given, extra_body)
 
     @classmethod
-    def of(cls, request: Request) -> Draft:
+    def of(cls, request: Request | SentRequest) -> Draft:
         """The draft of a request value. Raises `InvalidRequestError` for what is no request."""
         from ._values import BaseRequest, parameters
 
@@ -69,7 +70,7 @@ class Draft:
             request.extra_body,
             images=getattr(request, "image", ()),
             mask=getattr(request, "mask", None),
-            value=request,
+            value=cast("Request", request),
         )
 
     @property

@@ -8,22 +8,23 @@ with the way to mend it, before it costs anything.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
 
 import attrs
 
-from .._image._media import ImageFacts, facts, suffix_for
+from .._image._media import ImageError, ImageFacts, facts, suffix_for
 from ..errors import InvalidRequestError
+from ._orientation import orientation_of
+from ._sources import is_pillow, read_source
 
 if TYPE_CHECKING:
     from typing import Self
 
     from PIL.Image import Image as PillowImage
 
-    from ..catalog import FileLimits, Model
+    from ..catalog import FileLimits, Model, Operation
 
 
 class HoldsImage(Protocol):
@@ -38,10 +39,13 @@ class HoldsImage(Protocol):
 
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | HoldsImage | InputImage | PillowImage"
-"""A path, bytes, an open binary file, a result of this package, or a Pillow image."""
+"""A path, bytes, base64 or a data URI, an open binary file, a result of this package, or a Pillow image."""
 
 LARGEST = 50 * 1024 * 1024
 """Bytes: no known host takes a larger input image."""
+
+_BY_TRANSPARENCY = ("dall-e-2",)
+"""The models that repaint where the image is transparent, if no mask comes with it."""
 
 _FIX = "dalle2.prepare_image(...) makes a square RGBA PNG of the right size"
 
@@ -83,7 +87,7 @@ class InputImage:
             )
         try:
             return cls(data, facts(data), field)
-        except ValueError as problem:
+        except ImageError as problem:
             raise InvalidRequestError(
                 f"{field} is not a usable image: {problem}; {_FIX}", field=field
             ) from None
@@ -92,82 +96,20 @@ class InputImage:
 def read_input(source: ImageSource, field: str = "image") -> InputImage:
     """Read one image from wherever the caller has it; a result that holds only its URL is fetched.
 
+    Base64 text and a data URI are decoded, a Pillow image is turned upright by EXIF and becomes a PNG.
     Raises `InvalidRequestError` if it is no image, `OSError` (the built-in ones) if a file cannot be read,
     `DownloadError` for a result that cannot be fetched.
     """
     if isinstance(source, InputImage):
         return attrs.evolve(source, field=field)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return InputImage.of(bytes(source), field)
-    if isinstance(source, (str, os.PathLike)):
-        return InputImage.of(_read_file(source, field), field)
-    held = getattr(source, "content", None)
-    if isinstance(held, bytes):
-        return InputImage.of(held, field)
-    if hasattr(source, "expires_at"):  # a result of ours that holds only its URL
-        fetched = cast(HoldsImage, source).read()
-        if isinstance(fetched, bytes):
-            return InputImage.of(fetched, field)
-        fetched.close()  # type: ignore[attr-defined] # or the coroutine complains later
-        raise InvalidRequestError(
-            f"{field} is an AsyncImageResult whose bytes are not held: await its read() first", field=field
-        )
-    if hasattr(source, "save") and hasattr(source, "getbands"):
-        return InputImage.of(_png_of(cast("PillowImage", source), field), field)
-    if hasattr(source, "read"):
-        return InputImage.of(_read_stream(cast(BinaryIO, source), field), field)
-    raise InvalidRequestError(
-        f"{field} must be a path, bytes, a binary file, a result or a Pillow image; "
-        f"it is {type(source).__name__}",
-        field=field,
-    )
+    if is_pillow(source):
+        from ._opened import png_of
+
+        return InputImage.of(png_of(source, field), field)
+    return InputImage.of(read_source(source, field, LARGEST), field)
 
 
 read_input.__module__ = "dalle2"
-
-
-def _read_file(path: str | os.PathLike[str], field: str) -> bytes:
-    if os.path.isdir(path):
-        raise InvalidRequestError(f"{field} is a directory: {os.fspath(path)!r:.100}", field=field)
-    try:
-        with open(path, "rb") as file:
-            return file.read(LARGEST + 1)
-    except ValueError as problem:  # a path with a null character: often the image itself, read as text
-        raise InvalidRequestError(f"{field} is no path: {problem}", field=field) from None
-
-
-def _read_stream(stream: BinaryIO, field: str) -> bytes:
-    """All that is left in an open file. One `read` may give less than was asked for: pipes do."""
-    data = bytearray()
-    while len(data) <= LARGEST:
-        try:
-            part: object = stream.read(LARGEST + 1 - len(data))
-        except ValueError as problem:
-            raise InvalidRequestError(f"{field} cannot be read: {problem}", field=field) from None
-        if isinstance(part, str):
-            raise InvalidRequestError(f"{field} is a text file: open it in binary mode ('rb')", field=field)
-        if not isinstance(part, (bytes, bytearray, memoryview)):
-            close = getattr(part, "close", None)  # an awaited file's coroutine would complain later
-            if close is not None:
-                close()
-            raise InvalidRequestError(
-                f"{field} is no plain binary file: its read() gave {type(part).__name__}", field=field
-            )
-        if not part:
-            break
-        data += part
-    return bytes(data)
-
-
-def _png_of(picture: PillowImage, field: str) -> bytes:
-    buffer = io.BytesIO()
-    try:
-        picture.save(buffer, format="PNG")
-    except (OSError, ValueError) as problem:  # cut off, already closed, or of a mode that PNG has not
-        raise InvalidRequestError(
-            f"{field} cannot be written as PNG: {problem} (image.convert('RGBA') may help)", field=field
-        ) from None
-    return buffer.getvalue()
 
 
 def input_images(sources: InputImage | Sequence[InputImage]) -> tuple[InputImage, ...]:
@@ -189,7 +131,9 @@ def read_inputs(sources: ImageSource | Sequence[ImageSource]) -> tuple[InputImag
     return (read_input(sources),)  # type: ignore[arg-type]
 
 
-def check_inputs(model: Model, images: Sequence[InputImage], mask: InputImage | None) -> None:
+def check_inputs(
+    model: Model, images: Sequence[InputImage], mask: InputImage | None, operation: Operation
+) -> None:
     """Check the images of a request against what `model` takes. Raises `InvalidRequestError`."""
     limits = model.images
     if limits is not None:
@@ -198,13 +142,30 @@ def check_inputs(model: Model, images: Sequence[InputImage], mask: InputImage | 
             raise InvalidRequestError(f"{len(images)} images given, {model.name} takes {most}", field="image")
         for image in images:
             _check_file(model.name, image, limits)
-    if mask is None or model.mask is None:
-        return
-    _check_file(model.name, mask, model.mask)
-    first = images[0].facts
-    if (mask.facts.width, mask.facts.height) != (first.width, first.height):
+    if mask is not None and model.mask is not None:
+        _check_file(model.name, mask, model.mask)
+        _check_mask(images[0], mask)
+    elif model.name in _BY_TRANSPARENCY and operation == "edit" and not images[0].facts.has_alpha:
         raise InvalidRequestError(
-            f"mask is {mask.facts.width}x{mask.facts.height}, the image {first.width}x{first.height}: "
+            f"image has no transparent part, and there is no mask: {model.name} repaints only where one of "
+            "the two is transparent. dalle2.mask_from_box(...) marks a box, "
+            "dalle2.prepare_image(..., mask_box=...) cuts it out",
+            field="image",
+        )
+
+
+def _check_mask(image: InputImage, mask: InputImage) -> None:
+    """Whether a mask belongs to its image: the same size, the same way up, transparent somewhere."""
+    if orientation_of(image.data) != 1:
+        raise InvalidRequestError(
+            "image is a photograph that its EXIF data turns or mirrors, and hosts differ in whether they "
+            "do: dalle2.prepare_image(...) turns it upright; make the mask for what that gives",
+            field="image",
+        )
+    facts = image.facts
+    if (mask.facts.width, mask.facts.height) != (facts.width, facts.height):
+        raise InvalidRequestError(
+            f"mask is {mask.facts.width}x{mask.facts.height}, the image {facts.width}x{facts.height}: "
             "they must be the same size",
             field="mask",
         )

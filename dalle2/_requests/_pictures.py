@@ -8,25 +8,28 @@ needs none.
 
 from __future__ import annotations
 
-import io
-import os
 import struct
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal
 
 from .._image._media import ImageError, facts
-from ..errors import ConfigurationError, InvalidRequestError
+from ..errors import InvalidRequestError
+from ._opened import opened, picture_bytes, png, resized
+from ._orientation import orientation_of
+from ._sources import is_pillow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image"
-"""A path, bytes, an open binary file, or a Pillow image."""
+    from ._opened import PictureSource
 
 BELOW_BYTES = 4_000_000  # "less than 4 MB" in both readings of MB
 _FIRST_SIDE = 2048  # dall-e-2 draws 1024x1024 at most: more detail than this is never seen
 _SIDES = range(16, 4097)
 _LARGEST_MASK = 8192
+_ORIENTATION = 0x0112
+_SIDEWAYS = range(5, 9)
+"""The orientations under which width and height are swapped."""
 
 
 def prepare_image(
@@ -49,31 +52,30 @@ def prepare_image(
     Pillow, and the built-in `OSError` if a file cannot be read.
     """
     _check_choices(size, fit)
-    picture = _open(source)
+    picture = opened(source)
     colour = _colour(fill)
     if mask_box is not None:
         picture.paste((0, 0, 0, 0), _check_box(mask_box, picture.size, "mask_box"))
-    square = _square(picture, fit, colour)
+    side = min(picture.size) if fit == "crop" else max(picture.size)
+    square = _square(picture, fit, colour, size or min(side, _FIRST_SIDE))
     if mask_box is not None and square.getchannel("A").getextrema()[0]:
         raise InvalidRequestError(
-            "mask_box lies outside the middle that fit='crop' keeps: use fit='pad', or move it",
+            "mask_box lies outside the middle that fit='crop' keeps, or is too small at this size: "
+            "use fit='pad', or choose another",
             field="mask_box",
         )
-    if size is not None:
-        data = _png(_scaled(square, size, size))
-        if len(data) >= BELOW_BYTES:
-            raise InvalidRequestError(
-                f"at {size}x{size} this picture has {len(data)} bytes, and less than 4 MB are taken: "
-                "choose a smaller size, or leave size out to get the largest that fits",
-                field="size",
-            )
-        return data
-    side = min(square.width, _FIRST_SIDE)
-    data = _png(_scaled(square, side, side))
+    data = png(square)
+    if size is not None and len(data) >= BELOW_BYTES:
+        raise InvalidRequestError(
+            f"at {size}x{size} this picture has {len(data)} bytes, and less than 4 MB are taken: "
+            "choose a smaller size, or leave size out to get the largest that fits",
+            field="size",
+        )
     while len(data) >= BELOW_BYTES:
         # The number of bytes goes with the area; a little less than computed, so that one more round is rare.
-        side = int(side * (BELOW_BYTES / len(data)) ** 0.5 * 0.97)
-        data = _png(_scaled(square, side, side))
+        side = int(square.width * (BELOW_BYTES / len(data)) ** 0.5 * 0.97)
+        square = resized(square, side, side)
+        data = png(square)
     return data
 
 
@@ -84,8 +86,11 @@ def mask_from_box(image: int | tuple[int, int] | PictureSource, box: tuple[int, 
     """A mask for an edit: a PNG, opaque but for the box (left, top, right, bottom), which gets repainted.
 
     `image` is the picture that the mask belongs to, or its size: a side in pixels, or (width, height). A
-    mask has the same size as its image. Pillow is needed only for a picture that this package cannot
-    measure itself. Raises `InvalidRequestError` for a box outside the picture.
+    mask has the same size as its image. The box counts in pixels of the picture as a viewer shows it: a
+    photograph that its EXIF data turns is upright, as `prepare_image` makes it. Pillow is needed only for a
+    picture that this package cannot measure itself. Raises `InvalidRequestError` for a box outside the
+    picture, `ConfigurationError` where Pillow is needed and missing, and the built-in `OSError` if a file
+    cannot be read.
     """
     width, height = _size_of(image)
     left, top, right, bottom = _check_box(box, (width, height))
@@ -101,112 +106,20 @@ def mask_from_box(image: int | tuple[int, int] | PictureSource, box: tuple[int, 
 mask_from_box.__module__ = "dalle2"
 
 
-def scale_png(data: bytes, width: int, height: int) -> bytes:
-    """The image as a PNG of exactly this size (Lanczos); what already is one comes back as it is.
-
-    Raises `InvalidRequestError` if it is no image, `ConfigurationError` without Pillow.
-    """
-    try:
-        known = facts(data)
-    except ImageError as problem:
-        raise InvalidRequestError(
-            f"this is not an image that can be scaled: {problem}", field="image"
-        ) from None
-    if known.media_type == "image/png" and (known.width, known.height) == (width, height):
-        return data
-    picture = _open(data)
-    if not known.has_alpha:
-        picture = picture.convert("RGB")
-    return _png(_scaled(picture, width, height))
-
-
-def require_pillow() -> None:
-    """Raise a `ConfigurationError` that names the extra if Pillow is missing; ask before a paid call."""
-    try:
-        import PIL.Image  # noqa: F401
-    except ImportError:
-        raise ConfigurationError("this needs Pillow: pip install 'dalle2-sdk[pillow]'") from None
-
-
-def _open(source: PictureSource) -> Image:
-    require_pillow()
-    from PIL import Image, ImageOps
-
-    data = None if isinstance(source, Image.Image) else _bytes_of(source)
-    try:
-        picture = source.copy() if isinstance(source, Image.Image) else Image.open(io.BytesIO(data or b""))
-        return _rgba(ImageOps.exif_transpose(picture))
-    except Image.DecompressionBombError:
-        raise InvalidRequestError(
-            "the picture has too many pixels to be opened safely", field="image"
-        ) from None
-    # A damaged file makes the decoders of Pillow raise nearly anything.
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, TypeError) as problem:
-        raise InvalidRequestError(
-            f"this is not a picture that can be read ({problem!s:.100}): save it as PNG or JPEG first",
-            field="image",
-        ) from None
-
-
-def _bytes_of(source: object) -> bytes:
-    if isinstance(source, bytes | bytearray | memoryview):
-        data: object = bytes(source)
-    elif isinstance(source, str | os.PathLike):
-        if os.path.isdir(source):
-            raise InvalidRequestError(f"image is a directory: {os.fspath(source)!r:.100}", field="image")
-        with open(source, "rb") as file:
-            data = file.read()
-    elif hasattr(source, "read"):
-        data = source.read()
-    else:
-        raise InvalidRequestError(
-            f"image must be a path, bytes, a binary file or a Pillow image, not {type(source).__name__}",
-            field="image",
-        )
-    if not isinstance(data, bytes):
-        raise InvalidRequestError("image is a text file: open it in binary mode ('rb')", field="image")
-    if not data:
-        raise InvalidRequestError(
-            "image is empty: no bytes (was the file already read to its end?)", field="image"
-        )
-    return data
-
-
-def _rgba(picture: Image) -> Image:
-    if picture.mode.startswith("I"):
-        # 16 bits a pixel: Pillow would clip them, so they are brought to 8 first.
-        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    return picture.convert("RGBA")
-
-
-def _square(picture: Image, fit: str, colour: tuple[int, ...]) -> Image:
+def _square(picture: Image, fit: str, colour: tuple[int, ...], side: int) -> Image:
+    """Scaled before it is padded: of a strip of a million pixels, the square would have a million million."""
     from PIL import Image
 
     width, height = picture.size
     if fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        return picture.crop((left, top, left + side, top + side))
-    side = max(width, height)
+        middle = min(width, height)
+        left, top = (width - middle) // 2, (height - middle) // 2
+        return resized(picture.crop((left, top, left + middle, top + middle)), side, side)
+    factor = side / max(width, height)
+    picture = resized(picture, max(1, round(width * factor)), max(1, round(height * factor)))
     canvas = Image.new("RGBA", (side, side), colour)
-    canvas.paste(picture, ((side - width) // 2, (side - height) // 2))
+    canvas.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
     return canvas
-
-
-def _scaled(picture: Image, width: int, height: int) -> Image:
-    from PIL import Image
-
-    return (
-        picture
-        if picture.size == (width, height)
-        else picture.resize((width, height), Image.Resampling.LANCZOS)
-    )
-
-
-def _png(picture: Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _colour(fill: str) -> tuple[int, ...]:
@@ -258,14 +171,30 @@ def _size_of(image: int | tuple[int, int] | PictureSource) -> tuple[int, int]:
             f"give the picture, its side or (width, height), at most {_LARGEST_MASK} each: {image!r:.40}",
             field="image",
         )
-    if not isinstance(image, str | bytes | os.PathLike) and hasattr(image, "getbands"):
-        return cast("Image", image).size
-    data = _bytes_of(image)
-    try:
-        known = facts(data)
-    except ImageError:
-        return _open(data).size
-    return known.width, known.height
+    width, height = _upright_size(image)
+    if max(width, height) > _LARGEST_MASK:
+        raise InvalidRequestError(
+            f"image is {width}x{height}, and a mask has at most {_LARGEST_MASK} pixels on a side: make the "
+            "picture smaller first",
+            field="image",
+        )
+    return width, height
+
+
+def _upright_size(image: PictureSource) -> tuple[int, int]:
+    """Width and height as a viewer shows the picture."""
+    if is_pillow(image):
+        size, turn = image.size, image.getexif().get(_ORIENTATION)
+    else:
+        data = picture_bytes(image)
+        try:
+            known = facts(data)
+        except ImageError:
+            return opened(data).size
+        if known.media_type == "image/avif":  # its container turns it, in a way of its own
+            return opened(data).size
+        size, turn = (known.width, known.height), orientation_of(data)
+    return (size[1], size[0]) if turn in _SIDEWAYS else size
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

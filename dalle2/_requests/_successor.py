@@ -28,6 +28,8 @@ VARIATION_PROMPT = (
 )
 
 
+_NEVER_SCALED = ("gif", "svg")
+"""What moves and what has no pixels stays as it is."""
 _QUALITIES = {"hd": "high", "standard": "medium"}
 
 
@@ -154,10 +156,16 @@ def adapt(
         adapted = attrs.evolve(adapted, **change)
     if size != adapted.size:
         reason = f"the size that {model} made unasked"
-        if scale is not None:
+        form = (adapted.extra_body or {}).get("output_format", getattr(adapted, "output_format", None))
+        if scale is not None and form in _NEVER_SCALED:
+            scale = None
             reason = (
-                f"{successor} makes no smaller one of this shape; "
-                f"the image is scaled down to {adapted.size}, as a PNG"
+                f"{successor} makes no smaller one of this shape, and a {form} is not scaled: "
+                "it comes as large as it is made"
+            )
+        elif scale is not None:
+            reason = (
+                f"{successor} makes no smaller one of this shape; the image is scaled down to {adapted.size}"
             )
         note("size", adapted.size, size, reason)
     adapted = attrs.evolve(adapted, model=successor, size=size)
@@ -223,13 +231,18 @@ def _size(size: str, heir: catalog.Model | None) -> tuple[str, tuple[int, int] |
 
 
 def fitted(image: ImageData, scale: tuple[int, int] | None) -> ImageData:
-    """The image at the size that was asked for (extra `pillow`). One that cannot be scaled stays as it is."""
+    """The image at the size that was asked for (extra `pillow`), a JPEG or WebP in the format that it came
+    in, anything else as a PNG. One that cannot be scaled stays as it is.
+    """
     if scale is None or image.content is None:
         return image
-    from ._pictures import scale_png
+    from ._opened import scaled_image
 
+    came = image.media_type
+    kind = came if came in ("image/jpeg", "image/webp") else "image/png"
     try:
-        return image._replace(content=scale_png(image.content, *scale), declared_type="image/png", sound=True)
+        content = scaled_image(image.content, *scale, kind)
+        return image._replace(content=content, declared_type=kind, sound=True)
     except ValueError:  # paid for: an image of another size is better than none
         return image
 

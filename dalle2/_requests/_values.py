@@ -9,6 +9,7 @@ import attrs
 
 from ..errors import InvalidRequestError
 from ._inputs import InputImage, input_images
+from ._plain import fields_from, plain
 from ._rules import check
 
 if TYPE_CHECKING:
@@ -52,6 +53,30 @@ class BaseRequest:
     @classmethod
     def _restored(cls, state: Mapping[str, Any]) -> Self:
         return cls(**state)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values, from which `from_dict` makes the same request: what is set, images as base64."""
+        return {"operation": self.operation} | {
+            field.name: plain(value)
+            for field in attrs.fields(type(self))
+            if (value := getattr(self, field.name)) is not None
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """The request that `to_dict` described. Raises `InvalidRequestError` naming the field that is wrong.
+
+        A mapping from elsewhere may be given: images are base64 or data URIs, so no file is opened and no URL
+        fetched. It chooses model, size and `extra_body`, though, and so the price.
+        """
+        return cls(**fields_from(cls, cls.operation, data))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: a request, or what `from_dict` takes; written by `to_dict`."""
+        from ._pydantic import core_schema, fields_of_request
+
+        return core_schema(cls, fields_of_request(cls, cls.operation))
 
     @overload
     def estimate(self, *, prices: PriceTable | None = None) -> float | None: ...

@@ -194,7 +194,7 @@ def to_pil(content: bytes) -> PillowImage:
     """A picture for Pillow, decoded. Raises `ConfigurationError` without it, `DownloadError` if it cannot."""
     import io
 
-    from .._requests._pictures import require_pillow
+    from .._requests._opened import require_pillow
 
     require_pillow()
     from PIL import Image

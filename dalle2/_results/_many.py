@@ -180,6 +180,13 @@ class BaseImages(Sequence[R], Generic[R]):
             "images": [result.to_dict() for result in self._results],
         }
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: the images of a call, written by `to_dict`."""
+        from .._requests._pydantic import core_schema
+
+        return core_schema(cls, {"title": cls.__name__, "type": "object"})
+
     @overload
     def __getitem__(self, index: int) -> R: ...
     @overload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from .._http import is_loopback_name, origin_of
 from .._image._data import ImageData
@@ -125,6 +125,13 @@ class BaseResult(Generic[F]):
         """
         return self._data.to_dict() | {"api": self._fetcher.origins.url}
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: a result, or what `from_dict` takes; written by `to_dict`."""
+        from .._requests._pydantic import core_schema
+
+        return core_schema(cls, {"title": cls.__name__, "type": "object"})
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickled without the key and the connections: the copy fetches over connections of its own."""
         from ..pickling import stored
@@ -148,7 +155,7 @@ class BaseResult(Generic[F]):
     def __eq__(self, other: object) -> bool:
         return self._data == other._data if type(other) is type(self) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         parts = []

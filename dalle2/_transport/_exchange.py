@@ -8,6 +8,7 @@ API requests only.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from .._http import Failure, TransportError, flat
@@ -141,7 +142,7 @@ def build(
             extensions=extensions,
         )
     else:
-        body = {"content": request.content} if request.form is None else _multipart(request.form)
+        body = {"content": request.content} if request.form is None else _multipart(request.form, headers)
         if client and not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers.append(("Accept-Encoding", "gzip, deflate"))  # theirs may name what cannot be bounded
         made = (client.build_request if client and api else lib.Request)(  # type: ignore[attr-defined]
@@ -194,7 +195,10 @@ def as_written(lib: ModuleType, made: httpx.Request, url: str) -> None:
         made.url = type("AsWritten", (lib.URL,), {"raw_path": raw})(made.url)
 
 
-def _multipart(form: Form) -> dict[str, object]:
+def _multipart(form: Form, headers: list[tuple[str, str]]) -> dict[str, object]:
+    """A form for the library. Its media type names its boundary, so no caller's is sent in its place."""
+    headers[:] = [(name, value) for name, value in headers if name.lower() != "content-type"]
+    headers.append(("Content-Type", f"multipart/form-data; boundary={os.urandom(16).hex()}"))
     files = [(part.name, (part.filename, part.data, part.content_type)) for part in form.files]
     return {"data": dict(form.fields), "files": files}
 

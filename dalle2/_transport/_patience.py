@@ -103,6 +103,13 @@ class Conversation:
         """The end of the connection is the end of the answer."""
         return b""
 
+    def _endless(self) -> Step:
+        """Where this answer ends cannot be told here, whatever the library makes of it: nothing more is
+        asked.
+        """
+        self.surplus = True
+        return Conversation._unknown
+
     def _head(self, data: bytes) -> bytes:
         self._seen += len(data)
         start = max(0, len(self._held) - 2)
@@ -117,7 +124,7 @@ class Conversation:
         try:
             self._step = self._framing(head)
         except (ValueError, IndexError):
-            self._step = Conversation._unknown
+            self._step = self._endless()
         if self._step is Conversation._head and self._seen > LARGEST_HEAD:
             raise TransportError(Failure("unreadable", True, "interim answers do not end"))
         return rest
@@ -129,14 +136,14 @@ class Conversation:
         if status in (204, 304):
             return Conversation._idle
         if status < 200:
-            return Conversation._unknown if status == 101 else Conversation._head
+            return self._endless() if status == 101 else Conversation._head
         named = {
             name.strip().lower(): value for name, _, value in (field.partition(b":") for field in fields)
         }
         if named.get(b"transfer-encoding", b"").strip().lower().endswith(b"chunked"):
             return Conversation._size
         if b"content-length" not in named:
-            return Conversation._unknown
+            return self._endless()
         self._left, self._after = int(named[b"content-length"]), Conversation._idle
         return Conversation._body if self._left else Conversation._idle
 
@@ -163,7 +170,7 @@ class Conversation:
             try:
                 size = int(line.partition(b";")[0], 16)
             except ValueError:
-                self._step = Conversation._unknown
+                self._step = self._endless()
             else:
                 self._left, self._after = size + 2, Conversation._size  # with the line's end behind it
                 self._step = Conversation._body if size else Conversation._trailer

@@ -153,9 +153,13 @@ class Slots(Generic[C]):
                 old.close()
 
     def close(self) -> None:
-        """End all connections, those in use too."""
+        """End the connections that are idle now, and the others when the call on them has ended: it may have
+        been paid for, and who closes a client need not know of it.
+        """
         for slot in self.all.all():
-            slot.close()
+            slot.spent = True
+            if slot.busy <= 0:
+                slot.close()
         self.free.clear()
 
 

@@ -17,6 +17,7 @@ from .._image._media import sniff
 from ._addresses import addresses, is_address, is_path, look_of, words
 from ._bent import unbent
 from ._body import LongText
+from ._loosely import read_loosely
 
 Text: TypeAlias = "str | LongText"
 
@@ -179,7 +180,7 @@ def _of_mapping(
         if not isinstance(value, (str, LongText)) or own & _FOREIGN:
             continue
         at = _Place(f"{place.path}.{name[:40]}".lstrip("."), name, value, place.words | (own & _TELLING))
-        if _is_picture(value):
+        if is_picture(value):
             contents[name] = value
             continue
         address = address_in(at, base_url, rooted=not place.depth, told=_tells(fields))
@@ -235,7 +236,7 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
         if not isinstance(value, (str, LongText)):
             continue
         at = place._replace(path=f"{place.path}[{index}]", value=value)
-        if _is_picture(value):
+        if is_picture(value):
             yield Found(at.path, {"b64_json": value}, (value,))
             continue
         address = address_in(at, base_url, rooted=False, told=False)
@@ -245,7 +246,7 @@ def _of_list(place: _Place, texts: list[_Place], base_url: str) -> Iterator[Foun
             texts.append(at)
 
 
-def _is_picture(value: Text) -> bool:
+def is_picture(value: Text) -> bool:
     """Whether a text is an image itself: base64, a data URI, bent ones too."""
     text = value.text() if isinstance(value, LongText) else value
     return len(text) >= _SHORTEST and bool(re.match(_BEGINNINGS, text)) and unbent(text) is not None
@@ -276,13 +277,19 @@ def _points(name: frozenset[str]) -> bool:
 
 
 def _said(place: _Place, base_url: str) -> Iterator[Found]:
-    """The images that a text names."""
+    """The images that a text names, or that it holds where it is a document itself."""
     value = place.value
-    for named in addresses(value.text() if isinstance(value, LongText) else str(value)):
+    text = value.text() if isinstance(value, LongText) else str(value)
+    if text.lstrip()[:1] in ("{", "["):
+        inner = find(read_loosely(text.encode("utf-8", "replace"))[0], base_url)
+        if inner:
+            yield from (one._replace(path=f"{place.path}.{one.path}", used=(value,)) for one in inner)
+            return
+    for named in addresses(text):
         if is_address(named):
             if look_of(named) != "never":
                 yield Found(place.path, {"url": named}, (value,))
-        elif _is_picture(named):
+        elif is_picture(named):
             yield Found(place.path, {"b64_json": named}, (value,))
         elif is_path(named):
             yield Found(place.path, {"url": urljoin(base_url + "/", named)}, (value,))

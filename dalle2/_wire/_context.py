@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._secrets import AT_ONCE, Secret, one_line, redact, redact_bytes
+from .._secrets import AT_ONCE, Secret, one_line, redact, redact_bytes, suspicious
 
 if TYPE_CHECKING:
     from .._http import HttpResponse
     from .._money import Charge
     from .._requests._draft import Draft
+    from .._requests._values import Request
 
 _ID_IN_MESSAGE = "(?i)" r"request[ _-]id[:=]?\s{0,9}((?=[\w-]{0,99}\d)[\w-]{8,100})"
 _ID_HEADERS = (
@@ -64,10 +65,16 @@ class Context(NamedTuple):
         return self.paid and not self.started
 
     @property
-    def resent(self) -> object:
+    def resent(self) -> Request | None:
         """The request value that is sent after a lost answer; `None` for a call that has none."""
         request = self.again or self.request
-        return None if request is None else request.value
+        try:
+            return None if request is None else request.value
+        except (
+            ImportError,
+            OSError,
+        ):  # no file can be read any more: an error without it, then
+            return None
 
 
 def request_id(headers: Mapping[str, str], message: str = "", *, key: Secret | None = None) -> str | None:
@@ -81,7 +88,9 @@ def request_id(headers: Mapping[str, str], message: str = "", *, key: Secret | N
 
 def _without(key: Secret | None, text: str) -> str:
     """A text in which the host does not repeat our key, in part either."""
-    return text if key is None else redact(text, key=key.reveal())
+    if key is None or not suspicious(text, key.reveal()):
+        return text
+    return redact(text, key=key.reveal())
 
 
 def reports_failure(document: object) -> bool:

@@ -125,12 +125,15 @@ def answer_of(
 
 
 def without_key(document: object, context: Context) -> object:
-    """A document that does not repeat our key; an address stays as it is, or it would be dead."""
+    """A document that does not repeat our key; an address and an image stay, or they would be dead."""
     key = context.key.reveal()
     if len(key) < 4:
         return document
     if isinstance(document, str):
-        return document if document[:4].lower() == "http" else document.replace(key, "***")
+        from ._anywhere import is_picture
+
+        whole = document[:4].lower() == "http" or key not in document or is_picture(document)
+        return document if whole else document.replace(key, "***")
     if isinstance(document, LongText):
         return document if document.is_base64 else without_key(document.text(), context)
     if isinstance(document, list):

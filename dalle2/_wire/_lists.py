@@ -40,6 +40,23 @@ class Moderation:
         """The names of the categories that apply, sorted."""
         return tuple(sorted(name for name, applies in self.categories.items() if applies))
 
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return {
+            "flagged": self.flagged,
+            "categories": dict(self.categories),
+            "scores": dict(self.scores),
+            "model": self.model,
+            "request_id": self.request_id,
+        }
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: written by `to_dict`."""
+        from .._requests._pydantic import core_schema
+
+        return core_schema(cls, {"title": cls.__name__, "type": "object"})
+
 
 @attrs.frozen
 class ModelInfo:
@@ -53,6 +70,23 @@ class ModelInfo:
     shutdown_date: date | None = None
     dated: bool = attrs.field(default=False, repr=False)
     extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values: `created` in Unix seconds, `shutdown_date` as in 2026-05-12."""
+        return {
+            "id": self.id,
+            "created": None if self.created is None else self.created.timestamp(),
+            "owned_by": self.owned_by,
+            "shutdown_date": None if self.shutdown_date is None else self.shutdown_date.isoformat(),
+            "extra": dict(self.extra),
+        }
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """For pydantic: written by `to_dict`."""
+        from .._requests._pydantic import core_schema
+
+        return core_schema(cls, {"title": cls.__name__, "type": "object"})
 
 
 def read_moderation(document: object, response: HttpResponse) -> Moderation:

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from ._jobs import Job, RowError
 from ._progress import Progress
-from ._report import Report, status
 from ._rows import Jobs, read_jobs
 from ._run import aresume, arun, release, resume, run
+from ._standing import Report, status
 
 __all__ = [
     "Job",

@@ -45,10 +45,7 @@ def call_for(version: str, packed: bytes, request: Request, key: str) -> Answere
         return None, ConfigurationError(
             f"a worker has dalle2 {__version__} and the run has {version}: install the same on both"
         )
-    try:
-        client = _clients.get(packed) or _clients.setdefault(packed, pickle.loads(packed))
-    except Dalle2Error as error:  # no key in the worker's environment: nothing was sent
-        return None, error
+    client = _clients.get(packed) or _clients.setdefault(packed, pickle.loads(packed))
     return call(client, request, key)
 
 

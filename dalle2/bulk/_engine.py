@@ -56,7 +56,6 @@ class Engine:
         planner: Planner,
         *,
         retry_unknown: bool = False,
-        whole_names: bool = False,
         pace: SharedPace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,7 +73,6 @@ class Engine:
         self.launched: set[int] = set()
         """The units whose calls a worker has begun to make."""
         self._retry_unknown = retry_unknown
-        self._whole = whole_names
         self._pace = pace
         self._clock = clock
         self._after = 0
@@ -156,7 +154,7 @@ class Engine:
 
     def _keeping(self, unit: Unit) -> Keeping:
         attempt, images = self.journal.awaiting(unit)
-        return Keeping(unit, j.spool_name(unit.number, attempt), images, self._whole)
+        return Keeping(unit, j.spool_name(unit.number, attempt), images)
 
     def _take(self, arrived: Sequence[Arrival], now: float) -> None:
         for arrival in arrived:
@@ -167,7 +165,8 @@ class Engine:
             self.launched.discard(arrival.order.unit.number)
             if arrival.receipt is not None:
                 self._answered(arrival, arrival.receipt, now)
-            elif arrival.error is not None:
+            else:
+                assert arrival.error is not None
                 self._refused(arrival.order, arrival.error, now)
 
     def _answered(self, came: Came, receipt: Receipt, now: float) -> None:

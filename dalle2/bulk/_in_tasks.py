@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from .._results._awaited import AsyncImageResult, in_thread
 from ..errors import Dalle2Error
@@ -93,6 +94,7 @@ async def _loop(
         if stopper.count > 1:
             return
         work = await in_thread(engine.step, inbox.take())
+        await checkpoint()  # if the run was cancelled meanwhile, none of it begins
         for order in work.orders:
             group.start_soon(_send, engine, sender, order, inbox)
         for keepings in work.keepings:
@@ -104,6 +106,7 @@ async def _loop(
 
 
 async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox) -> None:
+    await checkpoint()
     engine.launched.add(order.unit.number)
     try:
         receipt = receipt_of(await sender.send(order.request, idempotency_key=order.key))

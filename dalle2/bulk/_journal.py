@@ -57,6 +57,8 @@ class Awaiting:
 
     place: int
     name: str
+    whole: bool
+    """The name has a suffix of its own."""
     facts: dict[str, object]
     again: bool
     """It was about to be put before: what lies under its name may be its own."""
@@ -153,11 +155,14 @@ class Journal:
         """
         (attempt,) = self.db.execute("SELECT attempts FROM job WHERE n = ?", (unit.number,)).fetchone()
         rows = self.db.execute(
-            "SELECT place, name, facts, putting FROM image "
+            "SELECT place, name, whole, facts, putting FROM image "
             "WHERE job = ? AND facts IS NOT NULL AND path IS NULL ORDER BY place",
             (unit.number,),
         )
-        return attempt, [Awaiting(p, name, json.loads(facts), put > 1) for p, name, facts, put in rows]
+        return attempt, [
+            Awaiting(place, name, bool(whole), json.loads(facts), put > 1)
+            for place, name, whole, facts, put in rows
+        ]
 
     def expected(self, unit: Unit) -> int | None:
         """What a unit was expected to cost."""

@@ -47,14 +47,11 @@ Effect: TypeAlias = Load | Fetch | Put
 
 @attrs.frozen
 class Keeping:
-    """Images to be kept: those of `unit`, whose answer is spooled as `name`. `whole`: the names have suffixes
-    of their own.
-    """
+    """Images to be kept: those of `unit`, whose answer is spooled as `name`."""
 
     unit: Unit
     name: str
     images: Sequence[Awaiting]
-    whole: bool = False
 
 
 @attrs.frozen
@@ -87,7 +84,7 @@ def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
                 data = cast("bytes", (yield Fetch(image.facts)))  # which checks what it fetches
             else:
                 note = _flaw(data) or note
-            key = image.name if work.whole else image.name + _suffix(data)
+            key = image.name if image.whole else image.name + _suffix(data)
             yield Put(key, data, not image.again)
             kept.append(Kept(image.place, key, len(data), hashlib.sha256(data).hexdigest()))
         except ImageExpiredError as error:

@@ -186,8 +186,8 @@ class _Loader:
             fold = folded(name)
             try:
                 self._db.execute(
-                    "INSERT INTO image (job, place, name, folded) VALUES (?, ?, ?, ?)",
-                    (number, place, name, fold),
+                    "INSERT INTO image (job, place, name, folded, whole) VALUES (?, ?, ?, ?, ?)",
+                    (number, place, name, fold, self._naming.whole),
                 )
             except sqlite3.IntegrityError:
                 (other,) = self._db.execute(

@@ -28,11 +28,11 @@ from ._planner import Limits, Planner
 from ._progress import Display, Progress
 from ._receipt import nano
 from ._recover import recover, verify
-from ._report import Report, counts, report_of, rows_of
 from ._schema import journal_path
 from ._shared_pace import SharedPace
 from ._signals import Stopper
 from ._spool import Spool
+from ._standing import Report, counts, report_of, rows_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -219,6 +219,7 @@ def begun(
     book = Journal(path, create=jobs is not None)
     shared: SharedPace | None = None
     engine: Engine | None = None
+    ready = False
     try:
         wishes = wishes if isinstance(wishes, Wishes) else wishes(book.last_options())
         naming = Naming.parse(wishes.name)
@@ -246,12 +247,16 @@ def begun(
             place,
             planner,
             retry_unknown=wishes.on_unknown == "retry",
-            whole_names=naming.whole,
             pace=shared,
         )
         engine.begin(spooled)
+        ready = True
         with Display(progress) as display:
             yield Ongoing(engine, display, on_outcome)
+    except OSError as problem:
+        if not ready:  # a full or forbidden disk, met before anything was sent
+            problem.report = report_of(book.db, path)  # type: ignore[attr-defined]
+        raise
     finally:
         if engine is not None:
             engine.finish()

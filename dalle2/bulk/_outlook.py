@@ -19,10 +19,10 @@ from ._naming import Naming
 from ._place import place_of
 from ._receipt import NANO
 from ._recover import recover, verify
-from ._report import Counts, counts
 from ._rows import Jobs
 from ._schema import journal_path, open_for_reading
 from ._spool import Spool
+from ._standing import Counts, counts
 
 if TYPE_CHECKING:
     from os import PathLike

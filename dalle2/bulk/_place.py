@@ -31,6 +31,7 @@ class Folder:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._base = os.path.join(self.path, "")
         self.shown = str(path)
         if self.path.exists() and not self.path.is_dir():
             raise InvalidRequestError(f"out {self.shown!r:.100} is a file: name a directory", field="out")
@@ -74,13 +75,10 @@ class Folder:
 
     def size(self, key: str) -> int | None:
         """The size of a file; `None` if there is none."""
-        with suppress(OSError):
-            return (self.path / key).stat().st_size
-        return None
-
-    def join(self, key: str) -> str:
-        """The path of an image, as the caller named the directory."""
-        return str(self.path / key)
+        try:
+            return os.stat(f"{self._base}{key}").st_size
+        except OSError:
+            return None
 
 
 def place_of(out: Out) -> Folder | Store:

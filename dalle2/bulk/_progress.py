@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from ._report import Counts
+from ._standing import Counts
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -117,7 +117,7 @@ class Display:
         elif self._bar is not None and self._task is not None:
             finished = progress.total - progress.remaining
             self._bar.update(self._task, total=progress.total, completed=finished, description=line(progress))
-        elif self._lines:
+        else:
             print(line(progress), file=sys.stderr, flush=True)
 
 

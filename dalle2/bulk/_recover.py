@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequestError
 from . import _journal as j
-from ._naming import Naming, folded, stem
+from ._naming import SUFFIXES, Naming, folded, stem
 from ._place import Folder
 from ._planner import Unit
 from ._spool import Spool
@@ -53,10 +54,13 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
 def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     """Compare what is in place with what the journal knows.
 
-    Raises `InvalidRequestError` for a file that lies under a name of ours and is not ours.
+    Raises `InvalidRequestError` for a file that lies under a name of ours and is not ours, and for another
+    place than the one where the images are.
     """
     if not isinstance(place, Folder):
         return
+    told = journal.last_options().get("folder")
+    before = Folder(told) if isinstance(told, str) else place
     _refuse_strangers(journal, place, naming)
     changes: list[Change] = []
     again: list[Change] = []
@@ -67,6 +71,12 @@ def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     for number, index, path, size, facts in rows:
         if place.size(path) == size:
             continue
+        if before.size(path) == size:
+            raise InvalidRequestError(
+                f"out {place.shown!r:.100} does not hold {path!r:.80}, which is done and lies in "
+                f"{before.shown!r:.100}: name that directory, or move what is in it",
+                field="out",
+            )
         changes.append(
             ("UPDATE image SET path = NULL, putting = 0 WHERE job = ? AND place = ?", (number, index))
         )
@@ -77,20 +87,37 @@ def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     journal.write([*changes, *again])
 
 
+_WAITING = "path IS NULL AND NOT putting AND state IN ('planned', 'answered', 'held')"
+
+
 def _refuse_strangers(journal: Journal, place: Folder, naming: Naming) -> None:
-    for entry in place.entries(deep=naming.has_folders):
-        name = entry if naming.whole else stem(entry)
-        if name == entry and not naming.whole:
-            continue  # no image, so no name of ours
-        row = journal.db.execute(
-            "SELECT id, name FROM image JOIN job ON job.n = image.job "
-            "WHERE folded = ? AND path IS NULL AND NOT putting AND state IN ('planned', 'answered', 'held')",
-            (folded(name),),
-        ).fetchone()
-        if row is not None:
-            raise InvalidRequestError(
-                f"out {place.shown!r:.100} holds the file {entry!r:.80}, which this journal did not write "
-                "and the "
-                f"job {row[0]!r:.60} would be kept in: move it away, or take another out, name or journal",
-                field="out",
-            )
+    """Look for files under names still to be used: by name, or if there are many, by what is there."""
+    images, kept = journal.db.execute("SELECT COUNT(*), COUNT(path) FROM image").fetchone()
+    few = images - kept < kept
+    found = _looked_up(journal, place) if few else _listed(journal, place, naming.has_folders)
+    for id, entry in found:
+        raise InvalidRequestError(
+            f"out {place.shown!r:.100} holds the file {entry!r:.80}, which this journal did not write and "
+            f"the job {id!r:.60} would be kept in: move it away, or take another out, name or journal",
+            field="out",
+        )
+
+
+def _looked_up(journal: Journal, place: Folder) -> Iterator[tuple[str, str]]:
+    query = f"SELECT id, name, whole FROM image JOIN job ON job.n = image.job WHERE {_WAITING}"
+    for id, name, whole in journal.db.execute(query):
+        for suffix in ("",) if whole else SUFFIXES:
+            if place.size(name + suffix) is not None:
+                yield id, name + suffix
+
+
+def _listed(journal: Journal, place: Folder, deep: bool) -> Iterator[tuple[str, str]]:
+    query = (
+        f"SELECT id FROM image JOIN job ON job.n = image.job WHERE folded = ? AND whole = ? AND {_WAITING}"
+    )
+    for entry in place.entries(deep=deep):
+        name = stem(entry)
+        if name != entry:  # else it is no image, and no name of ours
+            for wanted in ((folded(name), 0), (folded(entry), 1)):
+                for (id,) in journal.db.execute(query, wanted):
+                    yield id, entry

@@ -20,6 +20,7 @@ from .._results._awaited import in_thread
 from ..errors import InvalidRequestError
 from ..settings import policy_of
 from ._elsewhere import Elsewhere
+from ._entering import entered
 from ._journal import Journal
 from ._ongoing import SPOOL_LIMIT, Wishes, begun, check_client, from_notes
 from ._recover import recover
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ._ongoing import Ongoing, Outcome
     from ._place import Out
     from ._progress import Listener
-    from ._report import Report
+    from ._standing import Report
 
     Unknown = Literal["hold", "retry"]
 
@@ -204,7 +205,8 @@ async def _arun_with(
     from ._in_tasks import drive_async
 
     sender = client.with_options(retry=_one_attempt(client), download=None)
-    with begun(client, jobs, journal, wishes, on_outcome=on_outcome, progress=progress) as ongoing:
+    setup = begun(client, jobs, journal, wishes, on_outcome=on_outcome, progress=progress)
+    async with entered(setup) as ongoing:
         await drive_async(ongoing.engine, client, sender, ongoing.stopper, partial(_after, ongoing))
         await in_thread(ongoing.engine.finish)
         await _after(ongoing, last=True)

@@ -39,7 +39,8 @@ CREATE TABLE attempt (
 ) WITHOUT ROWID;
 CREATE TABLE image (
     job INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE,
-    facts TEXT, putting INTEGER NOT NULL DEFAULT 0, path TEXT, size INTEGER, sha256 TEXT,
+    whole INTEGER NOT NULL DEFAULT 0, facts TEXT, putting INTEGER NOT NULL DEFAULT 0,
+    path TEXT, size INTEGER, sha256 TEXT,
     PRIMARY KEY (job, place)
 ) WITHOUT ROWID;
 CREATE TABLE input (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
@@ -56,38 +57,37 @@ def journal_path(path: str | os.PathLike[str]) -> Path:
 
 def open_for_writing(path: Path, *, create: bool) -> sqlite3.Connection:
     """The connection of the one writer, whose lock the caller holds. Raises `JournalError`."""
+    if path.is_dir():
+        raise JournalError(f"the journal {str(path)!r} is a directory: name a file in it")
     if not path.exists():
         if not create:
             raise JournalError(f"there is no journal {str(path)!r}")
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as problem:
-            raise JournalError(f"the journal {str(path)!r} cannot be made: {problem.strerror}") from None
-    elif path.is_dir():
-        raise JournalError(f"the journal {str(path)!r} is a directory: name a file in it")
-    db = None
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     try:
         db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        _check(db, path)
-        _settle(db, path)
-        if not _tables(db):
-            db.execute("BEGIN IMMEDIATE")
-            for statement in TABLES.split(";\n"):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id={APPLICATION}")
-            db.execute(f"PRAGMA user_version={VERSION}")
-            db.execute("COMMIT")
-        else:
-            db.execute("BEGIN IMMEDIATE")  # a read-only file says so here
-            db.execute("UPDATE run SET n = n WHERE n = 0")
-            db.execute("COMMIT")
-    except (sqlite3.Error, JournalError) as problem:
-        if db is not None:
+        try:
+            _check(db, path)
+            _settle(db, path)
+            _found(db)
+        except BaseException:
             db.close()
-        if isinstance(problem, JournalError):
             raise
+    except sqlite3.Error as problem:
         raise unusable(path, problem) from None
     return db
+
+
+def _found(db: sqlite3.Connection) -> None:
+    """Make the tables if they are missing; else write nothing, which a read-only file refuses."""
+    db.execute("BEGIN IMMEDIATE")
+    if _tables(db):
+        db.execute("UPDATE run SET n = n WHERE n = 0")
+    else:
+        for statement in TABLES.split(";\n"):
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id={APPLICATION}")
+        db.execute(f"PRAGMA user_version={VERSION}")
+    db.execute("COMMIT")
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -95,30 +95,27 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "does not exist"
         raise JournalError(f"the journal {str(path)!r} {what}")
-    problem: sqlite3.Error | None = None
-    for more in ("", "&immutable=1"):  # a folder that cannot be written holds no run either
-        if more and os.path.exists(f"{path}-wal"):
-            break
+    try:
         try:
-            db = sqlite3.connect(
-                f"file:{quote(str(path))}?mode=ro{more}", uri=True, timeout=10, isolation_level=None
-            )
-        except sqlite3.Error as error:
-            problem = error
-            continue
-        try:
-            _check(db, path)
-            if not _tables(db):
-                raise JournalError(f"the journal {str(path)!r} is empty: no run was ever begun on it")
-            return db
-        except sqlite3.Error as error:
-            db.close()
-            problem = error
-        except JournalError:
-            db.close()
-            raise
-    assert problem is not None
-    raise unusable(path, problem)
+            return _reader(path, "mode=ro")
+        except sqlite3.OperationalError:
+            if os.path.exists(f"{path}-wal"):
+                raise
+            return _reader(path, "mode=ro&immutable=1")  # its folder cannot be written, so by no run either
+    except sqlite3.Error as problem:
+        raise unusable(path, problem) from None
+
+
+def _reader(path: Path, how: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=10, isolation_level=None)
+    try:
+        _check(db, path)
+        if not _tables(db):
+            raise JournalError(f"the journal {str(path)!r} is empty: no run was ever begun on it")
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def unusable(path: Path, problem: sqlite3.Error) -> JournalError:

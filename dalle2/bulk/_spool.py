@@ -49,10 +49,6 @@ class Spool:
         self._flush()
         return path
 
-    def has(self, name: str) -> bool:
-        """Whether an answer is spooled."""
-        return (self.folder / f"{name}{_MANIFEST}").exists()
-
     def receipt(self, name: str) -> Receipt:
         """The receipt of a spooled answer, without its bytes."""
         return Receipt.of_manifest(json.loads((self.folder / f"{name}{_MANIFEST}").read_bytes()))

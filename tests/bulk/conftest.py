@@ -51,8 +51,9 @@ def run(request: pytest.FixtureRequest, emulator: Emulator) -> Run:
         options = {"journal": "run.db", "out": "out", **more}
         settings = options.pop("client", {})
         with dalle2.Client("sk-test", http_client=emulator.client(), **settings) as client:  # type: ignore[arg-type]
-            if jobs is None:
+            if jobs is None and "out" not in more:
                 del options["out"]
+            if jobs is None:
                 return bulk.resume(client, **options)  # type: ignore[arg-type]
             return bulk.run(client, jobs, **options)  # type: ignore[arg-type]
 
@@ -63,8 +64,9 @@ def run(request: pytest.FixtureRequest, emulator: Emulator) -> Run:
         async def main() -> bulk.Report:
             http = emulator.async_client()
             async with dalle2.AsyncClient("sk-test", http_client=http, **settings) as client:  # type: ignore[arg-type]
-                if jobs is None:
+                if jobs is None and "out" not in more:
                     del options["out"]
+                if jobs is None:
                     return await bulk.aresume(client, **options)  # type: ignore[arg-type]
                 return await bulk.arun(client, jobs, **options)  # type: ignore[arg-type]
 

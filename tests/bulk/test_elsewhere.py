@@ -16,7 +16,7 @@ import pytest
 
 import dalle2
 from dalle2 import bulk
-from dalle2.bulk._elsewhere import call_for
+from dalle2.bulk._elsewhere import call, call_for
 from dalle2.testing import EmulatedRequest, EmulatedResponse, Emulator
 
 from .conftest import job
@@ -136,3 +136,15 @@ def test_a_worker_of_another_version_is_refused_by_name(client: dalle2.Client) -
     receipt, error = call_for(dalle2.__version__, pickle.dumps(client), request, "key")
     assert isinstance(error, dalle2.ConfigurationError)
     assert "no API key" in str(error)
+
+
+def test_whatever_a_call_raises_comes_back(client: dalle2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker never fails by itself."""
+
+    def broken(*values: object, **more: object) -> None:
+        raise LookupError("odd")
+
+    monkeypatch.setattr(client, "send", broken)
+    receipt, error = call(client, dalle2.GenerateRequest(prompt="a fox"), "key")
+    assert receipt is None
+    assert isinstance(error, LookupError)

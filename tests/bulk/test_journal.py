@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -409,3 +410,51 @@ def test_a_report_and_a_status_need_few_statements(
             assert len(list(bulk.status(f"{rows}.db").rows())) == rows
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_a_system_without_posix_locks_has_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows: one byte is locked."""
+    locked: list[int] = []
+    other = types.ModuleType("msvcrt")
+    other.LK_NBLCK = 2  # type: ignore[attr-defined]
+    other.locking = lambda fd, mode, count: locked.append(count)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", other)
+    Guard((folder / "run.db").resolve()).release()
+    assert locked == [1]
+
+
+def test_a_reader_takes_the_file_alone_where_nothing_else_can_be_made(
+    client: dalle2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that cannot be written; unless a log tells that there is more than the file."""
+    go(client)
+    real = sqlite3.connect
+
+    def refused(path: str, **more: object) -> sqlite3.Connection:
+        if "immutable" not in path:
+            raise sqlite3.OperationalError("unable to open database file")
+        return real(path, **more)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    assert bulk.status("run.db").done == 1
+    Path("run.db-wal").touch()
+    with pytest.raises(dalle2.JournalError, match="unable to open"):
+        bulk.status("run.db")
+
+
+def test_a_file_of_somebody_else_is_met_among_many_of_ours(client: dalle2.Client, emulator: Emulator) -> None:
+    """However few names are still to be used."""
+    go(client, [job(str(number)) for number in range(4)])
+    Path("out/a-1.webp").touch()
+    for id, name in [("a", "{id}-{index}"), ("a", "other-{id}"), ("b", "a-1.webp")]:
+        with pytest.raises(dalle2.InvalidRequestError, match=rf"holds the file 'a-1\.webp'.* job '{id}'"):
+            go(client, [job("0"), job(id)], name=name)
+        with closing(sqlite3.connect("run.db")) as db:
+            if name != "{id}-{index}":
+                db.execute("DELETE FROM image WHERE job > 4")
+                db.execute("DELETE FROM job WHERE n > 4")
+                db.commit()
+    assert len(emulator.billed) == 4
+    assert go(client, [job("0"), job("c")], name="{id}.png").done == 5
+    assert Path("out/c.png").exists()

@@ -391,3 +391,19 @@ def test_jobs_tell_of_what_they_are_made() -> None:
     for wrong in ({"id": ""}, {"id": 7}, {"request": "a fox"}, {"meta": []}, {"id": "\ud800"}):
         with pytest.raises(dalle2.InvalidRequestError):
             Job(**{"id": "a", "request": request, **wrong})  # type: ignore[arg-type]
+
+
+def test_a_function_may_give_a_number(tmp_path: Path) -> None:
+    """It is checked like any other."""
+    (job,) = read_jobs([{"t": "a"}], prompt="{t}", n=lambda row: 2)
+    assert job.request.n == 2
+    with pytest.raises(RowError, match="n must be an integer"):
+        list(read_jobs([{"t": "a"}], prompt="{t}", n=lambda row: 2.5))
+
+
+def test_an_odd_byte_far_down_names_its_row(tmp_path: Path) -> None:
+    """However much was read before."""
+    data = b"title,x\n" + b"fox,1\n" * 5000 + b"owl,\xff\n"
+    with pytest.raises(RowError, match="the file is not UTF-8") as caught:
+        prompts(written(tmp_path, data))
+    assert caught.value.row > 3000

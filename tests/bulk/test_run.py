@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
+import socket
 import sqlite3
+import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +17,10 @@ import pytest
 
 import dalle2
 from dalle2 import bulk
+from dalle2.bulk import _pacer
+from dalle2.bulk._journal import Journal, Order
+from dalle2.bulk._planner import Unit
+from dalle2.bulk._progress import line
 from dalle2.testing import Emulator
 
 from .conftest import Run, job
@@ -435,11 +442,160 @@ def test_progress_and_outcomes_are_told(run: Run, emulator: Emulator) -> None:
 
 def test_metadata_comes_flat_and_hides_nothing(run: Run) -> None:
     """A column that is named like one of ours has a prefix; values that JSON has not are texts."""
-    meta = {"state": "new", "row_state": 1, "title": "fox", "when": Path("x"), "raw": b"a"}
+    meta = {
+        "scalar": Scalar(),
+        "odd": Scalar([1]),
+        "state": "new",
+        "row_state": 1,
+        "title": "fox",
+        "when": Path("x"),
+        "raw": b"a",
+    }
     one = bulk.Job("a", dalle2.GenerateRequest(prompt="a fox"), meta)
     run([one])
     row = rows()["a"]
     assert (row["state"], row["row_state"], row["row_row_state"]) == ("done", "new", 1)
     assert (row["title"], row["when"], row["raw"]) == ("fox", "x", "YQ==")
+    assert (row["scalar"], row["odd"]) == (7, "a scalar")
     run([bulk.Job("a", dalle2.GenerateRequest(prompt="a fox"), {"title": "red fox"})])
     assert rows()["a"]["title"] == "red fox"
+
+
+def test_an_awaited_listener_is_awaited(emulator: Emulator) -> None:
+    """In `arun`, whatever `on_outcome` gives."""
+    told: list[object] = []
+
+    async def listen(row: dict[str, object]) -> None:
+        told.append(row["id"])
+
+    async def main() -> None:
+        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
+            await bulk.arun(client, [job("a")], journal="run.db", out="out", on_outcome=listen)
+
+    asyncio.run(main())
+    assert told == ["a"]
+
+
+@pytest.mark.parametrize("looks", ["terminal", "pipe", "bare"])
+def test_a_bar_where_somebody_looks_and_a_line_elsewhere(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], looks: str
+) -> None:
+    """Without rich it is a line in any case."""
+    if looks != "pipe":
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    if looks == "bare":
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+    run([job("a"), job("b")], progress=True)
+    err = capsys.readouterr().err
+    assert "2 of 2" in err and "$0.03" in err
+    assert ("\u2501" in err) == (looks == "terminal")
+    assert err.count("\n") == 1
+
+
+def test_a_line_tells_what_is_left_and_what_went_wrong() -> None:
+    """Rates, money, time, and each state that is not empty."""
+    made = {"done": 30, "remaining": 70, "held": 2, "refused": 1, "images": 30, "usd": 0.48}
+    told = [
+        line(bulk.Progress(**made, seconds=seconds))  # type: ignore[arg-type]
+        for seconds in (10.0, 60.0, 6000.0)
+    ]
+    assert told[0] == "33 of 103, 3 images/s, $0.48, 23 s left, 1 refused, 2 held"
+    assert "2 min 20 s left" in told[1]
+    assert "3 h 53 min left" in told[2]
+    assert line(bulk.Progress(remaining=5)) == "0 of 5, $0.00"
+    assert bulk.Progress().images_per_second == 0.0
+
+
+def test_no_jobs_are_a_run_too(run: Run) -> None:
+    """It does nothing, and everything of it is done."""
+    report = run([])
+    assert (report.total, report.complete, list(report.rows())) == (0, True, [])
+
+
+def test_a_resumed_run_may_be_told_otherwise(run: Run, emulator: Emulator) -> None:
+    """What it is told wins, and is checked as ever; what it is not told is as before."""
+    jobs = [job(str(number)) for number in range(3)]
+    run(jobs, budget=dalle2.Budget(max_images=1))
+    assert run(None, budget=dalle2.Budget(max_images=2)).done == 2
+    assert run(None).done == 2
+    with pytest.raises(dalle2.InvalidRequestError, match=r"out 'elsewhere' does not hold '0-1\.png'"):
+        run(None, out="elsewhere")
+    Path("out").rename("moved")
+    assert run(None, out="moved", budget=dalle2.Budget(max_images=9), pace="pace.db").done == 3
+    assert Path("moved/2-1.png").exists()
+    with pytest.raises(dalle2.InvalidRequestError, match="images_per_minute"):
+        run(None, images_per_minute=-1)
+
+
+def test_a_host_that_is_not_there_is_no_error_of_the_run(run: Run, folder: Path) -> None:
+    """Everything remains, and the report says why."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        with dalle2.Client("sk-test", base_url=url) as client:
+            report = bulk.run(client, [job("a"), job("b")], journal="run.db", out="out")
+    assert (report.remaining, report.held) == (2, 0)
+    assert str(report.stopped).startswith("APIConnectionError")
+
+
+def test_lasting_429s_end_the_run(run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the last of them, and what remains."""
+    monkeypatch.setattr(_pacer, "PATIENCE", 0.0)
+    emulator.fail_next(429, retry_after=0.01, times=99)
+    with pytest.raises(dalle2.RateLimitError) as caught:
+        run([job("a"), job("b")])
+    assert caught.value.report.remaining == 2  # type: ignore[attr-defined]
+
+
+def test_a_spool_that_cannot_be_emptied_ends_the_run(run: Run, emulator: Emulator) -> None:
+    """What lies under a name that is taken fills it, and no more is paid for."""
+    store = Store({f"{number}-1.png": b"mine" for number in range(3)})
+    jobs = [job(str(number), response_format="b64_json") for number in range(3)]
+    report = run(jobs, out=store, spool_limit=1, concurrency=1)
+    assert (report.remaining, len(emulator.billed)) == (3, 1)
+    assert "is full of images that could not be kept" in str(report.stopped)
+
+
+def test_a_client_that_breaks_leaves_its_call_held(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it was sent, nobody can tell."""
+
+    def broken(*values: object, **more: object) -> None:
+        raise LookupError("odd")
+
+    monkeypatch.setattr(dalle2.Client, "send", broken)
+    monkeypatch.setattr(dalle2.AsyncClient, "send", broken)
+    with pytest.raises(LookupError) as caught:
+        run([job("a")])
+    assert caught.value.report.held == 1  # type: ignore[attr-defined]
+
+
+def test_a_failing_journal_ends_the_run_with_its_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is, and in no group of exceptions."""
+    real = Journal.order
+
+    def broken(self: Journal, unit: Unit) -> Order:
+        if unit.number == 2:
+            raise dalle2.JournalError("the journal broke")
+        return real(self, unit)
+
+    monkeypatch.setattr(Journal, "order", broken)
+    with pytest.raises(dalle2.JournalError, match="the journal broke"):
+        run([job("a"), job("b")], concurrency=1)
+    closed = Journal(Path("closed.db").resolve(), create=True)
+    closed.close()
+    with pytest.raises(dalle2.JournalError, match="cannot be used: Cannot operate on a closed database"):
+        closed.write([("SELECT 1", ())])
+
+
+class Scalar:
+    """A number as NumPy has it."""
+
+    def __init__(self, value: object = 7) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        return "a scalar"
+
+    def item(self) -> object:
+        """The plain value."""
+        return self.value

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def signalled(number: int, times: int = 1) -> Callable[[], None]:
     def act() -> None:
         for _ in range(times):
             os.kill(os.getpid(), number)
-            threading.Event().wait(0.02)
+            threading.Event().wait(0.1)  # two at once would be one
 
     return act
 
@@ -83,7 +83,7 @@ def test_a_first_signal_lets_what_is_under_way_finish(number: int, kind: type[Ba
 
 def test_a_second_signal_leaves_what_is_under_way_held() -> None:
     """At once, and never sent again by itself."""
-    emulator = Watched(2, signalled(signal.SIGINT, 2), hold=0.5)
+    emulator = Watched(2, signalled(signal.SIGINT, 2), hold=0.8)
     with dalle2.Client("sk-test", http_client=emulator.client()) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             bulk.run(client, JOBS, journal="run.db", out="out", concurrency=2)
@@ -96,7 +96,7 @@ def test_a_second_signal_leaves_what_is_under_way_held() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_event_loop_takes_signals_too(library: str, times: int) -> None:
     """Once to finish, twice to leave."""
-    emulator = Watched(2, signalled(signal.SIGTERM, times), hold=0.3)
+    emulator = Watched(2, signalled(signal.SIGTERM, times), hold=0.6)
 
     async def main() -> None:
         async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
@@ -193,10 +193,14 @@ class Full:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ends: tuple[str, ...] = ()
         self.times = 10**9
+        self.spared = 0
         real = os.open
 
         def opened(path: Any, *values: Any, **more: Any) -> int:
             if str(path).endswith(self.ends) and self.ends and self.times > 0:
+                self.spared -= 1
+                if self.spared >= 0:
+                    return real(path, *values, **more)
                 self.times -= 1
                 raise OSError(errno.ENOSPC, "No space left on device", str(path))
             return real(path, *values, **more)
@@ -212,7 +216,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Full:
 
 def test_a_full_out_stops_before_the_next_payment(run: Run, emulator: Emulator, disk: Full) -> None:
     """What was paid for is safe, and the next run keeps it."""
-    disk.ends = (".part",)
+    disk.ends, disk.spared = (".part",), 1
     jobs = [job(str(n), response_format="b64_json" if n % 2 else "url") for n in range(12)]
     with pytest.raises(OSError, match="No space left") as caught:
         run(jobs, concurrency=2)
@@ -260,7 +264,7 @@ def test_what_can_be_put_nowhere_is_rescued(
         return real(self, name, receipt)
 
     monkeypatch.setattr(_spool.Spool, "put", put)
-    disk.ends = (".part",)
+    disk.ends, disk.spared = (".part",), 1
 
     def write(self: _spool.Spool, path: Path, data: bytes) -> None:
         path.write_bytes(data)
@@ -280,11 +284,13 @@ class FullJournal:
         from dalle2.bulk import _journal
 
         self.left = 10**9
+        self.times = 10**9
         real = _journal.Journal.write
 
         def write(journal: _journal.Journal, changes: Any) -> None:
             self.left -= 1
-            if self.left < 0:
+            if self.left < 0 < self.times:
+                self.times -= 1
                 raise OSError(errno.ENOSPC, "No space left on device", str(journal.path))
             real(journal, changes)
 
@@ -347,3 +353,86 @@ def test_the_room_is_taken_and_given_back(folder: Path, monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="No space"):
         ballast.take(1)
     assert not (folder / "run.db.room").exists()
+
+
+def test_a_journal_that_is_full_once_writes_what_came_into_the_room_that_was_kept(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without what would have begun: nothing more is sent."""
+    jobs = [job(str(n)) for n in range(6)]
+    with monkeypatch.context() as patch:
+        full = FullJournal(patch)
+        full.left, full.times = 6, 1
+        with pytest.raises(OSError, match="No space") as caught:
+            run(jobs, concurrency=2)
+    assert caught.value.report.held == 0  # type: ignore[attr-defined]
+    assert len(emulator.billed) < 6
+    assert run(jobs).done == 6
+    assert len(emulator.billed) == 6
+
+
+def test_bytes_that_cannot_be_read_and_not_be_kept_are_told(run: Run, emulator: Emulator, disk: Full) -> None:
+    """The call is held, and the full disk stops the run."""
+    disk.ends = (".body",)
+    emulator.fail_next(200, body={"odd": "shape"})
+    with pytest.raises(OSError, match="No space left") as caught:
+        run([job("a")])
+    assert caught.value.report.held == 1  # type: ignore[attr-defined]
+
+
+def test_a_disk_that_is_full_from_the_start_is_met_before_anything_is_sent(
+    run: Run, emulator: Emulator, disk: Full
+) -> None:
+    """With what remains."""
+    disk.ends = (".part",)
+    with pytest.raises(OSError, match="No space left") as caught:
+        run([job("a")])
+    assert caught.value.report.remaining == 1  # type: ignore[attr-defined]
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_run_that_is_cancelled_while_its_rows_are_read_leaves_no_lock(
+    library: str, emulator: Emulator
+) -> None:
+    """The event loop is free meanwhile, and the thread that reads lets go by itself."""
+    reading, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def rows() -> Iterator[bulk.Job]:
+        yield job("a")
+        reading.set()
+        go_on.wait(30)
+        yield job("b")
+        ended.set()
+
+    async def work() -> None:
+        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
+            await bulk.arun(client, rows(), journal="run.db", out="out")
+
+    async def in_asyncio() -> None:
+        task = asyncio.create_task(work())
+        while not reading.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(ended.wait, 30)
+
+    async def in_trio() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            while not reading.is_set():
+                await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+            go_on.set()
+
+    asyncio.run(in_asyncio()) if library == "asyncio" else trio.run(in_trio)
+    for _ in range(500):
+        try:
+            assert bulk.release("run.db") == 0
+            break
+        except dalle2.JournalError:
+            threading.Event().wait(0.01)
+    assert bulk.status("run.db").held == 0
+    assert emulator.requests == []

@@ -576,6 +576,36 @@ def test_a_listener_that_fails_never_fails_the_call(caplog: pytest.LogCaptureFix
     assert "my own mistake" in caplog.text
 
 
+def test_a_log_handler_that_fails_never_fails_the_call() -> None:
+    """What somebody's handler raises is not the call's: it was paid for."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError("the log is full")
+
+    def listener(event: events.Event) -> None:
+        raise ValueError("and so is the listener")
+
+    log, handler = logging.getLogger("dalle2"), Broken()
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        with Client("sk-test", http_client=Emulator().client(), on_event=listener) as client:
+            assert len(client.generate("a corgi", model="dall-e-2")) == 1
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+
+
+def test_the_memory_of_rate_limits_does_not_grow_for_ever() -> None:
+    """However many models were limited, the lanes that are held longest are remembered."""
+    limits = RateLimits()
+    for number in range(5000):
+        limits.hold(f"host model-{number}", float(number), limited())
+    assert len(limits._until) <= 256
+    assert limits.held("host model-4999", 0.0) is not None
+
+
 def test_a_listener_may_interrupt(fake: Fake) -> None:
     """Only exceptions are kept back: Ctrl-C in a listener is Ctrl-C."""
 

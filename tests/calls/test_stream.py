@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -20,6 +21,8 @@ from PIL import Image
 
 import dalle2
 from dalle2 import events
+from dalle2._calls._stream import StreamReader
+from dalle2._wire._context import Context
 from dalle2._wire._sse import EventParser
 from dalle2.testing import TRIGGERS, Emulator
 
@@ -853,6 +856,23 @@ def test_a_plain_answer_is_over_with_its_last_image(host: Any) -> None:
     found = streamed(host, [whole[:30], whole[30:-1], whole[-1:]], n=2, held=True)
     assert kinds(found) == ["FinalImage"] * 2
     assert (found[0].usage, found[1].usage.total_tokens) == (None, 7)
+
+
+def test_a_plain_answer_with_fewer_images_is_believed_at_its_end(host: Any) -> None:
+    """As a stream that ends in good order is."""
+    host.say({"data": [{"b64_json": B64}]})
+    with scripted(host) as client:
+        assert kinds(list(client.stream("a corgi", n=2))) == ["FinalImage"]
+
+
+def test_a_stream_of_which_nothing_came_holds_no_answer() -> None:
+    """An interrupt before the first event has nothing to keep."""
+    with client_of(Emulator()) as client:
+        stream = client.stream("a corgi")
+        stream.close()
+    reader = StreamReader(Context("api.example.com"), SimpleNamespace(request=SimpleNamespace(n=1)))  # type: ignore[arg-type]
+    assert reader.data(partials=True) is None
+    assert not reader.over
 
 
 # What says nothing costs nothing

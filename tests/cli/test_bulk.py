@@ -222,3 +222,41 @@ def test_a_signal_lets_it_finish_and_tells_the_way_on(number: int, status: int) 
     report = bulk.status("pics.db")
     assert (report.held, report.done) == (0, len(emulator.billed))
     assert report.remaining > 0
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (SystemExit(143), 143, "ended by SIGTERM"),
+        (LookupError("odd"), 1, "LookupError: odd"),
+    ],
+)
+def test_however_a_run_ends_there_is_one_line(
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    end: BaseException,
+    status: int,
+    told: str,
+) -> None:
+    """And no traceback."""
+
+    def run_with(*values: object, **more: object) -> None:
+        raise end
+
+    monkeypatch.setattr("dalle2.bulk._run.run_with", run_with)
+    assert main([*RUN, "--yes"]) == status
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert told in last
+    assert ("go on with: dalle2 bulk resume pics.db" in last) == (status != 1)
+
+
+def test_rows_whose_columns_nobody_knows_beforehand_are_planned_too(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON lines have no header."""
+    Path("rows.jsonl").write_text('{"title": "fox"}\n')
+    assert main(["bulk", "run", "rows.jsonl", "--prompt", "{title}", "--out", "pics/"]) == 2
+    err = capsys.readouterr().err
+    assert "columns sent: title" in err and "columns not sent" not in err

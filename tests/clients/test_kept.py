@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import sys
 from typing import Any
 
 import anyio
@@ -52,3 +54,79 @@ def test_a_client_gives_the_kept_images_as_its_own() -> None:
             assert (await others[1].read())[:4] == b"\x89PNG"
 
     anyio.run(main)
+
+
+LOADED_LATE = ("_requests._values", "_transport._struck", "_wire._errors", "_wire._reading", "events")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("flavour", ["sync", "asyncio", "trio"])
+def test_an_answer_is_kept_where_no_more_modules_can_be_loaded(
+    flavour: str, status: int, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files, or a package that is being upgraded: the bytes that came are in the error."""
+    body = json.dumps([{"url": "https://images.example/a.png"}]).encode()
+    host.say({"data": [{"url": "https://images.example/a.png"}]})
+    host.say(body, status=status)
+
+    def lose() -> None:
+        monkeypatch.delattr(dalle2, "events")
+        for name in LOADED_LATE:
+            monkeypatch.setitem(sys.modules, f"dalle2.{name}", None)
+
+    async def main() -> None:
+        async with dalle2.AsyncClient("sk-test", base_url=host.base_url) as client:
+            await client.generate("a fox")
+            lose()
+            await client.generate("a fox")
+
+    with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+        if flavour == "sync":
+            with dalle2.Client("sk-test", base_url=host.base_url) as client:
+                client.generate("a fox")
+                lose()
+                client.generate("a fox")
+        else:
+            anyio.run(main, backend=flavour)
+    assert (caught.value.reason, caught.value.status_code, caught.value.body) == ("unreadable", status, body)
+    assert caught.value.maybe_billed
+    assert len(host.asked) == 2
+
+
+def test_an_answer_that_broke_off_is_kept_there_too(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, where the connection broke."""
+    host.say([b'{"data": ['], cut=True)
+    monkeypatch.setitem(sys.modules, "dalle2._wire._reading", None)
+    with (
+        dalle2.Client("sk-test", base_url=host.base_url) as client,
+        pytest.raises(dalle2.OutcomeUnknownError) as caught,
+    ):
+        client.generate("a fox")
+    assert (caught.value.status_code, caught.value.body) == (200, b'{"data": [')
+
+
+def test_what_was_streamed_before_something_unforeseen_is_kept(
+    host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partial image that came first is in the error."""
+    from dalle2._calls import _stream
+
+    partial = {"type": "image_generation.partial_image", "partial_image_index": 0}
+    event = json.dumps(partial | {"b64_json": base64.b64encode(PNG).decode()}).encode()
+    host.say([b"data: " + event + b"\n\n"] * 2, kind="text/event-stream")
+    real, left = _stream.told_by, [1]
+
+    def told_by(*given: Any) -> Any:
+        if not left:
+            raise OSError(24, "Too many open files")
+        left.pop()
+        return real(*given)
+
+    monkeypatch.setattr(_stream, "told_by", told_by)
+    with (
+        dalle2.Client("sk-test", base_url=host.base_url, model="gpt-image-2.5-flare") as client,
+        pytest.raises(dalle2.OutcomeUnknownError) as caught,
+    ):
+        for _ in client.stream("a fox"):
+            pass
+    assert [image.content for image in caught.value.images] == [PNG]

@@ -196,6 +196,32 @@ def test_what_takes_n_is_not_split() -> None:
     assert [record.n for record in emulator.billed] == [3, 3]
 
 
+SPLIT: dict[str, Any] = {"model": "dall-e-3", "split_n": True}
+
+
+@pytest.mark.parametrize("where", ["argument", "extra_headers", "client"])
+def test_the_parts_go_under_the_key_that_the_caller_gave(where: str) -> None:
+    """As an argument or as a header: sent again under the same key, no part is paid for a second time."""
+    emulator, header = Emulator(), {"idempotency-key": "order-7"}
+    given = {"idempotency_key": "order-7"} if where == "argument" else {}
+    extra = header if where == "extra_headers" else None
+    more = {"headers": header} if where == "client" else {}
+    both(emulator, lambda c: c.generate("a corgi", n=2, extra_headers=extra, **given), **SPLIT, **more)
+    assert [record.idempotency_key for record in emulator.billed] == ["order-7-1", "order-7-2"] * 2
+
+
+@pytest.mark.parametrize("length", [252, 253])
+def test_a_key_that_grows_too_long_is_refused_before_the_first_part_is_paid_for(length: int) -> None:
+    """Of ten numbered keys the last one is the longest."""
+    emulator = Emulator()
+    results = both(emulator, lambda c: c.generate("a corgi", n=10, idempotency_key="k" * length), **SPLIT)
+    if length == 252:
+        assert [len(images) for images in results] == [10, 10]
+    else:
+        assert [type(error) for error in results] == [errors.InvalidRequestError] * 2
+        assert emulator.requests == []
+
+
 # --- the end of models --------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from dalle2 import GenerateRequest
 from dalle2._cli import main
+from dalle2._doctor._checked import Check
 from dalle2._doctor._checks import diagnose
-from dalle2._doctor._report import Check
 from dalle2.testing import Emulator
 
 AFTER = date(2026, 6, 1)

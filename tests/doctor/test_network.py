@@ -10,8 +10,8 @@ import certifi
 import pytest
 
 from dalle2._cli import main
+from dalle2._doctor._checked import Check
 from dalle2._doctor._checks import diagnose
-from dalle2._doctor._report import Check
 
 AFTER = date(2026, 6, 1)
 LONG_KEY = "sk-proj-0123456789abcdef"

@@ -292,3 +292,16 @@ def test_moderation_takes_each_form_of_input(api):
     assert results(None)["error"]["param"] == "input"
     for wrong in ([], [1], 7):
         assert "'$.input' is invalid" in results(wrong)["error"]["message"]
+
+
+def test_one_api_speaks_chinese_for_itself(make_api):
+    """Its own refusals are Chinese and name the request; those of the host behind it come as they are."""
+    api = make_api("https://relay.example/v1", persona="one-api", today=date(2026, 6, 1))
+    gone = api.generate()
+    assert (gone.status_code, gone.json()["error"]["type"]) == (503, "one_api_error")
+    assert "模型 dall-e-2 无可用渠道 (request id: " in gone.json()["error"]["message"]
+    refused = api.generate(model="gpt-image-2", size="816x816", n=99)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "n")
+    assert api.generate(model="gpt-image-2", size="816x816").status_code == 200
+    api.http.headers["Authorization"] = "Bearer sk-wrong"
+    assert "无效的令牌" in api.generate().json()["error"]["message"]

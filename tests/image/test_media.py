@@ -17,6 +17,7 @@ from dalle2._image._media import (
     ImageFacts,
     NotAnImage,
     Truncated,
+    described,
     facts,
     sniff,
     suffix_for,
@@ -387,3 +388,11 @@ def test_boxes_that_cannot_be_are_a_damaged_image(wrong: bytes) -> None:
     """A length that is none, or no name where one must be."""
     with pytest.raises(NotAnImage, match="AVIF box"):
         facts(FTYP + wrong + bytes(100))
+
+
+@every_image
+def test_the_beginning_of_an_image_tells_its_kind(name: str) -> None:
+    """In words that a message can use; what begins as nothing known has none."""
+    data, media_type, _ = IMAGES[name]
+    assert described(data[:64]) == f"a {media_type.partition('/')[2].upper()} picture"
+    assert described(b"this is a text") is None

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import sys
+import tracemalloc
+import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
+from dalle2 import read_input
 from dalle2._image._media import facts
-from dalle2._requests._pictures import BELOW_BYTES, mask_from_box, prepare_image, scale_png
+from dalle2._requests._opened import scaled_image
+from dalle2._requests._pictures import BELOW_BYTES, mask_from_box, prepare_image
 from dalle2.errors import ConfigurationError, InvalidRequestError
 
 RED, BLUE = (255, 0, 0, 255), (0, 0, 255, 255)
@@ -169,7 +175,7 @@ PNG = encoded(Image.effect_noise((64, 64), 50))
         (PNG[: len(PNG) // 2], "not a picture that can be read"),
         (PNG[:50] + b"\0" * 200 + PNG[250:], "not a picture that can be read"),
         (io.StringIO("text"), "open it in binary mode"),
-        (3, "must be a path, bytes, a binary file or a Pillow image, not int"),
+        (3, "must be a path, bytes, a binary file, a result or a Pillow image; it is int"),
         (os.curdir, "image is a directory"),
     ],
     ids=["empty", "text", "cut", "damaged", "text file", "number", "directory"],
@@ -248,22 +254,22 @@ def test_a_mask_needs_a_possible_size(size: object) -> None:
 
 def test_scaling_gives_exactly_the_size() -> None:
     """Without alpha the picture stays without, with alpha it keeps it."""
-    plain = scale_png(encoded(Image.new("RGB", (816, 816), "red")), 256, 256)
+    plain = scaled_image(encoded(Image.new("RGB", (816, 816), "red")), 256, 256, "image/png")
     assert (facts(plain).width, facts(plain).height, facts(plain).has_alpha) == (256, 256, False)
-    clear = scale_png(encoded(Image.new("RGBA", (64, 64))), 32, 16)
+    clear = scaled_image(encoded(Image.new("RGBA", (64, 64))), 32, 16, "image/png")
     assert opened(clear).size == (32, 16)
-    assert facts(scale_png(encoded(WIDE, "WEBP"), 40, 20)).media_type == "image/png"
+    assert facts(scaled_image(encoded(WIDE, "WEBP"), 40, 20, "image/png")).media_type == "image/png"
 
 
 def test_scaling_leaves_a_png_of_that_size_alone() -> None:
     """Byte for byte."""
-    assert scale_png(PNG, 64, 64) is PNG
+    assert scaled_image(PNG, 64, 64, "image/png") is PNG
 
 
 def test_scaling_needs_an_image() -> None:
     """Anything else is refused."""
     with pytest.raises(InvalidRequestError, match="not an image that can be scaled"):
-        scale_png(b"{}", 4, 4)
+        scaled_image(b"{}", 4, 4, "image/png")
 
 
 def test_without_pillow_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,3 +280,97 @@ def test_without_pillow_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
     assert mask_from_box(PNG, (0, 0, 4, 4))
     with pytest.raises(ConfigurationError, match=r"pip install 'dalle2-sdk\[pillow\]'"):
         prepare_image(PNG)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of one bit a pixel, all black: a few kilobytes, whatever its size."""
+    rows = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    body = b"".join([rows.compress(row * 100) for _ in range(height // 100)] + [rows.flush()])
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", body), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(13_000, 13_000), (64_001, 1_000), (9_000, 9_000)])
+def test_the_size_is_asked_before_a_picture_is_unpacked(width: int, height: int) -> None:
+    """A few kilobytes that hold hundreds of millions of pixels are refused by what their header says."""
+    data = bomb(width, height)
+    assert len(data) < 200_000
+    uses: list[Callable[[], object]] = [
+        lambda: prepare_image(data),
+        lambda: prepare_image(Image.open(io.BytesIO(data))),
+        lambda: read_input(Image.open(io.BytesIO(data))),
+        lambda: scaled_image(data, 256, 256, "image/png"),
+    ]
+    tracemalloc.start()
+    for use in uses:
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            pytest.raises(InvalidRequestError, match=f"{width}x{height}, more than 64 million"),
+        ):
+            use()
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_a_picture_that_only_pillow_can_measure_is_asked_too() -> None:
+    """A TIFF names its size, and nothing of it is unpacked."""
+    data = encoded(Image.new("1", (8_100, 8_100)), "TIFF", compression="group4")
+    with pytest.raises(InvalidRequestError, match="8100x8100, more than 64 million"):
+        prepare_image(data)
+
+
+def test_a_strip_is_scaled_before_it_is_padded() -> None:
+    """A picture of a million by one pixels becomes a square of the largest side, and no million million."""
+    assert opened(prepare_image(Image.new("L", (1_000_000, 1)))).size == (2048, 2048)
+    assert opened(prepare_image(Image.new("L", (1, 1_000_000)), size=64)).size == (64, 64)
+
+
+def test_a_mask_for_a_picture_that_is_too_large_is_refused() -> None:
+    """Its own size is bounded, whoever says it."""
+    with pytest.raises(InvalidRequestError, match=r"13000x13000.*at most 8192") as caught:
+        mask_from_box(bomb(13_000, 13_000), (0, 0, 1, 1))
+    assert caught.value.field == "image"
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [NotImplementedError("no"), MemoryError("no"), RuntimeError("no"), KeyError("no"), OSError("no")],
+)
+def test_whatever_pillow_raises_is_an_error_of_this_package(
+    problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder meets what it does not know; the words are ours."""
+
+    def fails(*args: object, **options: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", fails)
+    for use in (prepare_image, read_input):
+        with pytest.raises(InvalidRequestError, match="no"):
+            use(WIDE)
+
+
+def test_a_kind_that_needs_a_plugin_says_which() -> None:
+    """HEIC and AVIF are read by some installations of Pillow."""
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(600)
+    with pytest.raises(InvalidRequestError, match=r"a HEIC picture.*pip install pillow-heif"):
+        prepare_image(heic)
+
+
+@pytest.mark.parametrize("form", ["BMP", "TIFF", "JPEG2000", "AVIF", "GIF", "WEBP"])
+def test_what_hosts_do_not_take_is_made_fit(form: str) -> None:
+    """The way that the errors name works."""
+    assert opened(prepare_image(encoded(WIDE, form))).size == (40, 40)
+    assert opened(mask_from_box(encoded(WIDE, form), (0, 0, 5, 5))).size == (40, 20)
+
+
+def test_a_file_without_end_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a gigabyte is more than any picture has."""
+    monkeypatch.setattr("dalle2._requests._opened._LARGEST_FILE", 100)
+    with pytest.raises(InvalidRequestError, match="more than 100 bytes"):
+        prepare_image(bytes(101))

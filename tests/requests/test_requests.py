@@ -192,6 +192,7 @@ BAD: list[tuple[Use, str, list[str], tuple[object, ...] | None]] = [
     (lambda c: c.vary("a\0b"), "image", ["no path"], None),
     (lambda c: c.vary(io.StringIO("text")), "image", ["text file", "'rb'"], None),
     (lambda c: c.edit([io.BytesIO(PNG), io.StringIO("text")], "a corgi"), "image", ["text file"], None),
+    (lambda c: c.edit(png(alpha=False), "a hat"), "image", ["mask_from_box", "prepare_image"], None),
     # masks
     (lambda c: c.edit(PNG, "a corgi", mask=png(8, 8)), "mask", ["8x8", "4x4"], None),
     (lambda c: c.edit(PNG, "a corgi", mask=png(alpha=False)), "mask", ["alpha", "mask_from_box"], None),
@@ -337,7 +338,7 @@ def test_an_awaited_file_is_refused_and_its_coroutine_closed() -> None:
             """What is not there yet."""
             return None
 
-    with pytest.raises(InvalidRequestError, match=r"its read\(\) gave coroutine"):
+    with pytest.raises(InvalidRequestError, match=r"an awaited file: give await file.read\(\)"):
         read_input(Awaited())  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError, match=r"its read\(\) gave NoneType"):
         read_input(Never())  # type: ignore[arg-type]
@@ -416,7 +417,7 @@ def test_files_are_read_once_and_no_handle_is_left_open(
     with warnings.catch_warnings(), emulator.client() as http:
         warnings.simplefilter("error", ResourceWarning)
         client = Client("sk-test", http_client=http, retry=quick())
-        monkeypatch.setattr("dalle2._requests._inputs.open", counted, raising=False)
+        monkeypatch.setattr("dalle2._requests._sources.open", counted, raising=False)
         client.edit(path, "a corgi", mask=mask)
         gc.collect()
         for bad in (tmp_path / "bad.png", tmp_path / "short.png"):
@@ -458,7 +459,7 @@ def test_a_mask_that_the_model_does_not_limit_is_not_checked() -> None:
     known = catalog.find("dall-e-2")
     assert known is not None
     without = known._replace(images=None, mask=None)
-    check_inputs(without, (read_input(png(4, 5)),), read_input(png(8, 8)))
+    check_inputs(without, (read_input(png(4, 5)),), read_input(png(8, 8)), "edit")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from PIL import Image
 
@@ -771,3 +772,58 @@ def test_a_date_in_the_live_list_warns_anywhere() -> None:
     known.learn({"gpt-image-2": date(2026, 12, 24)})
     with pytest.warns(dalle2.ModelRetirementWarning, match="The model gpt-image-2 ends on 2026-12-24$"):
         plan(date(2026, 12, 1), "gpt-image-2", known, provider="cometapi")
+
+
+def scaled_by(form: str | None, host: str = "PNG", **options: Any) -> tuple[Any, bytes]:
+    """The images of a small size whose host answers in one format, and what was saved of them."""
+    buffer = io.BytesIO()
+    Image.new("RGBA" if host == "PNG" else "RGB", (816, 816), "red").save(buffer, host)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"created": 1, "data": [{"b64_json": encoded}]})
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    with http, dalle2.Client("sk-test", http_client=http, successor=FLARE) as client:
+        images = client.generate("a corgi", size="256x256", output_format=form, **options)
+    return images, images[0].read()
+
+
+@pytest.mark.parametrize(
+    ("form", "host", "media_type", "suffix"),
+    [
+        (None, "PNG", "image/png", ".png"),
+        ("png", "PNG", "image/png", ".png"),
+        ("jpeg", "JPEG", "image/jpeg", ".jpg"),
+        ("webp", "WEBP", "image/webp", ".webp"),
+        (None, "GIF", "image/png", ".png"),
+        (None, "AVIF", "image/png", ".png"),
+    ],
+)
+def test_a_scaled_image_has_the_format_that_was_asked_for(
+    form: str | None, host: str, media_type: str, suffix: str, tmp_path: Path
+) -> None:
+    """A JPEG stays one, and is saved as one; what cannot be scaled in its own format becomes a PNG."""
+    images, data = scaled_by(form, host)
+    assert size_of(data) == (256, 256)
+    assert images[0].media_type == media_type
+    assert images[0].save(tmp_path / "corgi").name == "corgi" + suffix
+
+
+@pytest.mark.parametrize("given", [{"output_format": "gif"}, {"extra_body": {"output_format": "svg"}}])
+def test_what_is_never_scaled_is_told(given: dict[str, Any]) -> None:
+    """A GIF may move and an SVG has no pixels: they come as they are made, and are told."""
+    request = dalle2.GenerateRequest(prompt="a corgi", size="256x256", **given)
+    adapted = dalle2.adapt(request, "gpt-image-2.6-flare", today=NOVEMBER)
+    assert adapted.scale is None
+    (size,) = [change for change in adapted.adaptations if change.field == "size"]
+    assert "is not scaled: it comes as large as it is made" in size.reason
+
+
+def test_a_picture_that_cannot_be_scaled_stays_as_it_came() -> None:
+    """It was paid for: an SVG, of which nobody knew before that it would come, is kept as it is."""
+    from dalle2._image._data import ImageData
+    from dalle2._requests._successor import fitted
+
+    image = ImageData(created=datetime.now(UTC), content=b"<svg xmlns='http://www.w3.org/2000/svg'></svg>")
+    assert fitted(image, (256, 256)) is image

@@ -83,3 +83,22 @@ def test_a_hook_may_replace_the_body(library: Any) -> None:
         with dalle2.Client("sk-test", base_url=server.origin, http_client=http) as client:
             client.generate("a fox")
         assert b"A FOX" in server.requests[0].body
+
+
+@every_library
+@pytest.mark.parametrize("where", ["http_client", "client", "call"])
+def test_a_form_is_sent_as_one_whatever_media_type_is_set_for_all_requests(where: str, library: Any) -> None:
+    """A `Content-Type` of JSON for each request, as people write it once, would make an upload unreadable."""
+    kind = {"content-type": "application/json"}
+    with FaultServer() as server, library.Client(headers=kind if where == "http_client" else None) as http:
+        client = dalle2.Client(
+            "sk-test",
+            base_url=server.origin,
+            http_client=http,
+            headers=kind if where == "client" else None,
+        )
+        client.vary(dalle2.mask_from_box(16, (0, 0, 8, 8)), extra_headers=kind if where == "call" else None)
+        (sent,) = server.billed
+    media_type, _, boundary = sent.headers["content-type"].partition("; boundary=")
+    assert media_type == "multipart/form-data"
+    assert sent.body.startswith(f"--{boundary}\r\n".encode())

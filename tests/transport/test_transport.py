@@ -429,6 +429,60 @@ def test_threads_build_one_pool(server: FaultServer) -> None:
     transport.close()
 
 
+def kept_waiting(closed: threading.Event, asked: threading.Event) -> Any:
+    """Answer once the client was closed, as it is when `with` ends before the threads that use it."""
+
+    def act(c: Connection) -> None:
+        c.read()
+        asked.set()
+        closed.wait(5)
+        c.reply(headers={"Content-Type": "application/json"})
+
+    return act
+
+
+def test_a_closed_client_lets_the_calls_of_other_threads_come_to_their_end(server: FaultServer) -> None:
+    """Each of them may have been paid for, and their connections end with them."""
+    closed, asked = threading.Event(), threading.Event()
+    server.then(kept_waiting(closed, asked))
+    client, made = dalle2.Client(KEY, base_url=server.origin), []
+    thread = threading.Thread(target=lambda: made.append(client.generate("a fox")))
+    thread.start()
+    assert asked.wait(5)
+    client.close()
+    closed.set()
+    thread.join()
+    assert len(made) == len(server.billed) == 1
+    wait_for_open(server, 0)
+    with pytest.raises(dalle2.ConfigurationError, match="closed"):
+        client.generate("a fox")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_closed_client_lets_the_calls_of_other_tasks_come_to_their_end(
+    backend: str, server: FaultServer
+) -> None:
+    """The same, awaited."""
+    closed, asked = threading.Event(), threading.Event()
+    server.then(kept_waiting(closed, asked))
+
+    async def work() -> None:
+        client, made = dalle2.AsyncClient(KEY, base_url=server.origin), []
+
+        async def pay() -> None:
+            made.append(await client.generate("a fox"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(pay)
+            await anyio.to_thread.run_sync(asked.wait, 5)
+            await client.aclose()
+            closed.set()
+        assert len(made) == len(server.billed) == 1
+        await anyio.to_thread.run_sync(wait_for_open, server, 0)
+
+    anyio.run(work, backend=backend)
+
+
 def test_every_fault_has_a_line_in_the_documentation() -> None:
     """The page lists each fault of the catalogue."""
     from pathlib import Path

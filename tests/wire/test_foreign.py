@@ -379,6 +379,37 @@ def test_a_task_whose_image_is_there_needs_no_waiting() -> None:
     assert decoded(json.dumps({"task_id": "t"}).encode()) == Task("t")
 
 
+def test_a_202_may_hold_its_image_already() -> None:
+    """And no task to wait for."""
+    assert held(decoded(json.dumps({"image_url": OPEN}).encode(), status=202).images) == [OPEN]
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "kind"),
+    [
+        (401, b'{"error": {"message": "bad key"}}', dalle2.AuthenticationError),
+        (200, b'{"error": {"message": "broke"}}', dalle2.InternalServerError),
+        (200, b"<html>", dalle2.OutcomeUnknownError),
+        (503, b"<html>", dalle2.OutcomeUnknownError),
+    ],
+)
+def test_a_free_call_tells_the_same_and_costs_nothing(
+    status: int, content: bytes, kind: type[dalle2.APIError]
+) -> None:
+    """The list of models, with every kind of no."""
+    with respx.mock as router:
+        router.get(BASE_URL + "/models").respond(status, content=content)
+        with (
+            dalle2.Client(
+                KEY, base_url=BASE_URL, http_client=httpx.Client(), retry=dalle2.RetryPolicy.none()
+            ) as client,
+            pytest.raises(kind) as caught,
+        ):
+            client.list_models()
+    assert not caught.value.maybe_billed
+    assert tuple(caught.value.images) == ()
+
+
 # Damage
 
 
@@ -443,7 +474,9 @@ def test_no_change_makes_an_image_disappear(name: str, at: int, put: bytes, drop
     for changed in (content[:at], content[:at] + put + content[at + drop :]):
         try:
             found = decoded(changed, step)
-            images, body = (found.images if isinstance(found, ImagesData) else ()), b""
+            if not isinstance(found, ImagesData):  # a task, which gives its images when it is asked for
+                continue
+            images, body = found.images, b""
         except dalle2.Dalle2Error as error:
             images, body = tuple(error.images), getattr(error, "body", None) or b""
             if isinstance(error, (dalle2.DecodeError, dalle2.OutcomeUnknownError)):
@@ -478,6 +511,25 @@ def test_the_key_is_nowhere_in_what_a_host_echoes() -> None:
         assert KEY[:20].encode() not in pickle.dumps(error)
 
 
+def test_an_image_that_spells_the_key_stays_whole() -> None:
+    """A short key of a home server may stand in base64, too."""
+    encoded = base64.b64encode(PNG).decode()
+    context = CONTEXT._replace(key=Secret(encoded[40:46]))
+    body = JsonBody()
+    body.feed(json.dumps({"data": [{"b64_json": encoded, "note": encoded[38:50]}]}).encode())
+    found = decode_images(HttpResponse(200, {}, body, AT), context)
+    assert isinstance(found, ImagesData)
+    assert held(found.images) == [PNG]
+    assert encoded[40:46] not in str(found.images[0].extra)
+
+
+def test_a_document_within_a_text_is_read() -> None:
+    """Some relays put JSON into a string of JSON, and some do so twice."""
+    inner = json.dumps({"data": [{"b64_json": base64.b64encode(PNG).decode()}]})
+    for text in (inner, json.dumps({"result": inner})):
+        assert held(decoded(json.dumps({"output": text}).encode()).images) == [PNG]
+
+
 def test_a_body_is_in_no_message() -> None:
     """Neither in `repr` nor in the message; it survives a pickle."""
     content = b'{"data": [{"secret_words": "zanzibar"}]}'
@@ -486,3 +538,60 @@ def test_a_body_is_in_no_message() -> None:
     error = caught.value
     assert "zanzibar" not in f"{error!r} {error}"
     assert pickle.loads(pickle.dumps(error)).body == content
+
+
+# Over a real connection
+
+
+TEN = json.dumps({"data": [{"b64_json": base64.b64encode(PNG).decode()}] * 10}).encode()
+
+
+def test_an_answer_that_breaks_off_keeps_what_came(host: Any) -> None:
+    """Nine whole images and every byte, in an error that is never repeated by itself."""
+    host.say([TEN[:1000], TEN[1000:-100]], cut=True)
+    with dalle2.Client("sk-test", base_url=host.base_url) as client:
+        with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+            client.generate("a corgi", n=10)
+        assert [image.read() for image in client.images_of(caught.value)] == [PNG] * 9
+    assert caught.value.body == TEN[:-100]
+    assert len(host.asked) == 1
+
+
+@pytest.mark.anyio
+async def test_an_awaited_answer_that_breaks_off_keeps_what_came(host: Any) -> None:
+    """The same on asyncio and trio."""
+    host.say([TEN[:1000], TEN[1000:-100]], cut=True)
+    async with dalle2.AsyncClient("sk-test", base_url=host.base_url) as client:
+        with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+            await client.generate("a corgi", n=10)
+        assert [await image.read() for image in client.images_of(caught.value)] == [PNG] * 9
+    assert caught.value.body == TEN[:-100]
+
+
+ENDLESS = [
+    b'{"error": {"message": "slow down, retry after 7 seconds", "code": "rate_limit_exceeded"}} ',
+    *[b" " * 65_536] * 40,
+]
+
+
+def test_an_endless_no_is_read_for_a_mebibyte(host: Any) -> None:
+    """Its beginning tells what it means."""
+    host.say(ENDLESS, status=429)
+    policy = dalle2.RetryPolicy.none()
+    with (
+        dalle2.Client("sk-test", base_url=host.base_url, retry=policy) as client,
+        pytest.raises(dalle2.RateLimitError, match="slow down") as caught,
+    ):
+        client.generate("a corgi")
+    assert caught.value.retry_after == 7.0
+
+
+@pytest.mark.anyio
+async def test_an_awaited_endless_no_is_read_for_a_mebibyte(host: Any) -> None:
+    """Cut in the middle of a text it is read as one."""
+    host.say([b'{"error": {"message": "', *[b"too many " * 8192] * 40], status=429)
+    policy = dalle2.RetryPolicy.none()
+    async with dalle2.AsyncClient("sk-test", base_url=host.base_url, retry=policy) as client:
+        with pytest.raises(dalle2.RateLimitError) as caught:
+            await client.generate("a corgi")
+    assert len(str(caught.value.body)) <= 8192
