@@ -8,7 +8,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("steady", deadline=None)  # no test of ours measures time
+hypothesis.settings.load_profile("steady")
 
 VARIABLES = (
     "OPENAI_API_KEY",

@@ -16,8 +16,6 @@ from ._rules import WHOLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._values import BaseRequest
-
 _TEXT: Mapping[str, object] = {"type": "string"}
 _TEXTS: Mapping[str, object] = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
 
@@ -41,7 +39,7 @@ def core_schema(kind: type[Any], described: Mapping[str, object]) -> Any:
     )
 
 
-def fields_of_request(kind: type[BaseRequest]) -> dict[str, object]:
+def fields_of_request(kind: type[attrs.AttrsInstance], operation: str) -> dict[str, object]:
     """A request as JSON schema has it: for the page that a web framework makes of it."""
     fields = attrs.fields(kind)
     return {
@@ -49,7 +47,7 @@ def fields_of_request(kind: type[BaseRequest]) -> dict[str, object]:
         "type": "object",
         "additionalProperties": False,
         "required": [field.name for field in fields if field.default is attrs.NOTHING],
-        "properties": {"operation": {"const": kind.operation}}
+        "properties": {"operation": {"const": operation}}
         | {field.name: _property(field.name) for field in fields},
     }
 
