@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+import dalle2
+from dalle2.testing import Emulator
+
 COMET = "https://api.cometapi.com/v1"
 LITELLM = "http://localhost:4000/v1"
 AZURE = "https://mine.openai.azure.com/openai"
@@ -305,3 +308,18 @@ def test_one_api_speaks_chinese_for_itself(make_api):
     assert api.generate(model="gpt-image-2", size="816x816").status_code == 200
     api.http.headers["Authorization"] = "Bearer sk-wrong"
     assert "无效的令牌" in api.generate().json()["error"]["message"]
+
+
+@pytest.mark.parametrize("persona", ["litellm", "localai", "one-api"])
+def test_a_home_server_works_or_says_what_to_write(persona):
+    """With `base_url` alone an image comes, or a sentence that works when it is followed."""
+    with Emulator(persona=persona).serve() as server:
+        with dalle2.Client("sk-test", base_url=server.base_url) as client:
+            image = client.generate("a fox", size="256x256")[0]
+            if persona != "localai":
+                assert image.read().startswith(b"\x89PNG")
+                return
+            with pytest.raises(dalle2.DownloadError, match=r"Provider\.localai\(base_url\)"):
+                image.read()
+        with dalle2.Client("sk-test", provider=dalle2.Provider.localai(server.base_url)) as client:
+            assert client.image(image.url or "").read().startswith(b"\x89PNG")
