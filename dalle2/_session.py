@@ -209,7 +209,7 @@ class Session:
         except e.DownloadError as error:
             import warnings
 
-            with suppress(Warning):  # made an error by a filter, it must not throw a paid image away
+            with suppress(Exception):  # an error by a filter, or a hook that fails: the image is paid for
                 warnings.warn(
                     f"An image was made but not fetched yet; its URL is kept: {error}", stacklevel=4
                 )
