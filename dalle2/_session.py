@@ -75,10 +75,9 @@ class Session:
         check_successor(name, self.state.today(), self.state.known.models, source)
 
     def changed(self, **changes: Unpack[Changes]) -> Session:
-        """The same with other settings. Raises `ConfigurationError`, `TypeError` for what cannot change."""
+        """The same with other settings. Raises `ConfigurationError`, `TypeError` for other names."""
         if fixed := sorted(changes.keys() - Changes.__annotations__.keys()):
-            known = ", ".join(Changes.__annotations__)
-            raise TypeError(f"with_options() takes {known}; for {fixed[0]} make another client")
+            raise TypeError(f"with_options() cannot change {fixed[0]}: make another client")
         values: dict[str, Any] = {name: value for name, value in changes.items() if value is not DEFAULT}
         if values.get("successor") is not None:
             self._check_successor(values["successor"])
@@ -266,7 +265,7 @@ class BaseClient:
         """A copy on the same connections with other settings; closing it leaves them open.
 
         Takes `model`, `timeout`, `retry`, `headers`, `moderate`, `download`, `successor`. Raises
-        `ConfigurationError`.
+        `ConfigurationError`, and `TypeError` for others.
         """
         copy = object.__new__(type(self))
         copy._share(self, self._session.changed(**changes))
