@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
@@ -85,6 +86,8 @@ class Display:
     def __enter__(self) -> Display:
         if self._lines and _somebody_looks():
             try:
+                if not sys.stderr.isatty():
+                    import_module("ipywidgets")  # rich draws with it in a notebook, and complains without
                 from rich.console import Console
                 from rich.progress import BarColumn, TextColumn
                 from rich.progress import Progress as Bar
