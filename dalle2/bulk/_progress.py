@@ -30,6 +30,8 @@ class Progress(Counts):
     began, `images_per_second`, and `seconds_left` (`None` until that can be told).
     """
 
+    __module__ = "dalle2.bulk"
+
     images: int = 0
     seconds: float = 0.0
     under_way: int = 0

@@ -151,6 +151,7 @@ def test_the_page_on_architecture_names_each_room_once() -> None:
 
 PUBLIC_MODULES = (
     "dalle2",
+    "dalle2.bulk",
     "dalle2.catalog",
     "dalle2.errors",
     "dalle2.events",
