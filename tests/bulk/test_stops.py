@@ -268,8 +268,9 @@ def test_what_can_be_put_nowhere_is_rescued(
     monkeypatch.setattr(_spool.Spool, "put", put)
     disk.ends, disk.spared = (".part",), 1
 
-    def write(self: _spool.Spool, path: Path, data: bytes) -> None:
-        path.write_bytes(data)
+    def write(self: _spool.Spool, path: str, data: bytes) -> None:
+        self.folder.mkdir(exist_ok=True)
+        Path(path).write_bytes(data)
 
     monkeypatch.setattr(_spool.Spool, "_write", write)
     with pytest.raises(OSError, match="No space left") as caught:
