@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,8 @@ from hypothesis import strategies as st
 import dalle2
 from dalle2 import bulk
 from dalle2.bulk._engine import Arrival, Engine
-from dalle2.bulk._in_threads import kept
 from dalle2.bulk._journal import Journal, Order
-from dalle2.bulk._keeper import Effect, Fetch, Keeping, Load, Put
+from dalle2.bulk._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, advance, keeping
 from dalle2.bulk._load import check_with, load_jobs
 from dalle2.bulk._naming import Naming
 from dalle2.bulk._place import Folder
@@ -69,7 +69,10 @@ class World:
                     continue
                 one = under_way.pop(self.data.draw(st.integers(0, len(under_way) - 1)))
                 if isinstance(one, Keeping):
-                    arrived.append(kept(one, lambda effect: self.perform(engine, effect, fails=crashes)))
+                    perform = partial(self.perform, engine, fails=crashes)
+                    done = advance(keeping(one), None, perform)
+                    assert isinstance(done, Keepings)
+                    arrived.append(done)
                 else:
                     engine.launched.add(one.unit.number)
                     came = self.answer(engine, one, crashes=crashes)
