@@ -46,7 +46,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and Pyright in strict mode: the package, and what is written against the wheel: docs, a consumer."""
+    """Mypy and Pyright, strict: the package, and what is written against the wheel (docs, a consumer)."""
     install(session, "types", extras="cli,pillow")
     session.run("mypy", "--strict", "dalle2", "noxfile.py")
     with session.chdir(ROOT / "tests" / "typing"):

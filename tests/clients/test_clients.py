@@ -82,6 +82,15 @@ def test_every_method_of_the_client(tmp_path: Path) -> None:
         assert client.moderate("a fox").flagged is False
 
 
+def test_what_a_copy_cannot_change_is_said() -> None:
+    """In words of the method that was called."""
+    client = dalle2.Client("sk-test")
+    with pytest.raises(TypeError, match=r"with_options\(\) cannot change budget: make another"):
+        client.with_options(budget=dalle2.Budget(max_usd=1))
+    with pytest.raises(TypeError, match="with_options"):
+        client.with_options(timeouts=1)  # a name of the inside is none of the surface
+
+
 @every_backend
 def test_every_method_of_the_async_client(backend: str, tmp_path: Path) -> None:
     """The same, awaited."""

@@ -349,6 +349,7 @@ _CLOUDFLARE = json.dumps(
 _UNREACHABLE = Fetch(reason="unreachable")
 _TRUNCATED = Fetch(reason="truncated")
 _TIMEOUT = Fetch(reason="timeout")
+_TIMEOUT_ONCE = Fetch(reason="timeout", tries=1)
 _NO_IMAGE = Fetch(reason="not_an_image", tries=1)
 _NO_IMAGE_YET = Fetch(reason="not_an_image")
 _STATUS = Fetch(reason="status")
@@ -416,9 +417,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("no answer", stall, lost("timeout"), _TIMEOUT, slow=True),
     Fault("silence in the body", stall_in_body, lost("timeout"), _TIMEOUT, slow=True),
     Fault("slow drip", drip, lost("timeout"), Fetch(reason="timeout", tries=1), deadline=0.4, slow=True),
-    Fault(
-        "dripped head", drip_head, lost("timeout"), Fetch(reason="timeout", tries=1), deadline=0.4, slow=True
-    ),
+    Fault("dripped head", drip_head, lost("timeout"), _TIMEOUT_ONCE, deadline=0.4, slow=True),
     Fault("interim answers without end", interim_for_ever, lost("unreadable"), _NO_IMAGE_YET, deadline=5.0),
     Fault("more bytes than were asked for", more_than_asked, FINE, WHOLE, warm=True),
     Fault("packed twice", packed_twice, lost("unreadable"), _NO_IMAGE),
