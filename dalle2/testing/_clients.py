@@ -7,6 +7,7 @@ Only their `emulated_clock` tells the clients of this package what time it is.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
@@ -52,9 +53,7 @@ class _Transport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = request.read()
         answer = self._emulator.handle(_incoming(request, body))
-        if answer.delay:  # who replaces `time.sleep` counts the waits of the client
-            time.sleep(_patience(answer.delay, request))
-        _raise_if_late(answer.delay, request)
+        _take(answer.delay, request)
         _raise_if_lost(answer.loss, request)
         return httpx.Response(answer.status, headers=_headers(answer), stream=_Stream(answer, request))
 
@@ -66,8 +65,7 @@ class _AsyncTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         answer = await anyio.to_thread.run_sync(self._emulator.handle, _incoming(request, body))
-        await anyio.sleep(_patience(answer.delay, request))
-        _raise_if_late(answer.delay, request)
+        await _take_awaited(answer.delay, request)
         _raise_if_lost(answer.loss, request)
         return httpx.Response(answer.status, headers=_headers(answer), stream=_AsyncStream(answer, request))
 
@@ -80,9 +78,7 @@ class _Stream(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         if self._request.method != "HEAD":
             for pause, piece in _pieces(self._answer):
-                if pause:
-                    time.sleep(_patience(pause, self._request))
-                _raise_if_late(pause, self._request)
+                _take(pause, self._request)
                 yield piece
             _raise_if_cut(self._answer, self._request)
 
@@ -98,8 +94,7 @@ class _AsyncStream(httpx.AsyncByteStream):
         pieces = _pieces(self._answer)
         while (found := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
             pause, piece = found
-            await anyio.sleep(_patience(pause, self._request))
-            _raise_if_late(pause, self._request)
+            await _take_awaited(pause, self._request)
             yield piece
         _raise_if_cut(self._answer, self._request)
 
@@ -130,20 +125,29 @@ def _pieces(answer: EmulatedResponse) -> Iterator[tuple[float, bytes]]:
             yield 0.0 if start else answer.pause, piece[start : start + 65536]
 
 
-def _patience(seconds: float, request: httpx.Request) -> float:
-    """How long the caller waits for what comes after so many seconds."""
+def _take(seconds: float, request: httpx.Request) -> None:
+    """Let so many seconds pass. Raises `httpx.ReadTimeout` once the caller has waited for long enough."""
     limit = _read_limit(request)
-    return seconds if limit is None else min(seconds, limit)
+    if seconds:
+        time.sleep(min(seconds, limit))
+    _raise_if_late(seconds, limit, request)
 
 
-def _read_limit(request: httpx.Request) -> float | None:
-    limit: float | None = request.extensions.get("timeout", {}).get("read")
-    return limit
-
-
-def _raise_if_late(seconds: float, request: httpx.Request) -> None:
+async def _take_awaited(seconds: float, request: httpx.Request) -> None:
+    """`_take`, awaited."""
     limit = _read_limit(request)
-    if limit is not None and seconds > limit:
+    if seconds:
+        await anyio.sleep(min(seconds, limit))
+    _raise_if_late(seconds, limit, request)
+
+
+def _read_limit(request: httpx.Request) -> float:
+    limit = request.extensions.get("timeout", {}).get("read")
+    return math.inf if limit is None else float(limit)
+
+
+def _raise_if_late(seconds: float, limit: float, request: httpx.Request) -> None:
+    if seconds > limit:
         raise httpx.ReadTimeout("The read operation timed out", request=request)
 
 
