@@ -1,4 +1,4 @@
-"""Every check of the project, each in an environment of its own.
+"""Every check of the project, each in an environment of its own; `nox -s NAME` runs one.
 
 The rule: what is tested is the built wheel, never the source tree, so that a file missing from it or an
 undeclared dependency fails here first. Python 3.11 or newer and pip are all that is needed; `nox` runs the
@@ -46,7 +46,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and Pyright in strict mode: the package, and what is written on the wheel: docs, a consumer."""
+    """Mypy and Pyright, strict: the package, and what is written against the wheel (docs, a consumer)."""
     install(session, "types", extras="cli,pillow")
     session.run("mypy", "--strict", "dalle2", "noxfile.py")
     with session.chdir(ROOT / "tests" / "typing"):
@@ -126,6 +126,14 @@ def bench(session: nox.Session) -> None:
     session.run(
         "python", "-P", "tests/bench", f"--wheel={wheel(session)}", f"--work={work}", *session.posargs
     )
+
+
+@nox.session(default=False)
+def screens(session: nox.Session) -> None:
+    """Pictures of the notebook and the command line, to look at. Needs Chromium; takes a folder."""
+    install(session, "screens", extras="cli,pillow")
+    folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
+    session.run("python", "-P", "tests/house/screens.py", folder)
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:

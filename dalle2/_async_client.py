@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from ._calls._envelope import Options
 from ._calls._loop import perform_async, sleep, stream_async
-from ._calls._plan import keeping
+from ._calls._plan import keep
 from ._image._data import ImagesData
 from ._requests._draft import Draft
 from ._results._awaited import AsyncFetcher, AsyncImageResult, AsyncImages, held, in_thread
@@ -112,7 +112,7 @@ class AsyncClient(BaseClient):
             prices=prices,
         )
         self._setup(
-            Session.started(settings, on_event, budget),
+            Session.started(settings, on_event, budget, http_client),
             AsyncTransport(http_client),
             True,
         )
@@ -320,7 +320,8 @@ class AsyncClient(BaseClient):
 
     async def _carried_out(self, plan: Plan, timeout: TimeoutArgument) -> AsyncImages:
         session = self._session
-        with keeping(plan, self._results) as calls:
+        calls: list[Attempts[ImagesData | Task]] = []
+        try:
             answers = [await self._one(part, options, timeout, calls) for part, options in plan.parts]
             images = AsyncImages.of(session.joined(plan, answers), self._fetcher)
             if session.fetches(plan):
@@ -330,6 +331,9 @@ class AsyncClient(BaseClient):
             if plan.scale is not None:
                 await in_thread(images.fit)
             return images
+        except BaseException as problem:
+            keep(problem, calls, plan, self._results)
+            raise
 
     async def _one(
         self,
@@ -413,11 +417,13 @@ class AsyncClient(BaseClient):
         if prompt is not None:
             self._session.refuse_flagged(await self.moderate(prompt))
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
-        with keeping(plan, self._results) as calls:
-            calls.append(attempts)
+        try:
             async with aclosing(stream_async(attempts, reader, self._transport, limits)) as events:
                 async for event in events:
                     yield event.with_image(AsyncImageResult(event.image, self._fetcher))
+        except BaseException as problem:
+            keep(problem, [attempts], plan, self._results)
+            raise
 
     def image(self, url: str, *, created: datetime | None = None) -> AsyncImageResult:
         """A result for a URL that was kept elsewhere: the same safe download. Nothing is sent or awaited.

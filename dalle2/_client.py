@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from ._calls._envelope import Options
 from ._calls._loop import perform, stream
-from ._calls._plan import keeping
+from ._calls._plan import keep
 from ._image._data import ImagesData
 from ._requests._draft import Draft
 from ._results._blocking import Fetcher, ImageResult, Images
@@ -111,7 +111,7 @@ class Client(BaseClient):
             split_n=split_n,
             prices=prices,
         )
-        self._setup(Session.started(settings, on_event, budget), Transport(http_client), True)
+        self._setup(Session.started(settings, on_event, budget, http_client), Transport(http_client), True)
 
     def _setup(self, session: Session, transport: Transport, owner: bool) -> None:
         self._session = session
@@ -314,7 +314,8 @@ class Client(BaseClient):
 
     def _carried_out(self, plan: Plan, timeout: TimeoutArgument) -> Images:
         session = self._session
-        with keeping(plan, self._results) as calls:
+        calls: list[Attempts[ImagesData | Task]] = []
+        try:
             answers = [self._one(part, options, timeout, calls) for part, options in plan.parts]
             images = Images.of(session.joined(plan, answers), self._fetcher)
             if session.fetches(plan):
@@ -323,6 +324,9 @@ class Client(BaseClient):
                         image.read()
             images.fit()
             return images
+        except BaseException as problem:
+            keep(problem, calls, plan, self._results)
+            raise
 
     def _one(
         self,
@@ -406,10 +410,12 @@ class Client(BaseClient):
         if prompt is not None:
             self._session.refuse_flagged(self.moderate(prompt))
         limits = self._session.timeouts(timeout, self._transport.default_timeouts())
-        with keeping(plan, self._results) as calls:
-            calls.append(attempts)
+        try:
             for event in stream(attempts, reader, self._transport, limits):
                 yield event.with_image(ImageResult(event.image, self._fetcher))
+        except BaseException as problem:
+            keep(problem, [attempts], plan, self._results)
+            raise
 
     def image(self, url: str, *, created: datetime | None = None) -> ImageResult:
         """A result for a URL that was kept elsewhere: the same safe download for it. Nothing is sent.

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
     from datetime import date
+    from typing import Protocol
 
     from . import errors as e
     from .events import Event, Listener
+
+    class HasNow(Protocol):
+        """A clock that tells the time (aware, UTC)."""
+
+        def now(self) -> datetime: ...
 
     EventName = Literal[
         "AttemptStarted",
@@ -155,6 +161,13 @@ class ClientState:
         self.report = Reporter() if report is None else report
         self.monotonic = monotonic
         self.now = now
+
+    def follow(self, emulated: HasNow | None) -> None:
+        """Take the time from the clock of an emulator in this process; what a host sends never has this."""
+        if emulated is not None:
+            from ._dates import FollowedClock
+
+            self.clock = FollowedClock(emulated.now)
 
     def today(self) -> date:
         """The host's day."""

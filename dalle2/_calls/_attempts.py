@@ -8,6 +8,7 @@ not.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -266,8 +267,14 @@ class Attempts(Generic[T]):
         error = self.lost(Failure("cancelled", True, "the call was stopped from outside"))
         assert isinstance(error, e.OutcomeUnknownError)
         error.attempts, error.images = self.attempt, images
-        self._tell("OutcomeUnknown", error=error)
+        with suppress(BaseException):  # one interrupt is on its way already, and has more to tell
+            self._tell("OutcomeUnknown", error=error)
         return error
+
+    @property
+    def doubtful(self) -> Sequence[e.KeptImage]:
+        """The images of an answer that left the call in doubt, if no better one came."""
+        return () if self.value is not None or self._doubt is None else self._doubt.images
 
     def _in_doubt(self) -> bool:
         """Whether an attempt that is under way, or one before it, may be carried out."""

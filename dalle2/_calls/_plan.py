@@ -8,7 +8,7 @@ later failure never throws away the images of an earlier one.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import catalog
@@ -19,7 +19,7 @@ from ._envelope import checked_key, key_of
 from ._paid import check_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from .._money import PriceTable
     from .._requests._successor import Adaptation
@@ -193,35 +193,32 @@ def _callers_level() -> int:
     return level
 
 
-@contextmanager
-def keeping(
-    plan: Plan, wrap: Callable[[Sequence[ImageData]], Sequence[e.KeptImage]]
-) -> Iterator[list[Attempts[ImagesData | Task]]]:
-    """Around the calls of a plan, which are put into the list it gives: what stops them keeps what they gave.
+def keep(
+    problem: BaseException,
+    calls: Sequence[Attempts[ImagesData | Task]],
+    plan: Plan,
+    wrap: Callable[[Sequence[ImageData]], Sequence[e.KeptImage]],
+) -> None:
+    """Let what stops the calls of a plan keep what they gave.
 
     An error holds the images as results (`wrap` makes them); an interrupt goes on with a note of their URLs,
     which are all that is left of what was paid for, and with the images where it can hold any.
     """
-    calls: list[Attempts[ImagesData | Task]] = []
-    try:
-        yield calls
-    except e.Dalle2Error as error:
-        paid = _images(calls, plan)
+    paid = _images(calls, plan)
+    if isinstance(problem, e.Dalle2Error):
         if paid:
-            error.maybe_billed = True
-        error.images = wrap([*paid, *(_fitted(image, plan) for image in error.images)])
+            problem.maybe_billed = True
+        problem.images = wrap([*paid, *(_fitted(image, plan) for image in problem.images)])
         if plan.replaced is not None:
-            error.args = (f"{plan.request.model}, in the place of {plan.replaced}: {error.message}",)
-        raise
-    except BaseException as interrupt:
-        paid = _images(calls, plan)
-        urls = [image.url for image in paid if image.url]
-        if urls:
-            interrupt.add_note("dalle2: paid for and not handed over: " + ", ".join(urls))
-        if paid:
-            with suppress(AttributeError, TypeError):
-                interrupt.images = wrap(paid)  # type: ignore[attr-defined]
-        raise
+            problem.args = (f"{plan.request.model}, in the place of {plan.replaced}: {problem.message}",)
+        return
+    paid += [_fitted(image, plan) for call in calls for image in call.doubtful]
+    urls = [image.url for image in paid if image.url]
+    if urls:
+        problem.add_note("dalle2: paid for and not handed over: " + ", ".join(urls))
+    if paid:
+        with suppress(AttributeError, TypeError):
+            problem.images = wrap(paid)  # type: ignore[attr-defined]
 
 
 def _images(calls: Sequence[Attempts[ImagesData | Task]], plan: Plan) -> list[ImageData]:

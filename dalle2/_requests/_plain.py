@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+from attrs import AttrsInstance
 
 from .._secrets import quoted
 from ..errors import InvalidRequestError
@@ -34,7 +35,7 @@ def plain(value: object) -> object:
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else str(value)
 
 
-def fields_from(kind: type[Any], data: object) -> dict[str, Any]:
+def fields_from(kind: type[AttrsInstance], operation: str, data: object) -> dict[str, Any]:
     """The arguments of a request in a mapping. Raises `InvalidRequestError` for a name that it does not have.
 
     A field that is missing or `None` is one that is not sent; those that must be there are refused by their
@@ -45,12 +46,12 @@ def fields_from(kind: type[Any], data: object) -> dict[str, Any]:
             f"data must be a mapping, as to_dict() gives it; it is {type(data).__name__}", field="data"
         )
     values = dict(data)
-    operation = values.pop("operation", kind.operation)
-    if operation != kind.operation:
+    said = values.pop("operation", operation)
+    if said != operation:
         raise InvalidRequestError(
-            f"operation is {quoted(operation)}, and a {kind.__name__} is one to {kind.operation}",
+            f"operation is {quoted(said)}, and a {kind.__name__} is one to {operation}",
             field="operation",
-            allowed=(kind.operation,),
+            allowed=(operation,),
         )
     fields = attrs.fields_dict(kind)
     unknown = [name for name in values if name not in fields]

@@ -39,7 +39,7 @@ def core_schema(kind: type[Any], described: Mapping[str, object]) -> Any:
     )
 
 
-def fields_of_request(kind: type[Any]) -> dict[str, object]:
+def fields_of_request(kind: type[attrs.AttrsInstance], operation: str) -> dict[str, object]:
     """A request as JSON schema has it: for the page that a web framework makes of it."""
     fields = attrs.fields(kind)
     return {
@@ -47,7 +47,7 @@ def fields_of_request(kind: type[Any]) -> dict[str, object]:
         "type": "object",
         "additionalProperties": False,
         "required": [field.name for field in fields if field.default is attrs.NOTHING],
-        "properties": {"operation": {"const": kind.operation}}
+        "properties": {"operation": {"const": operation}}
         | {field.name: _property(field.name) for field in fields},
     }
 

@@ -69,14 +69,14 @@ class BaseRequest:
         A mapping from elsewhere may be given: images are base64 or data URIs, so no file is opened and no URL
         fetched. It chooses model, size and `extra_body`, though, and so the price.
         """
-        return cls(**fields_from(cls, data))
+        return cls(**fields_from(cls, cls.operation, data))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
         """For pydantic: a request, or what `from_dict` takes; written by `to_dict`."""
         from ._pydantic import core_schema, fields_of_request
 
-        return core_schema(cls, fields_of_request(cls))
+        return core_schema(cls, fields_of_request(cls, cls.operation))
 
     @overload
     def estimate(self, *, prices: PriceTable | None = None) -> float | None: ...

@@ -47,7 +47,7 @@ P = ParamSpec("P")
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking work in a thread, on asyncio and trio alike.
+    """Run blocking work in a thread, on asyncio and trio alike; here, where no more threads can be had.
 
     However its caller is cancelled, it ends when the work has ended. (anyio alone lets asyncio's own
     `task.cancel` through while the thread works on.)
@@ -67,10 +67,16 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         if not waiting:
             done.clear()
 
+    async def hop() -> None:
+        try:
+            await anyio.to_thread.run_sync(kept)
+        except RuntimeError:  # a limit of the system, or the interpreter is about to end
+            kept()
+
     try:
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as group:
-                group.start_soon(anyio.to_thread.run_sync, kept)
+                group.start_soon(hop)
         if failed:
             raise failed.pop()
         return done.pop()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,11 @@ class Target:
         """
         if self._named and not self._overwrite and os.path.lexists(self._path):
             raise FileExistsError(errno.EEXIST, "File exists (overwrite=True replaces it)", str(self._path))
+        if self._named and self._overwrite and not self._complete:
+            from ._replacing import refuse_device
+
+            with suppress(OSError):  # what can be saved there is told by the file that gets the suffix
+                refuse_device(self._path)  # `/dev/stdout` is meant as it stands
         return AtomicFile(self._path, overwrite=self._overwrite and self._complete)
 
     def publish(self, file: AtomicFile, media_type: str) -> Path:

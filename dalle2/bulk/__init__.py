@@ -12,6 +12,7 @@ and is gone.
 
 from __future__ import annotations
 
+from ._dask import dask_executor
 from ._jobs import Job, RowError
 from ._progress import Progress
 from ._rows import Jobs, read_jobs
@@ -26,6 +27,7 @@ __all__ = [
     "RowError",
     "aresume",
     "arun",
+    "dask_executor",
     "read_jobs",
     "release",
     "resume",

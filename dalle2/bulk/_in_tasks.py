@@ -16,7 +16,8 @@ from anyio.lowlevel import checkpoint
 from .._results._awaited import AsyncImageResult, in_thread
 from ..errors import Dalle2Error
 from ._engine import Arrival, Engine
-from ._keeper import Effect, Fetch, Keeping, Keepings, Load, keeping
+from ._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, advance, keeping
+from ._place import Folder
 from ._receipt import receipt_of, receipt_of_error
 from ._vault import Came
 from ._verdict import told
@@ -119,32 +120,46 @@ async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox
     except Exception as error:
         inbox.put(Came(order, error=error))
         return
+    if not receipt.has_bytes:
+        inbox.put(engine.vault.secure(order, receipt))
+        return
     with anyio.CancelScope(shield=True):  # it is here and paid for
         inbox.put(await in_thread(engine.vault.secure, order, receipt))
 
 
 async def _keep(engine: Engine, client: AsyncClient, work: Keeping, inbox: _Inbox) -> None:
-    steps = keeping(work)
-    try:
-        effect = next(steps)
-        while True:
-            try:
-                result = await _perform(engine, client, effect)
-            except Exception as error:
-                effect = steps.throw(error)
-            else:
-                effect = steps.send(result)
-    except StopIteration as end:
-        done = end.value
-        assert isinstance(done, Keepings)
-        inbox.put(done)
+    local = isinstance(engine.place, Folder)
+    steps, result = keeping(work), None
+
+    def at_disk(effect: Effect) -> object:
+        if isinstance(effect, Load):
+            return engine.vault.load(effect.name, effect.index)
+        assert isinstance(effect, Put)
+        return engine.place.put(effect.key, effect.data, effect.create)
+
+    def awaited(effect: Effect) -> bool:
+        return isinstance(effect, Fetch) or (isinstance(effect, Put) and not local)
+
+    quick = not engine.vault.holds(work.name)  # nothing is read before the first image is fetched
+    while True:
+        if quick:
+            effect = advance(steps, result, at_disk, awaited)
+        else:
+            effect = await in_thread(advance, steps, result, at_disk, awaited)
+        quick = False
+        if isinstance(effect, Keepings):
+            inbox.put(effect)
+            return
+        try:
+            result = await _perform(engine, client, effect)
+        except Exception as error:
+            result = error
 
 
 async def _perform(engine: Engine, client: AsyncClient, effect: Effect) -> object:
-    if isinstance(effect, Load):
-        return await in_thread(engine.vault.load, effect.name, effect.index)
     if isinstance(effect, Fetch):
         return await AsyncImageResult.from_dict(effect.facts, client=client).read()
+    assert isinstance(effect, Put)
     put = engine.place.put
     if inspect.iscoroutinefunction(put):
         return await put(effect.key, effect.data, effect.create)

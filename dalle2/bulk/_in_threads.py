@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .._results._blocking import ImageResult
 from ._elsewhere import Answered, Elsewhere, call
 from ._engine import Arrival, Engine
-from ._keeper import Effect, Fetch, Keeping, Keepings, Load, keeping
+from ._keeper import Effect, Fetch, Keeping, Keepings, Load, advance, keeping
 from ._vault import Came
 
 if TYPE_CHECKING:
@@ -113,25 +113,9 @@ def _answered(
 
 
 def _keep(engine: Engine, client: Client, work: Keeping, arrived: queue.SimpleQueue[Arrival | None]) -> None:
-    arrived.put(kept(work, partial(_perform, engine, client)))
-
-
-def kept(work: Keeping, perform: Callable[[Effect], object]) -> Keepings:
-    """Do what keeping asks for, one thing after the other."""
-    steps = keeping(work)
-    try:
-        effect = next(steps)
-        while True:
-            try:
-                result = perform(effect)
-            except Exception as error:
-                effect = steps.throw(error)
-            else:
-                effect = steps.send(result)
-    except StopIteration as end:
-        done = end.value
-        assert isinstance(done, Keepings)
-        return done
+    done = advance(keeping(work), None, partial(_perform, engine, client))
+    assert isinstance(done, Keepings)
+    arrived.put(done)
 
 
 def _perform(engine: Engine, client: Client, effect: Effect) -> object:

@@ -80,6 +80,8 @@ class Journal:
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
         self._guard = Guard(path)
+        self._read: dict[int, tuple[str, str, int]] = {}
+        """What was read of planned jobs that are not sent yet, to be used once."""
         try:
             self.db = open_for_writing(path, create=create)
         except BaseException:
@@ -132,10 +134,12 @@ class Journal:
     def planned(self, after: int, count: int) -> list[Unit]:
         """The next units to be sent, in order."""
         rows = self.db.execute(
-            "SELECT n, images, expected, rough FROM job WHERE state = 'planned' AND n > ? ORDER BY n LIMIT ?",
+            "SELECT n, images, expected, rough, request, key, attempts FROM job "
+            "WHERE state = 'planned' AND n > ? ORDER BY n LIMIT ?",
             (after, count),
-        )
-        return [_unit(*row) for row in rows]
+        ).fetchall()
+        self._read |= {row[0]: row[4:] for row in rows}
+        return [_unit(*row[:4]) for row in rows]
 
     def answered(self) -> Iterator[Unit]:
         """The units that are paid for and not yet kept."""
@@ -144,24 +148,27 @@ class Journal:
 
     def order(self, unit: Unit) -> Order:
         """The call for a unit."""
-        request, key, attempts = self.db.execute(
-            "SELECT request, key, attempts FROM job WHERE n = ?", (unit.number,)
-        ).fetchone()
+        request, key, attempts = (
+            self._read.pop(unit.number, None)
+            or self.db.execute(
+                "SELECT request, key, attempts FROM job WHERE n = ?", (unit.number,)
+            ).fetchone()
+        )
         return Order(unit, load_request(request, self.input), key, attempts + 1)
 
     def awaiting(self, unit: Unit) -> tuple[int, list[Awaiting]]:
         """The attempt that was answered, and its images that are still to be kept; `putting` is noted
         before.
         """
-        (attempt,) = self.db.execute("SELECT attempts FROM job WHERE n = ?", (unit.number,)).fetchone()
         rows = self.db.execute(
-            "SELECT place, name, whole, facts, putting FROM image "
-            "WHERE job = ? AND facts IS NOT NULL AND path IS NULL ORDER BY place",
+            "SELECT attempts, place, name, whole, facts, putting FROM job LEFT JOIN image "
+            "ON image.job = n AND facts IS NOT NULL AND path IS NULL WHERE n = ? ORDER BY place",
             (unit.number,),
-        )
-        return attempt, [
+        ).fetchall()
+        return rows[0][0], [
             Awaiting(place, name, bool(whole), json.loads(facts), put > 1)
-            for place, name, whole, facts, put in rows
+            for _, place, name, whole, facts, put in rows
+            if place is not None
         ]
 
     def expected(self, unit: Unit) -> int | None:

@@ -7,7 +7,7 @@ and is given the result or the exception. Each image is tried, whatever happens 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeAlias, cast
 
 import attrs
@@ -95,6 +95,28 @@ def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
         except Exception as error:
             failed = error
     return Keepings(work.unit, work.name, len(work.images), tuple(kept), dead, note, failed, tuple(taken))
+
+
+def advance(
+    steps: Generator[Effect, object, Keepings],
+    result: object,
+    perform: Callable[[Effect], object],
+    until: Callable[[Effect], bool] = lambda effect: False,
+) -> Effect | Keepings:
+    """Go on with keeping from the last effect's result or exception, up to its end or an effect that somebody
+    else performs (`until`).
+    """
+    try:
+        while True:
+            effect = steps.throw(result) if isinstance(result, Exception) else steps.send(result)
+            if until(effect):
+                return effect
+            try:
+                result = perform(effect)
+            except Exception as error:
+                result = error
+    except StopIteration as end:
+        return cast("Keepings", end.value)
 
 
 def _flaw(data: bytes) -> str | None:

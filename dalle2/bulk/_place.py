@@ -39,17 +39,23 @@ class Folder:
     def put(self, key: str, data: bytes, create: bool) -> None:
         """Keep an image. One that is there already with the same bytes was put by a run that was killed."""
         target = self.path / key
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with AtomicFile(target) as file:
-                file.write(data)
-                file.commit(overwrite=False)
+            try:
+                self._put(target, data)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._put(target, data)
         except FileExistsError:
             if target.is_file() and target.read_bytes() == data:
                 return
             raise FileExistsError(
                 17, "a file that this journal does not know is there, and is not replaced", str(target)
             ) from None
+
+    def _put(self, target: Path, data: bytes) -> None:
+        with AtomicFile(target) as file:
+            file.write(data)
+            file.commit(overwrite=False)
 
     def probe(self) -> None:
         """Raise the `OSError` that putting an image would end in, as far as it can be foreseen. What a killed

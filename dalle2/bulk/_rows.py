@@ -34,6 +34,8 @@ class Jobs(Iterable[Job]):
     all of the source's, where they are known beforehand.
     """
 
+    __module__ = "dalle2.bulk"
+
     _rows: Callable[[], Iterable[Row]]
     _makers: Mapping[str, Template | Callable[[Row], object]]
     _fixed: Mapping[str, object]

@@ -22,31 +22,30 @@ class Spool:
 
     def __init__(self, journal: Path) -> None:
         self.folder = journal.with_name(f"{journal.name}.spool")
+        self._base = os.path.join(self.folder, "")
 
     def put(self, name: str, answer: Receipt) -> int:
         """Make an answer safe under `name`; gives its bytes. Raises `OSError`: nothing is spooled then."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
         size = 0
         try:
             for index, (_, content) in enumerate(answer.images):
                 if content is not None:
-                    self._write(self.folder / f"{name}-{index}{_IMAGE}", content)
+                    self._write(f"{self._base}{name}-{index}{_IMAGE}", content)
                     size += len(content)
-            part = self.folder / f"{name}{_NEW}"
+            part = f"{self._base}{name}{_NEW}"
             self._write(part, json.dumps(answer.manifest()).encode())
-            os.replace(part, self.folder / f"{name}{_MANIFEST}")
-            self._flush()
+            os.replace(part, f"{self._base}{name}{_MANIFEST}")
+            self._flush(self.folder)
         except OSError:
-            self.drop(name, len(answer.images))
+            self.drop(name, len(answer.images), _NEW)
             raise
         return size
 
     def put_body(self, name: str, body: bytes) -> Path:
         """Keep what could not be read of an answer."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
         path = self.folder / f"{name}{_BODY}"
         self._write(path, body)
-        self._flush()
+        self._flush(self.folder)
         return path
 
     def receipt(self, name: str) -> Receipt:
@@ -55,15 +54,17 @@ class Spool:
 
     def image(self, name: str, index: int) -> bytes | None:
         """The bytes of one image of a spooled answer; `None` if it has only its URL."""
-        with contextlib.suppress(FileNotFoundError):
-            return (self.folder / f"{name}-{index}{_IMAGE}").read_bytes()
-        return None
+        try:
+            with open(f"{self._base}{name}-{index}{_IMAGE}", "rb", buffering=0) as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
 
-    def drop(self, name: str, images: int) -> None:
+    def drop(self, name: str, images: int, *more: str) -> None:
         """Forget an answer, the manifest first."""
-        for path in (f"{name}{_MANIFEST}", f"{name}{_NEW}", *(f"{name}-{i}{_IMAGE}" for i in range(images))):
+        for end in (_MANIFEST, *(f"-{index}{_IMAGE}" for index in range(images)), *more):
             with contextlib.suppress(OSError):
-                (self.folder / path).unlink()
+                os.unlink(f"{self._base}{name}{end}")
 
     def names(self) -> set[str]:
         """The answers that are spooled."""
@@ -89,8 +90,14 @@ class Spool:
         with contextlib.suppress(FileNotFoundError):
             yield from list(self.folder.iterdir())
 
-    def _write(self, path: Path, data: bytes) -> None:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    def _write(self, path: str | Path, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        try:
+            fd = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self._flush(self.folder.parent)
+            fd = os.open(path, flags, 0o600)
         try:
             view = memoryview(data)
             while view:
@@ -99,9 +106,9 @@ class Spool:
         finally:
             os.close(fd)
 
-    def _flush(self) -> None:
+    def _flush(self, folder: Path) -> None:
         with contextlib.suppress(OSError):  # not every system lets a directory be synced
-            fd = os.open(self.folder, os.O_RDONLY)
+            fd = os.open(folder, os.O_RDONLY)
             try:
                 os.fsync(fd)
             finally:

@@ -81,6 +81,8 @@ class Report(Counts):
     its end, if it did.
     """
 
+    __module__ = "dalle2.bulk"
+
     journal: Path
     stopped: str | None = None
 
@@ -107,7 +109,7 @@ def status(journal: str | os.PathLike[str]) -> Report:
 
 def rows_of(db: sqlite3.Connection, number: int | None = None) -> Iterator[dict[str, object]]:
     """The rows of an open journal, or the one with that number."""
-    out = _notes(db).get("out")  # as the caller named it; none for an object that keeps them
+    out = notes_in(db).get("out")  # as the caller named it; none for an object that keeps them
     shown = out if isinstance(out, str) else ""
     where, values = ("", ()) if number is None else ("WHERE job.n = ?", (number,))
     # An outer join in the order of the key: one statement, whatever the number of rows.
@@ -147,9 +149,10 @@ def rows_of(db: sqlite3.Connection, number: int | None = None) -> Iterator[dict[
 def notes_of(journal: str | os.PathLike[str]) -> Mapping[str, object]:
     """What the last run of a journal was told."""
     with closing(open_for_reading(journal_path(journal))) as db:
-        return _notes(db)
+        return notes_in(db)
 
 
-def _notes(db: sqlite3.Connection) -> Mapping[str, object]:
+def notes_in(db: sqlite3.Connection) -> Mapping[str, object]:
+    """The same, of an open journal."""
     row = db.execute("SELECT options FROM run ORDER BY n DESC LIMIT 1").fetchone()
     return {} if row is None else cast("Mapping[str, object]", json.loads(row[0]))

@@ -80,8 +80,14 @@ class Vault:
             return Came(order, receipt, problem, None)
         return Came(order, receipt.without_bytes(), None, size)
 
+    def holds(self, name: str) -> bool:
+        """Whether any bytes of an answer are held here. For any thread."""
+        return name in self._unsafe or self._sizes.get(name, 0) > 0
+
     def load(self, name: str, index: int) -> bytes | None:
         """The bytes of an image that are held here; `None` if it has only its URL. For any thread."""
+        if not self.holds(name):
+            return None
         unsafe = self._unsafe.get(name)
         held = None if unsafe is None else unsafe.images[index][1]
         return self.spool.image(name, index) if held is None else held

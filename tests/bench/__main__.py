@@ -1,7 +1,8 @@
 """The benchmark: figures, never verdicts. `nox -s bench`, or `python tests/bench --wheel dist/….whl`.
 
 Measures this package side by side with others on loopback, prints one Markdown table of ratios and writes
-it into `docs/performance.md`, between its markers. With `--growth` it draws `docs/performance.svg` instead.
+it into `docs/performance.md`, between its markers. With `--growth` it draws `docs/performance.svg` instead; with `--bulk` it
+measures many images.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import environments
 import figure
 import growth
+import many
 import measuring
 import table
 
@@ -35,6 +37,9 @@ def main() -> None:
         "--scenario", action="append", default=[], choices=[one.key for one in table.SCENARIOS]
     )
     parser.add_argument("--growth", action="store_true", help="measure how cost grows, and draw it, instead")
+    parser.add_argument("--bulk", action="store_true", help="measure many images instead (3 rounds)")
+    parser.add_argument("--jobs", type=int, default=many.Size().jobs, help="of many images (1000)")
+    parser.add_argument("--full", action="store_true", help="send all of the 100,000, too: some ten minutes")
     parser.add_argument("--dry", action="store_true", help="print, but write nothing into docs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dalle2-bench-") as temporary:
@@ -42,6 +47,15 @@ def main() -> None:
         pythons = environments.make_all(options.work or folder, options.wheel.resolve(), options.only)
         with measuring.server(folder, roots(pythons)) as (origins, bundle):
             bench = measuring.Bench(pythons, origins, folder, bundle)
+            if options.bulk:
+                count = min(options.rounds, 3)
+                size = many.Size(options.jobs, sent=many.Size().large if options.full else options.jobs)
+                taken = many.measure(bench, count, size, tell)
+                text = many.markdown(taken, size, notes(pythons, count))
+                print(text)
+                if not (options.dry or options.only):
+                    write(many.BEGIN, many.END, text)
+                return
             if options.growth:
                 points = growth.measure(bench, min(options.rounds, 5), tell)
                 print(growth.markdown(points))

@@ -7,6 +7,7 @@ length. The path's first parts say what is answered, so that any client can ask 
     /slow/MS/v1         the same after about so many milliseconds, as if someone drew
     /b64/COUNTxSIZE/v1  POST: that many images in base64
     /image/SIZE.png     GET: the image
+    /paced/N-NAME/v1    POST: one image by URL, of at most N a minute; GET /paced/N-NAME/told: how it went
 
 Run by `measuring.server`: prints its two ports, for http and https, and ends when its input ends.
 """
@@ -35,10 +36,22 @@ UNEVEN = itertools.cycle((0.5, 1.3, 0.9, 1.5, 0.7, 1.1))
 """How much longer or shorter than said an answer takes, in turn, so that calls do not march in step."""
 
 
-def head(size: int, kind: str, second: int) -> bytes:
+REFUSAL = json.dumps(
+    {
+        "error": {
+            "message": "Rate limit exceeded for images per minute",
+            "type": "requests",
+            "param": None,
+            "code": "rate_limit_exceeded",
+        }
+    }
+).encode()
+
+
+def head(size: int, kind: str, second: int, status: str = "200 OK") -> bytes:
     """The first lines of an answer, much like those of the real API."""
     lines = (
-        "HTTP/1.1 200 OK",
+        f"HTTP/1.1 {status}",
         f"date: {formatdate(second, usegmt=True)}",
         f"content-type: {kind}",
         f"content-length: {size}",
@@ -82,6 +95,42 @@ def in_file(body: bytes) -> BinaryIO:
     return file
 
 
+class Allowance:
+    """A host's limit of images a minute, kept by the second: a bucket that holds a second's share, so that
+    two clients that do not know of each other are refused half of what they ask.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self.rate = per_minute / 60
+        self.left = self.rate
+        self.at = time.monotonic()
+        self.passed: list[float] = []
+        self.refused = 0
+
+    def passes(self) -> bool:
+        """Whether one more image is allowed now."""
+        now = time.monotonic()
+        self.left, self.at = min(self.rate, self.left + (now - self.at) * self.rate), now
+        if self.left < 1:
+            self.refused += 1
+            return False
+        self.left -= 1
+        self.passed.append(now)
+        return True
+
+    def told(self) -> bytes:
+        """How it went: the images, the 429s, and the share of the allowance that was used."""
+        span = self.passed[-1] - self.passed[0]
+        used = (len(self.passed) - 1) / span / self.rate
+        return json.dumps({"images": len(self.passed), "refused": self.refused, "used": used}).encode()
+
+
+@functools.cache
+def allowance(name: str) -> Allowance:
+    """The limit of that name, `N-NAME`."""
+    return Allowance(int(name.partition("-")[0]))
+
+
 class Connection(asyncio.Protocol):
     """One connection of a client; it may send its requests one after another."""
 
@@ -113,7 +162,7 @@ class Connection(asyncio.Protocol):
 
     def answer(self, target: str) -> None:
         """Send what a path stands for, at once or when it is time."""
-        _, kind, what, *_ = target.split("/")
+        _, kind, what, *rest = target.split("/")
         second = int(time.time())
         if kind == "url":
             self.transport.write(url_answer(self.origin, int(what), second))
@@ -121,15 +170,21 @@ class Connection(asyncio.Protocol):
             answer = url_answer(self.origin, 1024, second)
             delay = int(what) / 1000 * next(UNEVEN)
             asyncio.get_running_loop().call_later(delay, self.transport.write, answer)
+        elif kind == "paced" and rest == ["told"]:
+            self.send(allowance(what).told(), "application/json", second)
+        elif kind == "paced" and not allowance(what).passes():
+            self.send(REFUSAL, "application/json", second, "429 Too Many Requests")
+        elif kind == "paced":
+            self.transport.write(url_answer(self.origin, 1024, second))
         elif kind == "b64":
             count, _, size = what.partition("x")
             self.send(base64_answer(int(count), int(size)), "application/json", second)
         else:
             self.send(image(int(what.partition(".")[0])), "image/png", second)
 
-    def send(self, body: bytes, kind: str, second: int) -> None:
+    def send(self, body: bytes, kind: str, second: int, status: str = "200 OK") -> None:
         """Send an answer of any size."""
-        self.transport.write(head(len(body), kind, second))
+        self.transport.write(head(len(body), kind, second, status))
         if self.secure or len(body) < LARGE:
             self.transport.write(body)
             return

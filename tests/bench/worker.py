@@ -14,6 +14,10 @@ A subject is a module of `subjects` with a function for each scenario that it ta
     crowd(base, at_once)     awaited: gives the same, to be awaited, and how to close
     base64(base, count)      gives a function that makes that many images and saves them in a folder
     download(base)           gives a function that saves the image of a URL in a folder
+    loop(base, answers)      awaited: gives an awaited function of a prompt and a path that makes and saves
+                             one image, and how to close; the answers are `url` or `b64`
+    many(base, prompts, folder, answers)
+                             makes and saves an image for each prompt
 """
 
 import os
@@ -161,6 +165,109 @@ def repeated(save, folder, times, images):
     taken[0]["cpu"] = sorted(row["cpu"] for row in taken)[times // 2]
     taken[0]["wall"] = sorted(row["wall"] for row in taken)[times // 2]
     return taken[0]
+
+
+PER_MINUTE = 600
+"""Images a minute that a shared pace allows, and the host."""
+
+AT_ONCE = 8
+"""Calls of many that are under way at the same time."""
+
+
+def prompts(count):
+    """So many of them."""
+    return (f"a corgi astronaut, number {number}" for number in range(count))
+
+
+def by_loop(subject, base, count, folder, answers):
+    """The loop that one writes by hand: so many tasks that take the next prompt; nothing is written down."""
+    import asyncio
+
+    async def run():
+        call, close = await subject.loop(base, answers)
+        rest = iter(enumerate(prompts(count)))
+
+        async def one():
+            for number, prompt in rest:
+                await call(prompt, os.path.join(folder, f"{number}.png"))
+
+        await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+        await close()
+
+    os.mkdir(folder)
+    asyncio.run(run())
+
+
+def many(subject, origin, folder, count):
+    """Images for many prompts, answered at once; COUNT is `COUNTxANSWERS`."""
+    count, _, answers = count.partition("x")
+    kind = f"url/{SMALL}" if answers == "url" else f"b64/1x{SMALL}"
+    base, count = f"{origin}/{kind}/v1", int(count)
+
+    def make(count, place):
+        if hasattr(subject, "many"):
+            subject.many(base, prompts(count), place, answers)
+        else:
+            by_loop(subject, base, count, place, answers)
+        assert len(os.listdir(place)) == count
+
+    make(2 * AT_ONCE, os.path.join(folder, "first"))
+    meter = Meter()
+    meter.start()
+    make(count, os.path.join(folder, "images"))
+    return meter.stop(count)
+
+
+def large(subject, origin, folder, count):
+    """What a long run costs: COUNT is `JOBSxSENT`, its jobs and how many of them are sent."""
+    jobs, sent = map(int, count.split("x"))
+    base, place = f"{origin}/url/{SMALL}/v1", os.path.join(folder, "images")
+    subject.many(base, prompts(2 * AT_ONCE), os.path.join(folder, "first"), "url")
+    meter = Meter()
+    meter.start()
+    report = subject.go_on(base, subject.jobs(prompts(jobs), "url"), place, images=sent)
+    assert report.done == sent, report
+    return meter.stop(jobs)
+
+
+def resumed(subject, origin, folder, count):
+    """Seconds from the call of `resume` to the first image, none or nearly all of COUNT jobs being done; and
+    those of `status`.
+    """
+    base, place = f"{origin}/url/{SMALL}/v1", os.path.join(folder, "images")
+    subject.many(base, prompts(2 * AT_ONCE), os.path.join(folder, "first"), "url")
+    subject.go_on(base, subject.jobs(prompts(count), "url"), place, images=AT_ONCE)
+    measured = {}
+    for name, before in (("planned", AT_ONCE), ("done", None)):
+        if before is None:
+            before = subject.pretend_done(place, 4 * AT_ONCE)
+        came = []
+        began = time.perf_counter()
+        subject.go_on(
+            base, None, place, before + AT_ONCE, lambda row, came=came: came.append(time.perf_counter())
+        )
+        measured[f"resume_{name}"] = came[0] - began
+        taken = []
+        for _ in range(5):
+            began = time.perf_counter()
+            report = subject.status(place)
+            taken.append(time.perf_counter() - began)
+        assert report.total == count and report.done == before + AT_ONCE, report
+        measured[f"status_{name}"] = sorted(taken)[2]
+    return measured
+
+
+def paced(subject, origin, folder, count):
+    """One run of two that share a pace: COUNT jobs, ORIGIN the base, FOLDER the file of the pace."""
+    report = subject.go_on(
+        origin,
+        subject.jobs(prompts(count), "url"),
+        os.path.abspath("images"),
+        pace=folder,
+        images_per_minute=PER_MINUTE,
+    )
+    assert report.done == count, report
+    return {}
 
 
 def main():

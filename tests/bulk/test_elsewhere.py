@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
+import types
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -148,3 +150,99 @@ def test_whatever_a_call_raises_comes_back(client: dalle2.Client, monkeypatch: p
     receipt, error = call(client, dalle2.GenerateRequest(prompt="a fox"), "key")
     assert receipt is None
     assert isinstance(error, LookupError)
+
+
+# A Dask cluster, as far as it matters here (`python -m tests.bulk.scale` kills the workers of a real one)
+
+
+class Scheduler:
+    """What the scheduler knows, and how a worker asks it."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.handlers[name]
+
+
+class Task:
+    """A task of the cluster, done at once: `runs` times, as if so many workers had been lost."""
+
+    def __init__(self, work: Any, values: Any, runs: int, status: str = "finished") -> None:
+        self.status = status
+        self._results = [work(*values) for _ in range(runs)] if status == "finished" else []
+
+    def result(self) -> Any:
+        """What the last worker gave."""
+        return self._results[-1]
+
+    def exception(self) -> Exception:
+        """Why it failed."""
+        return LookupError("killed")
+
+    def add_done_callback(self, act: Any) -> None:
+        """It is done."""
+        act(self)
+
+
+class Cluster:
+    """A client of Dask."""
+
+    asynchronous = False
+
+    def __init__(self) -> None:
+        self.scheduler = Scheduler()
+        self.runs = 1
+        self.status = "finished"
+
+    def run_on_scheduler(self, act: Any) -> None:
+        """Have it done there."""
+        act(self.scheduler)
+
+    def submit(self, work: Any, *values: Any, **more: Any) -> Task:
+        """Take a task."""
+        assert more["retries"] == 0 and more["pure"] is False
+        return Task(work, values, self.runs, self.status)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A cluster in this process."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    cluster = Cluster()
+    dask, utils = types.ModuleType("distributed"), types.ModuleType("distributed.utils")
+    worker = types.SimpleNamespace(scheduler=cluster.scheduler, loop=None)
+    vars(dask).update(Client=Cluster, get_worker=lambda: worker)
+    vars(utils).update(sync=lambda loop, act, **more: act(**more))
+    monkeypatch.setitem(sys.modules, "distributed", dask)
+    monkeypatch.setitem(sys.modules, "distributed.utils", utils)
+    return cluster
+
+
+def test_a_cluster_makes_each_call_once(emulator: Emulator, cluster: Cluster) -> None:
+    """A task that is run again asks first, and is told that its call was made."""
+    with emulator.serve() as server, dalle2.Client("sk-test", base_url=server.base_url) as client:
+        for _ in range(2):
+            executor = bulk.dask_executor(cluster)
+            report = bulk.run(client, JOBS, journal="run.db", out="out", executor=executor)
+            assert report.done == 6
+        cluster.runs = 2
+        report = bulk.run(client, JOBS, journal="lost.db", out="lost", executor=bulk.dask_executor(cluster))
+        assert (report.held, len(emulator.billed)) == (6, 12)
+        for cluster.status in ("error", "cancelled"):
+            report = bulk.run(
+                client, JOBS, journal=f"{cluster.status}.db", out="none", executor=bulk.dask_executor(cluster)
+            )
+            assert (report.held, len(emulator.billed)) == (6, 12)
+
+
+def test_what_is_no_cluster_is_refused(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its type; and without Dask, the package is named."""
+    with pytest.raises(dalle2.ConfigurationError, match="this is a int"):
+        bulk.dask_executor(7)
+    cluster.asynchronous = True
+    with pytest.raises(dalle2.ConfigurationError, match="takes a blocking"):
+        bulk.dask_executor(cluster)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(dalle2.ConfigurationError, match="pip install distributed"):
+        bulk.dask_executor(cluster)

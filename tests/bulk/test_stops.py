@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import trio
 import dalle2
 from dalle2 import bulk
 from dalle2.bulk import _ballast, _spool
+from dalle2.bulk._entering import _Entry
 from dalle2.bulk._signals import Stopper
 from dalle2.testing import EmulatedRequest, EmulatedResponse, Emulator
 
@@ -266,8 +268,9 @@ def test_what_can_be_put_nowhere_is_rescued(
     monkeypatch.setattr(_spool.Spool, "put", put)
     disk.ends, disk.spared = (".part",), 1
 
-    def write(self: _spool.Spool, path: Path, data: bytes) -> None:
-        path.write_bytes(data)
+    def write(self: _spool.Spool, path: str, data: bytes) -> None:
+        self.folder.mkdir(exist_ok=True)
+        Path(path).write_bytes(data)
 
     monkeypatch.setattr(_spool.Spool, "_write", write)
     with pytest.raises(OSError, match="No space left") as caught:
@@ -436,3 +439,22 @@ def test_a_run_that_is_cancelled_while_its_rows_are_read_leaves_no_lock(
             threading.Event().wait(0.01)
     assert bulk.status("run.db").held == 0
     assert emulator.requests == []
+
+
+def test_a_thread_that_nobody_waits_for_leaves_by_itself() -> None:
+    """What was entered after its caller had left is left at once, and only once."""
+    told: list[str] = []
+
+    @contextmanager
+    def context() -> Iterator[int]:
+        told.append("in")
+        yield 7
+        told.append("out")
+
+    late = _Entry(context())
+    late.leave()
+    assert (late.enter(), told) == (7, ["in", "out"])
+    usual = _Entry(context())
+    usual.enter()
+    usual.leave()
+    assert told == ["in", "out"] * 2

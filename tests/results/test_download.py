@@ -521,6 +521,20 @@ def test_a_missing_object_is_a_plain_refusal() -> None:
     assert "key missing" in str(refused_by_store(403, "key missing"))
 
 
+def test_a_url_that_became_https_is_still_the_image_of_its_host() -> None:
+    """A proxy that ends TLS hands out http URLs of its own name: asked over https, they are the API's origin,
+    get its key, and their own expiry is what a refusal is judged by.
+    """
+    image = image_at("http://localai.lan/a.png", expires=NOW + timedelta(seconds=1))
+    key = ("Authorization", Secret("Bearer sk-1"))
+    one = download(image, key=key, origins=Origins.of("https://localai.lan/v1"))
+    asked = one.request()
+    assert asked.url == "https://localai.lan/a.png"
+    assert key in asked.headers
+    assert isinstance(refused(one, 403), ImageExpiredError)
+    assert key not in download(image_at("http://other.lan/a.png"), key=key).request().headers
+
+
 def test_a_refusal_that_repeats_the_key_is_redacted() -> None:
     """A host that wants the key with its images may quote it."""
     key = ("Authorization", Secret("Bearer local-key-123456"))

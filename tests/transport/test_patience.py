@@ -216,7 +216,7 @@ class Known(Said):
 
 
 def test_a_connection_that_spoke_at_the_last_moment_gives_way_to_another() -> None:
-    """Between the look at it and the request's first byte: nothing is sent, and httpcore takes another one."""
+    """Between the look at it and the request's first byte: nothing is sent, httpcore takes another one."""
     stream: Any = Known()
     attend(stream)
     stream.write(b"POST", 5.0)

@@ -251,6 +251,8 @@ def silent_body(c: Connection) -> None:
     """A body that stops after its first bytes."""
     c.read()
     c.reply(upto=8)
+    c.server.stopping.wait(0.15)
+    c.send(c.good_body()[8:9])
     c.hold()
 
 

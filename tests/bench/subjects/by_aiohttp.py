@@ -18,3 +18,26 @@ async def crowd(base, at_once):
             return (await answer.json())["data"][0]["url"]
 
     return call, made.close
+
+
+async def loop(base, answers):
+    from base64 import b64decode
+
+    import aiohttp
+    from careful import save as save_file
+
+    made, url = aiohttp.ClientSession(headers=HEADERS), f"{base}/images/generations"
+    asked = {**ASKED, "response_format": "b64_json"} if answers == "b64" else ASKED
+
+    async def call(prompt, path):
+        async with made.post(url, json={**asked, "prompt": prompt}) as answer:
+            answer.raise_for_status()
+            row = (await answer.json())["data"][0]
+        if answers == "b64":
+            save_file(path, b64decode(row["b64_json"]))
+            return
+        async with made.get(row["url"]) as image:
+            image.raise_for_status()
+            save_file(path, await image.read())
+
+    return call, made.close

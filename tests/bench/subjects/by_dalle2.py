@@ -54,3 +54,15 @@ def base64(base, count):
 def download(base):
     made = client(f"{base}/url/1/v1")
     return lambda url, folder: made.image(url).save(os.path.join(folder, "image.png"))
+
+
+async def loop(base, answers):
+    import dalle2
+
+    made = dalle2.AsyncClient(api_key=KEY, base_url=base)
+    asked = {"response_format": "b64_json"} if answers == "b64" else {}
+
+    async def call(prompt, path):
+        await (await made.generate(prompt, **asked))[0].save(path)
+
+    return call, made.aclose

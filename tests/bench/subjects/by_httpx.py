@@ -86,3 +86,26 @@ def download(base):
                 file.write(chunk)
 
     return save
+
+
+async def loop(base, answers):
+    from base64 import b64decode
+
+    import httpx
+    from careful import save as save_file
+
+    made, url = httpx.AsyncClient(timeout=600, headers=HEADERS), f"{base}/images/generations"
+    asked = {**ASKED, "response_format": "b64_json"} if answers == "b64" else ASKED
+
+    async def call(prompt, path):
+        answer = await made.post(url, json={**asked, "prompt": prompt})
+        answer.raise_for_status()
+        row = answer.json()["data"][0]
+        if answers == "b64":
+            save_file(path, b64decode(row["b64_json"]))
+            return
+        image = await made.get(row["url"])
+        image.raise_for_status()
+        save_file(path, image.content)
+
+    return call, made.aclose

@@ -68,3 +68,23 @@ def download(base):
 
     made = client(f"{base}/url/1/v1")
     return lambda url, folder: save_file(os.path.join(folder, "image.png"), fetch(made, url))
+
+
+async def loop(base, answers):
+    from base64 import b64decode
+
+    import openai
+    from careful import save as save_file
+
+    made = openai.AsyncOpenAI(api_key=KEY, base_url=base)
+    asked = {**ASKED, "response_format": "b64_json"} if answers == "b64" else ASKED
+
+    async def call(prompt, path):
+        answer = await made.images.generate(**{**asked, "prompt": prompt})
+        if answers == "b64":
+            save_file(path, b64decode(answer.data[0].b64_json))
+            return
+        got = await made.get(answer.data[0].url, cast_to=openai.HttpxBinaryResponseContent)
+        save_file(path, got.content)
+
+    return call, made.close
