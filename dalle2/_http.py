@@ -56,12 +56,22 @@ class FilePart(NamedTuple):
     def __repr__(self) -> str:
         return f"FilePart({self.name!r}, {self.filename!r}, {self.content_type!r}, <{len(self.data)} bytes>)"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)  # a crash reporter that walks into tuples asks for this instead
+
 
 class Form(NamedTuple):
     """A multipart form: text fields in order, then files in order."""
 
     fields: tuple[tuple[str, str], ...]
     files: tuple[FilePart, ...]
+
+    def __repr__(self) -> str:
+        """Without what stands in the fields: a prompt, mostly."""
+        return f"Form({[name for name, _ in self.fields]}, {list(self.files)})"
+
+    def __sentry_repr__(self) -> str:
+        return repr(self)
 
 
 class HttpRequest:

@@ -59,6 +59,9 @@ class Context(NamedTuple):
         """Without prompt, request and key."""
         return f"Context({self.operation} {self.model} at {self.host}, key {self.idempotency_key})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)  # a crash reporter that walks into tuples asks for this instead
+
     @property
     def billable(self) -> bool:
         """Whether carrying it out costs money; a question after a task that was started does not."""

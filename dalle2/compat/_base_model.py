@@ -146,7 +146,9 @@ class BaseModel:
         return self.__dict__[name]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, BaseModel) and type(other) is type(self) and other.__dict__ == self.__dict__
+        if not isinstance(other, BaseModel):
+            return NotImplemented
+        return type(other) is type(self) and other.__dict__ == self.__dict__
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 

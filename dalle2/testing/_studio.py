@@ -46,7 +46,7 @@ class Studio:
         self.responses_shape = responses_shape
         self.latency = latency
         self.honours_keys = honours_keys
-        self.clock = Clock()
+        self.clock: Clock = Clock()
         self._host = PERSONAS[persona]
         self._store = Store(self.clock, keep=keep)
         self._faults = Faults()

@@ -35,7 +35,7 @@ from dalle2.testing import Emulator
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHOWN_ONLY = {"text", "toml", "json", "sh", "ini", "yaml", "javascript", "http", "diff"}
+SHOWN_ONLY = {"py", "text", "toml", "json", "sh", "ini", "yaml", "javascript", "http", "diff"}
 
 
 def run_python(example: Example) -> None:
