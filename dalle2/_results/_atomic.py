@@ -30,6 +30,7 @@ _REMEMBERED = 256  # directories
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What systems say where there are no hard links (FAT, some network disks); all else is a failure."""
 
+_living: set[str] = set()  # names of this process's own parts: a thread may not have locked its yet
 _until_swept: dict[Path, int] = {}
 """Saves into a directory before its parts are looked for again: a large one is listed but rarely."""
 
@@ -77,14 +78,13 @@ class AtomicFile:
 
     def _open(self, mode: int) -> None:
         """A part of our own, locked: until it is, another process may take it for an abandoned one."""
-        flags = (
-            os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        )
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         for _ in range(_TRIES):
             name = f"{PART}{os.getpid()}-{_machine()}-{os.urandom(8).hex()}.part"
             self._part = os.path.join(self._place.parent, name)
-            # The system applies the umask, as it does for every new file.
-            fd = self._take(self._part, flags, mode)
+            _living.add(name)
+            fd = self._take(self._part, flags, mode)  # the system applies the umask, as for every new file
             self._locked = lock(fd)
             found = os.fstat(fd)
             self._identity = _identity(found)
@@ -213,6 +213,7 @@ class AtomicFile:
             if self._part and self._pid == os.getpid():  # a forked process leaves its parent's alone
                 with suppress(OSError):
                     os.unlink(self._part)
+                _living.discard(os.path.basename(self._part))
             self._part = ""
             self._close()
 
@@ -286,7 +287,7 @@ def _sweep(directory: Path) -> None:
         if len(names) >= _LISTED:
             _until_swept[directory] = len(names) // _LISTED
         for name in names:
-            if name.startswith(PART):
+            if name.startswith(PART) and name not in _living:
                 from ._parts import remove_abandoned
 
                 remove_abandoned(directory / name, _machine(), lock)
@@ -314,7 +315,6 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror
-        if error.errno == errno.EEXIST:
-            reason = "File exists (overwrite=True replaces it)"
+        there = error.errno == errno.EEXIST
+        reason = "File exists (overwrite=True replaces it)" if there else error.strerror
         raise OSError(error.errno, reason, str(path)) from None

@@ -814,6 +814,25 @@ def test_a_part_that_is_taken_for_abandoned_is_made_anew(
     assert names(tmp_path) == ["a.png"]
 
 
+def test_a_part_that_another_thread_is_about_to_lock_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole save in the same directory, between its opening and its locking, does not sweep it."""
+    real, locked = _atomic.lock, []
+
+    def interrupted(fd: int) -> bool | None:
+        locked.append(fd)
+        if len(locked) == 1:
+            save(tmp_path / "b.png", b"y")
+        return real(fd)
+
+    monkeypatch.setattr(_atomic, "lock", interrupted)
+    save(tmp_path / "a.png", b"x")
+    assert len(locked) == 2
+    assert names(tmp_path) == ["a.png", "b.png"]
+    assert not _atomic._living
+
+
 def test_what_was_published_can_be_taken_back(tmp_path: Path) -> None:
     """A new file, if it is still the same one; never an older one, nor somebody else's."""
     target = tmp_path / "a.png"
