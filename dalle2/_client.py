@@ -375,8 +375,8 @@ class Client(BaseClient):
         streaming still gives the final one. The other parameters as in `generate`. Source:
         https://developers.openai.com/api/reference/resources/images/methods/generate.md
 
-        Leaving the loop early ends the connection as soon as the generator is closed, and does not undo the
-        bill.
+        Leaving the loop early ends the connection as soon as the generator is closed, and does not undo
+        the bill.
 
         Raises `InvalidRequestError` at once. A stream that breaks off before the final image raises
         `OutcomeUnknownError` with the images that came in `error.images`; it is never repeated. Else raises

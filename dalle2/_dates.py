@@ -1,7 +1,7 @@
 """Moments and waits as hosts write them, and what a server's clock says.
 
-The rule: what hosts send is read without ever raising; what cannot be read is `None`. The clock is an
-argument.
+The rule: what hosts send is read without ever raising; what cannot be read is `None`. The clock is
+an argument.
 """
 
 from __future__ import annotations

@@ -199,8 +199,8 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def literal_address(host: str) -> str | None:
-    """The address that a host name spells out, in any of the forms that resolvers take (`127.1`,
-    `0x7f000001`).
+    """The address that a host name spells out, in any of the forms that resolvers take
+    (`127.1`, `0x7f000001`).
     """
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))

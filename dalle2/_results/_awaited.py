@@ -250,8 +250,8 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: AsyncFetches | None = None) -> AsyncImageResult:
-        """The image that `to_dict` described, fetched through `client` if given. Raises
-        `InvalidRequestError`.
+        """The image that `to_dict` described, fetched through `client` if given.
+        Raises `InvalidRequestError`.
 
         The mapping is believed, the API's place in it included: take it only from where you put it.
         """

@@ -99,15 +99,15 @@ class BaseResult(Generic[F]):
 
     @property
     def expiry_source(self) -> ExpirySource | None:
-        """`"signature"`: the URL itself says so; `"created"`: one hour after `created`, by OpenAI's
-        documentation.
+        """`"signature"`: the URL itself says so; `"created"`: one hour after `created`, by
+        OpenAI's documentation.
         """
         return self._data.expiry.source
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds until the URL dies, by the local clock corrected with the host's; never negative; `None` if
-        unknown.
+        """Seconds until the URL dies, by the local clock corrected with the host's; never negative; `None`
+        if unknown.
         """
         at = self._data.expiry.at
         return None if at is None else max((at - self._fetcher.how.earliest()).total_seconds(), 0.0)
@@ -215,9 +215,7 @@ def checked_type(image: ImageData, content: bytes) -> str:
 
 
 def data_from(data: object) -> tuple[ImageData, Fetching]:
-    """The image in a `to_dict` mapping, and how to fetch it without a client. Raises
-    `InvalidRequestError`.
-    """
+    """The image in a `to_dict` mapping, and how to fetch it without a client. Raises `InvalidRequestError`."""
     if not isinstance(data, Mapping):
         raise InvalidRequestError("data must be a mapping, as to_dict() gives it", field="data")
     api = data.get("api")

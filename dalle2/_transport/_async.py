@@ -115,8 +115,8 @@ async def _run_out(chunks: AsyncIterator[bytes]) -> None:
 
 
 def bounded(watch: Watch) -> AbstractContextManager[Any]:
-    """A cancel scope that ends shortly after the exchange must be over, for transports that nobody can attend
-    to.
+    """A cancel scope that ends shortly after the exchange must be over, for transports that nobody can
+    attend to.
     """
     left = watch.left()
     if left is None:
@@ -260,8 +260,8 @@ async def _ending(slots: Slots[httpx.AsyncHTTPTransport]) -> AsyncGenerator[None
 
 
 def _current_loop() -> object:
-    """An object that stands for the running event loop, asyncio's or trio's, which may be a guest of the
-    other's.
+    """An object that stands for the running event loop, asyncio's or trio's, which may be a guest of
+    the other's.
     """
     import asyncio
 

@@ -104,8 +104,8 @@ class Conversation:
         return b""
 
     def _endless(self) -> Step:
-        """Where this answer ends cannot be told here, whatever the library makes of it: nothing more is
-        asked.
+        """Where this answer ends cannot be told here, whatever the library makes of it: nothing more
+        is asked.
         """
         self.surplus = True
         return Conversation._unknown

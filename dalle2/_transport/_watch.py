@@ -5,8 +5,8 @@ events can. The rule: a request that left whole may have been carried out, whate
 where nothing is known, it may have been, too.
 
 The guard decides whether the address that a name turned out to have may be talked to: it is asked at the
-moment of connecting, with the address of the connection itself, so that no second look-up can say something
-else.
+moment of connecting, with the address of the connection itself, so that no second look-up can say
+something else.
 """
 
 from __future__ import annotations

@@ -73,11 +73,8 @@ class Context(NamedTuple):
         request = self.again or self.request
         try:
             return None if request is None else request.value
-        except (
-            ImportError,
-            OSError,
-        ):  # no file can be read any more: an error without it, then
-            return None
+        except (ImportError, OSError):
+            return None  # no file can be read any more: an error without it, then
 
 
 def request_id(headers: Mapping[str, str], message: str = "", *, key: Secret | None = None) -> str | None:

@@ -1,8 +1,8 @@
 """Testing without spending: an emulator of the DALL·E 2 API.
 
 Names only, resolved when they are first used, because pytest imports this package at every start. The rule
-for what is behind them: nothing here imports the client's own wire code, or tests would prove the code with
-itself.
+for what is behind them: nothing here imports the client's own wire code, or tests would prove the code
+with itself.
 """
 
 from __future__ import annotations

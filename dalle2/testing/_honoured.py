@@ -1,8 +1,8 @@
 """Idempotency keys at a host that honours them: one key, one image, one bill.
 
-The rule: a second request under a key is refused while the first one runs, and answered like the first one
-afterwards; the same key for another request is a mistake. What was refused is forgotten, and may be sent
-again.
+The rule: a second request under a key is refused while the first one runs, and answered like the first
+one afterwards; the same key for another request is a mistake. What was refused is forgotten, and may be
+sent again.
 """
 
 from __future__ import annotations

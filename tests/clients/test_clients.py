@@ -156,8 +156,8 @@ def descriptors() -> int:
 
 
 def test_two_event_loops_one_after_the_other(server: FaultServer) -> None:
-    """As notebooks do it: the same client in a new loop, of either kind; each loop takes its connections
-    along.
+    """As notebooks do it: the same client in a new loop, of either kind; each loop takes its
+    connections along.
     """
     client = dalle2.AsyncClient(KEY, base_url=server.origin)
 

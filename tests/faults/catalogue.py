@@ -1,5 +1,5 @@
-"""The faults, and what a client must make of each: by default never two bills, never a hang, never half an
-image.
+"""The faults, and what a client must make of each: by default never two bills, never a hang, never half
+an image.
 """
 
 from __future__ import annotations
@@ -77,9 +77,7 @@ class Fault:
 
 
 def reset_unread(c: Connection) -> None:
-    """Reset before the program behind the socket has seen the request. The whole of it had left the
-    client.
-    """
+    """Reset before the program behind the socket has seen the request. The whole of it had left the client."""
     c.swallow()
     c.reset()
 
@@ -87,8 +85,8 @@ def reset_unread(c: Connection) -> None:
 def reset_after_head(c: Connection) -> None:
     """Read a part of a large request and reset.
 
-    The client is in the middle of its body then: asyncio's transports do not tell of a write that fails at
-    once.
+    The client is in the middle of its body then: asyncio's transports do not tell of a write that fails
+    at once.
     """
     line, _, _ = c.head()
     for _ in range(8 if line.startswith("POST") else 0):

@@ -3,8 +3,8 @@
     python -m tests.faults.table            # print it
     python -m tests.faults.table docs/faults.md   # put it into the page, between the marks
 
-Every cell is measured: each fault is played on loopback, for ever, with default retries and without their
-waits.
+Every cell is measured: each fault is played on loopback, for ever, with default retries and without
+their waits.
 """
 
 from __future__ import annotations

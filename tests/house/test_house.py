@@ -212,6 +212,23 @@ def test_a_file_stays_short_and_says_what_it_decides(file: Path) -> None:
     assert file.stem not in {"utils", "helpers", "common", "misc"}
 
 
+@pytest.mark.parametrize("folder", ["dalle2", "tests"])
+def test_words_stand_where_they_belong(folder: str) -> None:
+    """No comment was torn from its line by a bracket, and no paragraph of a docstring ends in a lone word."""
+    torn = re.compile(r"^\s*[\])}]+:?\s+#(?! (?:fmt:|type:|noqa|https))")
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        assert [line for line in text.splitlines() if torn.match(line)] == [], file
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            for paragraph in (ast.get_docstring(node) or "").split("\n\n"):
+                lines = paragraph.splitlines()
+                plain = lines and not any(re.match(r"\s|[-|#>├└]", line) for line in lines)
+                alone = len(lines) > 1 and len(lines[-1].split()) == 1
+                assert not (plain and alone and "http" not in lines[-1]), f"{file}: {lines[-1]}"
+
+
 def test_all_is_a_sorted_literal() -> None:
     """`__all__` can be read without running anything, and has one order."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))

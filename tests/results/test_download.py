@@ -661,8 +661,8 @@ def read(
     library: Any = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Fetch one image with a client of this kind; with `library`, over a caller's client that has these
-    defaults.
+    """Fetch one image with a client of this kind; with `library`, over a caller's client that has
+    these defaults.
     """
     options = {"api_key": "sk-secret", "retry": QUICK, "timeout": 10.0} | dict(client or {})
     if flavour == "sync":
@@ -765,9 +765,7 @@ def test_what_cannot_be_sent_as_it_is_is_encoded(flavour: str) -> None:
 @every_client
 @pytest.mark.parametrize("own", [True, False], ids=["our client", "the caller's"])
 def test_no_other_origin_gets_the_key_or_anything_of_a_client(flavour: str, own: bool) -> None:
-    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a redirect
-    either.
-    """
+    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a redirect either."""
     defaults: dict[str, Any] = {
         "auth": ("user", "password"),
         "cookies": {"session": "cookie-secret"},
@@ -805,8 +803,8 @@ def test_localai_gets_its_key_on_its_own_origin_only(flavour: str) -> None:
 
 @every_client
 def test_a_compressed_image_comes_out_whole(flavour: str) -> None:
-    """A host that compresses unasked is understood; length and checksum of the packed bytes are not the
-    image's.
+    """A host that compresses unasked is understood; length and checksum of the packed bytes are not
+    the image's.
     """
 
     def packed(c: Connection) -> None:
@@ -1349,9 +1347,7 @@ def three(c: Connection) -> None:
 
 @every_client
 def test_saving_some_of_several_says_which(flavour: str, tmp_path: Path) -> None:
-    """All are tried; the error holds the paths, the errors by index, and the images that are still to
-    save.
-    """
+    """All are tried; the error holds the paths, the errors by index, and the images that are still to save."""
     with FaultServer(then=three) as server, pytest.raises(DownloadError, match="1 of 3") as caught:
         origin = server.origin
         options = {"api_key": "sk-secret", "base_url": server.origin, "retry": QUICK}
@@ -1539,9 +1535,7 @@ def test_a_lost_image_is_reported_whatever_the_reason() -> None:
 
 
 def test_a_truncation_by_a_library_without_checks_is_found() -> None:
-    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no way
-    around.
-    """
+    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no way around."""
 
     def cheat(request: httpx.Request) -> httpx.Response:
         class Body(httpx.SyncByteStream):

@@ -1,5 +1,5 @@
-"""What the HTTP library tells of an exchange, and what becomes of it: proxies, broken sockets, pools,
-certificates.
+"""What the HTTP library tells of an exchange, and what becomes of it: proxies, broken sockets,
+pools, certificates.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def stall_connect(c: Connection) -> None:
 def test_a_silent_proxy_has_not_forwarded_anything(
     flavour: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tunnel is asked for in a request of its own: as long as it is not there, the paid call was not
-    sent.
+    """The tunnel is asked for in a request of its own: as long as it is not there, the paid call was
+    not sent.
     """
     monkeypatch.setenv("HTTPS_PROXY", server.origin)
     server.then(forever=stall_connect)
