@@ -231,7 +231,9 @@ class Download:
         return chunk
 
     def finish(self) -> None:
-        """After the last byte. Raises `Setback` if the image is not whole, `DownloadError` if it will not be."""
+        """After the last byte. Raises `Setback` if the image is not whole, `DownloadError` if it will
+        not be.
+        """
         if self._refusal is not None:
             self._refused(self._refusal)
         if self._expected is not None and self.size < self._expected:

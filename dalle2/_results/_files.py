@@ -56,7 +56,9 @@ class Target:
         self._overwrite = overwrite
 
     def open(self) -> AtomicFile:
-        """The file that will become it. Raises the built-in `OSError`s, `FileExistsError` for a taken name."""
+        """The file that will become it. Raises the built-in `OSError`s, `FileExistsError` for a
+        taken name.
+        """
         if self._named and not self._overwrite and os.path.lexists(self._path):
             raise FileExistsError(errno.EEXIST, "File exists (overwrite=True replaces it)", str(self._path))
         if self._named and self._overwrite and not self._complete:

@@ -154,7 +154,9 @@ class BaseImages(Sequence[R], Generic[R]):
 
     @property
     def request(self) -> Request:
-        """The request as it was sent, model included: `client.send(images.request)` asks for the same again."""
+        """The request as it was sent, model included: `client.send(images.request)` asks for the
+        same again.
+        """
         return cast("Request", value_of(self._data.request))
 
     @property

@@ -215,7 +215,9 @@ def checked_type(image: ImageData, content: bytes) -> str:
 
 
 def data_from(data: object) -> tuple[ImageData, Fetching]:
-    """The image in a `to_dict` mapping, and how to fetch it without a client. Raises `InvalidRequestError`."""
+    """The image in a `to_dict` mapping, and how to fetch it without a client.
+    Raises `InvalidRequestError`.
+    """
     if not isinstance(data, Mapping):
         raise InvalidRequestError("data must be a mapping, as to_dict() gives it", field="data")
     api = data.get("api")

@@ -45,7 +45,9 @@ class Work:
 
 
 class Engine:
-    """A run over one journal. Its methods are for one thread at a time, those of `vault` that say so for any."""
+    """A run over one journal. Its methods are for one thread at a time, those of `vault` that say so
+    for any.
+    """
 
     def __init__(
         self,

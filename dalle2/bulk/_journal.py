@@ -157,7 +157,9 @@ class Journal:
         return Order(unit, load_request(request, self.input), key, attempts + 1)
 
     def awaiting(self, unit: Unit) -> tuple[int, list[Awaiting]]:
-        """The attempt that was answered, and its images that are still to be kept; `putting` is noted before."""
+        """The attempt that was answered, and its images that are still to be kept; `putting` is
+        noted before.
+        """
         rows = self.db.execute(
             "SELECT attempts, place, name, whole, facts, putting FROM job LEFT JOIN image "
             "ON image.job = n AND facts IS NOT NULL AND path IS NULL WHERE n = ? ORDER BY place",

@@ -228,7 +228,9 @@ class Planner:
         return len(self.sending) + len(self.keeping) < self.concurrency
 
     def _hindrance(self, unit: Unit, now: float) -> float | None:
-        """Seconds until the unit may be sent; `None` if that depends on what is under way. May stop the run."""
+        """Seconds until the unit may be sent; `None` if that depends on what is under way. May stop
+        the run.
+        """
         if self.spooled >= self.spool_limit:
             if not (self.keeping or self._to_keep or self._later):
                 self.stop("spool")

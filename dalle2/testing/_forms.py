@@ -117,7 +117,9 @@ def read_form(request: EmulatedRequest) -> Form:
 
 
 def read_data_url(name: str, url: object) -> Upload:
-    """One `data:image/...;base64,` URL of a JSON edit. Other URLs are not fetched: the emulator goes nowhere."""
+    """One `data:image/...;base64,` URL of a JSON edit. Other URLs are not fetched: the emulator
+    goes nowhere.
+    """
     found = re.fullmatch(r"data:([\w.+/-]+);base64,(.*)", url, re.DOTALL) if isinstance(url, str) else None
     if found is None:
         raise refuse.Refusal(

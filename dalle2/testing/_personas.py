@@ -65,7 +65,9 @@ def refusal_response(persona: PersonaName, refusal: Refusal, now: datetime) -> E
 
 
 def wait_headers(wait: float | str) -> dict[str, str]:
-    """The headers that ask to wait: a text as it is, else seconds, in milliseconds too if they are not whole."""
+    """The headers that ask to wait: a text as it is, else seconds, in milliseconds too if they are
+    not whole.
+    """
     if isinstance(wait, str):
         return {"Retry-After": wait}
     headers = {"Retry-After": str(math.ceil(wait))}

@@ -1,8 +1,8 @@
 """The benchmark: figures, never verdicts. `nox -s bench`, or `python tests/bench --wheel dist/….whl`.
 
 Measures this package side by side with others on loopback, prints one Markdown table of ratios and writes
-it into `docs/performance.md`, between its markers. With `--growth` it draws `docs/performance.svg`
-instead; with `--bulk` it measures many images.
+it into `docs/performance.md`, between its markers. With `--growth` it draws `docs/performance.svg` instead;
+with `--bulk` it measures many images.
 """
 
 from __future__ import annotations

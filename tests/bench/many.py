@@ -120,7 +120,7 @@ def own(taken: Taken, size: Size) -> Iterator[tuple[str, str, str]]:
         what = f"{size.large:,} jobs of which {title}"
         yield (
             f"`resume` to the first image, {what}",
-            f"{again[f'resume_{key}']:.2f} s",
+            f"{again[f'resume_{key}_wall']:.2f} s (of CPU {again[f'resume_{key}_cpu']:.2f} s)",
             "1 s to the first call",
         )
         yield f"`status`, {what}", f"{again[f'status_{key}'] * 1e3:.0f} ms", "100 ms"

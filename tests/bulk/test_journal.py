@@ -337,6 +337,18 @@ def test_what_was_sent_is_held_unless_it_is_spooled(client: dalle2.Client, emula
     assert emulator.billed == []
 
 
+def test_an_answer_may_bring_one_image_and_link_another(client: dalle2.Client, emulator: Emulator) -> None:
+    """What is spooled is taken from there, the rest is fetched."""
+    crashed(emulator, [job("a", n=2)])
+    picture = dalle2.mask_from_box(16, (0, 0, 8, 8))
+    linked = client.generate("a fox", size="256x256")[0]
+    images = ({"url": None}, picture), (linked.to_dict(), None)
+    Spool(Path("run.db").resolve()).put("1-2", Receipt(images))
+    assert bulk.resume(client, "run.db").done == 1
+    assert Path("out/a-1.png").read_bytes() == picture
+    assert Path("out/a-2.png").read_bytes() == linked.read()
+
+
 def test_an_answer_that_was_spooled_after_all_is_no_longer_held(
     client: dalle2.Client, emulator: Emulator
 ) -> None:

@@ -77,7 +77,9 @@ class Fault:
 
 
 def reset_unread(c: Connection) -> None:
-    """Reset before the program behind the socket has seen the request. The whole of it had left the client."""
+    """Reset before the program behind the socket has seen the request. The whole of it had left
+    the client.
+    """
     c.swallow()
     c.reset()
 

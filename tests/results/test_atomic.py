@@ -535,7 +535,9 @@ def test_processes_without_hard_links_get_files_of_their_own(tmp_path: Path, way
 
 
 def test_other_systems_have_other_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS has a call of its own, on Windows every rename refuses; without a C library the folder is locked."""
+    """macOS has a call of its own, on Windows every rename refuses; without a C library the folder
+    is locked.
+    """
     part, place = tmp_path / "part", tmp_path / "a.png"
 
     class Mac:

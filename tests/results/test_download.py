@@ -765,7 +765,9 @@ def test_what_cannot_be_sent_as_it_is_is_encoded(flavour: str) -> None:
 @every_client
 @pytest.mark.parametrize("own", [True, False], ids=["our client", "the caller's"])
 def test_no_other_origin_gets_the_key_or_anything_of_a_client(flavour: str, own: bool) -> None:
-    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a redirect either."""
+    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a
+    redirect either.
+    """
     defaults: dict[str, Any] = {
         "auth": ("user", "password"),
         "cookies": {"session": "cookie-secret"},
@@ -1347,7 +1349,9 @@ def three(c: Connection) -> None:
 
 @every_client
 def test_saving_some_of_several_says_which(flavour: str, tmp_path: Path) -> None:
-    """All are tried; the error holds the paths, the errors by index, and the images that are still to save."""
+    """All are tried; the error holds the paths, the errors by index, and the images that are still
+    to save.
+    """
     with FaultServer(then=three) as server, pytest.raises(DownloadError, match="1 of 3") as caught:
         origin = server.origin
         options = {"api_key": "sk-secret", "base_url": server.origin, "retry": QUICK}
@@ -1535,7 +1539,9 @@ def test_a_lost_image_is_reported_whatever_the_reason() -> None:
 
 
 def test_a_truncation_by_a_library_without_checks_is_found() -> None:
-    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no way around."""
+    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no
+    way around.
+    """
 
     def cheat(request: httpx.Request) -> httpx.Response:
         class Body(httpx.SyncByteStream):
