@@ -70,7 +70,9 @@ class Reporter:
             return
         try:
             from . import events
-        except (ImportError, OSError):  # no file can be read any more: the call goes on all the same
+        except (ImportError, OSError) as problem:  # no file can be read any more
+            if getattr(problem, "errno", 0) is None:  # a signal handler's own
+                raise
             return
         log, level = _logger(), _level(name)
         event: Event = getattr(events, name)(**facts)

@@ -73,8 +73,10 @@ class Context(NamedTuple):
         request = self.again or self.request
         try:
             return None if request is None else request.value
-        except (ImportError, OSError):
-            return None  # no file can be read any more: an error without it, then
+        except (ImportError, OSError) as problem:  # no file can be read any more: an error without it, then
+            if getattr(problem, "errno", 0) is None:  # a signal handler's own
+                raise
+            return None
 
 
 def request_id(headers: Mapping[str, str], message: str = "", *, key: Secret | None = None) -> str | None:
