@@ -148,12 +148,13 @@ class Failure(NamedTuple):
     """An exchange that ended without an answer.
 
     `sent` is `False` only when the request certainly did not leave whole, so that no server can have carried
-    it out.
+    it out. `came`: what was said where no head could be read.
     """
 
     kind: FailureKind
     sent: bool
     detail: str
+    came: bytes = b""
 
 
 class Departure:
