@@ -1,4 +1,4 @@
-"""Every check of the project, each in an environment of its own.
+"""Every check of the project, each in an environment of its own; `nox -s NAME` runs one.
 
 The rule: what is tested is the built wheel, never the source tree, so that a file missing from it or an
 undeclared dependency fails here first. Python 3.11 or newer and pip are all that is needed; `nox` runs the
@@ -16,7 +16,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "types", "package", "tests", "peers"]
+nox.options.sessions = ["lint", "types", "package", "tests", "lowest", "peers"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = True
 
@@ -34,6 +34,16 @@ LOWEST = (
     "rich==13.8.0",
     "pillow==10.3.0",
 )
+LOWEST_TESTS = (
+    "tests/clients",
+    "tests/requests",
+    "tests/results/test_display.py",
+    "tests/cli/test_help.py",
+    "tests/house/test_docs.py",
+    "-k",
+    "not AVIF",
+)
+"""Where those are used: calls, values, pictures (the oldest Pillow reads no AVIF), help, and every page."""
 
 
 @nox.session
@@ -46,11 +56,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy in strict mode: the package, and what is written against the wheel: a consumer, README, docs."""
+    """Mypy and Pyright, strict: the package, and what is written against the wheel (docs, a consumer)."""
     install(session, "types", extras="cli,pillow")
     session.run("mypy", "--strict", "dalle2", "noxfile.py")
     with session.chdir(ROOT / "tests" / "typing"):
         session.run("mypy", "--strict", f"--config-file={ROOT / 'pyproject.toml'}", "consumer.py")
+        session.run("pyright")
+        session.run("pyright", "--verifytypes", "dalle2", "--ignoreexternal")
         session.run("python", "-P", "pages.py", str(Path(session.create_tmp()).resolve() / "pages"))
 
 
@@ -75,12 +87,12 @@ def tests(session: nox.Session) -> None:
         session.run("coverage", "report", "--fail-under=100")
 
 
-@nox.session(default=False)
+@nox.session
 def lowest(session: nox.Session) -> None:
-    """The same tests on the oldest dependencies that `pyproject.toml` allows."""
+    """Clients, requests, pictures, help and docs on the oldest dependencies that `pyproject.toml` allows."""
     install(session, "test", extras="cli,pillow")
     session.install(*LOWEST)
-    run_tests(session, "pytest", *session.posargs)
+    run_tests(session, "pytest", *(session.posargs or LOWEST_TESTS))
 
 
 @nox.session(default=False)
@@ -124,6 +136,14 @@ def bench(session: nox.Session) -> None:
     session.run(
         "python", "-P", "tests/bench", f"--wheel={wheel(session)}", f"--work={work}", *session.posargs
     )
+
+
+@nox.session(default=False)
+def screens(session: nox.Session) -> None:
+    """Pictures of the notebook and the command line, to look at. Needs Chromium; takes a folder."""
+    install(session, "screens", extras="cli,pillow")
+    folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
+    session.run("python", "-P", "tests/house/screens.py", folder)
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:

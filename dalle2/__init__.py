@@ -113,14 +113,14 @@ else:
         "OutcomeUnknownError": "errors",
         "PartialImage": "_calls._stream",
         "PermissionDeniedError": "errors",
-        "PriceTable": "_money",
+        "PriceTable": "_money._prices",
         "Provider": "providers",
         "QuotaExceededError": "errors",
         "RateLimit": "_wire._rate_limit",
         "RateLimitError": "errors",
         "RetryPolicy": "retry",
         "UnprocessableEntityError": "errors",
-        "Usage": "_money",
+        "Usage": "_money._costs",
         "VariationRequest": "_requests._values",
         "adapt": "_requests._successor",
         "bulk": "bulk",
@@ -143,7 +143,108 @@ else:
         module = importlib.import_module(f"{__name__}.{home}")
         value = module if home == name else getattr(module, name)
         globals()[name] = value
+        if module is not value:
+            _complete(module, value)
         return value
+
+    # Annotations name more than a call needs. Whoever asks for their meaning (`typing.get_type_hints`, and so
+    # cattrs, hypothesis, beartype, pydantic) evaluates them in the private file, which does without: there
+    # each name gets a stand-in that is loaded only then.
+    _MEANT = {
+        "Adaptation": "_requests._successor",
+        "Budget": "_money",
+        "Changes": "settings",
+        "Dalle2Error": "errors",
+        "Default": "settings",
+        "Estimate": "_money",
+        "ExpirySource": "_types",
+        "ImageData": "_image._data",
+        "ImageFacts": "_image._media",
+        "ImageSource": "_requests._inputs",
+        "ImagesData": "_image._data",
+        "InputImage": "_requests._inputs",
+        "KeptImage": "_types",
+        "Listener": "events",
+        "ModelInfo": "_wire._lists",
+        "Moderation": "_wire._lists",
+        "Operation": "catalog",
+        "PictureSource": "_requests._opened",
+        "PriceTable": "_money",
+        "Provider": "providers",
+        "RateLimit": "_wire._rate_limit",
+        "Request": "_requests._values",
+        "RetryPolicy": "retry",
+        "SentRequest": "_types",
+        "Usage": "_money",
+    }
+    _LOOKED_INTO = {"FinalImage": "_calls._stream", "PartialImage": "_calls._stream", "t": "_types"}
+    """Those of which a part is named: `t.Size`, `PartialImage[ImageResult]`."""
+    _STANDARD = {
+        "collections.abc": ("Callable", "Iterator", "Mapping", "Sequence"),
+        "datetime": ("date", "datetime"),
+        "pathlib": ("Path",),
+        "types": ("TracebackType",),
+        "typing": ("Any", "Literal", "Protocol", "Self", "Unpack"),
+    }
+    _OPEN = ("AsyncFetches", "AsyncHttpClient", "Fetches", "HttpClient", "PillowImage", "TimeoutArgument")
+    """What is described to type checkers alone, or belongs to a library that may be missing: any object."""
+
+    def _meant(home, name):
+        import importlib
+
+        module = importlib.import_module(f"{__name__}.{home}")
+        found = module if name == "t" else getattr(module, name)
+        if isinstance(found, str):  # an alias that is written as a text
+            _fill(module.__name__)
+            found = eval(found, vars(module))
+        return found
+
+    class _LookedInto:
+        """A stand-in that is loaded when a part of it is named."""
+
+        def __init__(self, home, name):
+            self._place = home, name
+
+        def __getattr__(self, part):
+            return getattr(_meant(*self._place), part)
+
+        def __getitem__(self, kind):
+            return _meant(*self._place)[kind]
+
+    _made = {}
+
+    def _stand_ins():
+        if _made:
+            return _made
+        import importlib
+        from typing import ForwardRef
+
+        _made.update(dict.fromkeys(_OPEN, object))
+        for home, found in _STANDARD.items():
+            _made.update((name, getattr(importlib.import_module(home), name)) for name in found)
+        for name, home in _MEANT.items():
+            _made[name] = ForwardRef(f"__import__({__name__!r})._meant({home!r}, {name!r})")
+        _made.update((name, _LookedInto(home, name)) for name, home in _LOOKED_INTO.items())
+        return _made
+
+    def _fill(home):
+        import sys
+
+        names = vars(sys.modules[home])
+        names.update({name: one for name, one in _stand_ins().items() if name not in names})
+
+    def _complete(module, value):
+        kinds = getattr(value, "__mro__", ())
+        for home in {module.__name__, *(kind.__module__ for kind in kinds)}:
+            if home.startswith(f"{__name__}."):
+                _fill(home)
+        # A public class shows this module as its own, and here its annotations mean nothing.
+        for owner in (value, value.__init__) if kinds else ():
+            if getattr(owner, "__module__", "") == __name__ and getattr(owner, "__annotations__", None):
+                owner.__annotations__ = {
+                    name: eval(text, vars(module)) if isinstance(text, str) else text
+                    for name, text in owner.__annotations__.items()
+                }
 
     def __dir__():
         return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""The awaited client: `_client` with `await`. What each method does is described there."""
+"""The awaited client: `_client` with `await`. Each method is described anew: editors show one at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ._image._data import ImageData
     from ._money import Budget, PriceTable
     from ._requests._inputs import ImageSource
-    from ._requests._values import Request
     from ._transport._callers import AsyncHttpClient
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
@@ -44,12 +43,29 @@ T = TypeVar("T")
 
 
 class AsyncClient(BaseClient):
-    """`Client`, awaited, on asyncio and trio; `http_client` is an `httpx.AsyncClient` (or
-    `httpx2.AsyncClient`).
+    """A client for the DALL·E 2 image API on any host that speaks it, awaited: on asyncio and trio.
 
     >>> async with dalle2.AsyncClient() as client:
     ...     images = await client.generate("a corgi astronaut, studio photo", size="512x512")
     ...     await images[0].save("corgi.png")
+
+    - `api_key`, `provider`, `base_url`: who is called; left out, the environment decides (`OPENAI_API_KEY`,
+      `COMETAPI_KEY`, `DALLE2_PROVIDER`, ...).
+    - `model`: `dall-e-2` unless said.
+    - `timeout`: seconds for each phase (connect, write, read, pool), an `httpx.Timeout`, or `None` for no
+      limit. The limit on a whole call is `RetryPolicy.deadline`.
+    - `retry`: a paid call is repeated only if it certainly was not carried out, see `RetryPolicy`.
+    - `http_client`: your own `httpx.AsyncClient` (or `httpx2.AsyncClient`); it is never closed here.
+    - `headers`: sent with each API request, never to an image host.
+    - `moderate="before"`: check each prompt with the free moderation endpoint first.
+    - `download="eager"`: fetch each image as soon as it is made, so that no URL can expire.
+    - `successor`: a living model (or `"auto"`) that takes the calls meant for a retired one; see
+      `images.adaptations`.
+    - `split_n`: send `n` images as `n` calls of one where host or model makes one a call.
+    - `on_event`: called with a typed event (`dalle2.events`) for each attempt, wait, success, loss and
+      download.
+    - `budget`: a `Budget` that refuses the call that would pass it.
+    - `prices`: your own `PriceTable` in place of OpenAI's list prices.
 
     Safe to share between tasks. Raises `ConfigurationError` for a client that cannot work.
     """
@@ -96,7 +112,7 @@ class AsyncClient(BaseClient):
             prices=prices,
         )
         self._setup(
-            Session.started(settings, on_event, budget),
+            Session.started(settings, on_event, budget, http_client),
             AsyncTransport(http_client),
             True,
         )
@@ -130,7 +146,22 @@ class AsyncClient(BaseClient):
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> AsyncImages:
-        """`Client.generate`, awaited."""
+        """Make images from a prompt: `POST /images/generations`.
+
+        `model` is always sent; of the other parameters only what is given. For dall-e-2: a prompt of at most
+        1000 characters, `n` from 1 to 10, `size` in pixels (256x256, 512x512 or 1024x1024), `response_format`
+        `"url"` or `"b64_json"`. What a known model does not take is refused before sending; an unknown model
+        is not checked. `extra_body` is sent as it is and wins. Source:
+        https://developers.openai.com/api/reference/resources/images/methods/generate.md
+
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
+        Raises `InvalidRequestError` before anything is sent; then `OutcomeUnknownError` if the call may have
+        been carried out and no answer came, `DecodeError` for an answer without (all) images,
+        `APIConnectionError` if it certainly was not carried out, and the `APIStatusError` family for an
+        answer that says no. `error.maybe_billed` tells on each whether it could have cost money.
+        """
         request = Draft.generation(
             extra_body,
             model=model,
@@ -170,7 +201,22 @@ class AsyncClient(BaseClient):
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> AsyncImages:
-        """`Client.edit`, awaited; files are read in a thread."""
+        """Repaint a part of an image: `POST /images/edits`.
+
+        `image` is a path, bytes, base64 text or a data URI, a binary file, a result or a Pillow image
+        (several in a list for models that take them); it is read once, in a thread. Fully transparent pixels
+        of `mask`, else of the image itself, mark what to repaint. For dall-e-2: one square PNG under 4 MB, a
+        mask of the same size; `dalle2.prepare_image` makes such an image, `dalle2.mask_from_box` such a mask.
+        The other parameters as in `generate`. Source:
+        https://developers.openai.com/api/reference/resources/images/methods/edit.md
+
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
+        Raises `InvalidRequestError` for bad input, the built-in `OSError`s for a file that cannot be read and
+        `DownloadError` for a result that cannot be fetched, all before anything is sent; then what `generate`
+        raises: `OutcomeUnknownError`, `DecodeError`, `APIConnectionError` and the `APIStatusError` family.
+        """
         from ._requests._inputs import read_input, read_inputs
         from ._requests._values import EditRequest
 
@@ -208,7 +254,20 @@ class AsyncClient(BaseClient):
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> AsyncImages:
-        """`Client.vary`, awaited; files are read in a thread."""
+        """Make variations of an image: `POST /images/variations`, which only dall-e-2 ever served.
+
+        `image` is a path, bytes, base64 text or a data URI, a binary file, a result or a Pillow image, read
+        once, in a thread: one square PNG under 4 MB, as `dalle2.prepare_image` makes it. `n` is from 1 to 10,
+        `size` in pixels (256x256, 512x512 or 1024x1024). Source: OpenAI's specification,
+        `CreateImageVariationRequest` in https://github.com/openai/openai-openapi
+
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
+        Raises `InvalidRequestError` for bad input, the built-in `OSError`s for a file that cannot be read and
+        `DownloadError` for a result that cannot be fetched, all before anything is sent; then what `generate`
+        raises: `OutcomeUnknownError`, `DecodeError`, `APIConnectionError` and the `APIStatusError` family.
+        """
         from ._requests._inputs import read_inputs
         from ._requests._values import VariationRequest
 
@@ -226,13 +285,25 @@ class AsyncClient(BaseClient):
 
     async def send(
         self,
-        request: Request | t.SentRequest,
+        request: t.SentRequest,
         *,
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> AsyncImages:
-        """`Client.send`, awaited."""
+        """Send a request at hand: a `GenerateRequest`, an `EditRequest` or a `VariationRequest`.
+
+        After an `OutcomeUnknownError`, once a second bill is accepted:
+        `await client.send(e.request, idempotency_key=e.idempotency_key)`.
+
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
+        Raises `InvalidRequestError` before anything is sent; then `OutcomeUnknownError` if the call may have
+        been carried out and no answer came, `DecodeError` for an answer without (all) images,
+        `APIConnectionError` if it certainly was not carried out, and the `APIStatusError` family for an
+        answer that says no. `error.maybe_billed` tells on each whether it could have cost money.
+        """
         return await self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
 
     async def _send(self, request: Draft, options: Options, timeout: TimeoutArgument) -> AsyncImages:
@@ -304,10 +375,19 @@ class AsyncClient(BaseClient):
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> AsyncGenerator[PartialImage[AsyncImageResult] | FinalImage[AsyncImageResult], None]:
-        """`Client.stream`, awaited: `async for event in client.stream(...)`.
+        """Make an image and watch it come: `POST /images/generations` with `stream`, for models that stream.
+
+        `async for event in client.stream(...)`. Gives `PartialImage` events (`partial_images`, 0 to 3, is how
+        many are asked for; fewer can come) and then a `FinalImage`, each with an `image` that can be shown
+        and saved. A host that answers without streaming still gives the final one. The other parameters as in
+        `generate`. Source: https://developers.openai.com/api/reference/resources/images/methods/generate.md
 
         To leave the loop early, put `contextlib.aclosing` around the generator: nothing else ends the
-        connection at once.
+        connection at once, and nothing undoes the bill.
+
+        Raises `InvalidRequestError` at once. A stream that breaks off before the final image raises
+        `OutcomeUnknownError` with the images that came in `error.images`; it is never repeated. Else raises
+        what `generate` raises.
         """
         request = Draft.generation(
             extra_body,
@@ -346,19 +426,36 @@ class AsyncClient(BaseClient):
             raise
 
     def image(self, url: str, *, created: datetime | None = None) -> AsyncImageResult:
-        """`Client.image`."""
+        """A result for a URL that was kept elsewhere: the same safe download. Nothing is sent or awaited.
+
+        `created` (aware) is when the image was made, if the URL itself does not tell when it dies. Raises
+        `InvalidRequestError` for what is no http or https URL, and for a `created` without a time zone.
+        """
         return AsyncImageResult(self._session.kept(url, created), self._fetcher)
 
     def images_of(self, error: Dalle2Error) -> AsyncImages:
-        """`Client.images_of`."""
+        """The images that an error kept, as results of this client, on its connections. Nothing is sent or
+        awaited, and nothing raises: an error that kept none gives an empty sequence.
+        """
         return AsyncImages.of(self._session.kept_by(error), self._fetcher)
 
     async def moderate(self, prompt: str) -> Moderation:
-        """`Client.moderate`, awaited."""
+        """Ask the free moderation endpoint about a prompt: `POST /moderations`. It costs nothing.
+
+        A clean answer does not promise that the image model accepts the prompt. Raises `InvalidRequestError`
+        for an empty prompt, `DecodeError` for an answer that cannot be read, `APIConnectionError` where no
+        answer came, and the `APIStatusError` family for one that says no. Source: OpenAI's specification,
+        `CreateModerationRequest` in https://github.com/openai/openai-openapi
+        """
         return await self._perform(self._session.moderation(prompt), DEFAULT)
 
     async def list_models(self) -> list[ModelInfo]:
-        """`Client.list_models`, awaited."""
+        """The host's live list of models: `GET /models`. It costs nothing.
+
+        Its shutdown dates win over the catalogue's from then on. Raises `DecodeError` for an answer that
+        cannot be read, `APIConnectionError` where no answer came, and the `APIStatusError` family for one
+        that says no. Source: OpenAI's specification, `Model` in https://github.com/openai/openai-openapi
+        """
         rows = await self._perform(self._session.models(), DEFAULT)
         return self._session.learned(rows)
 
@@ -374,7 +471,7 @@ class AsyncClient(BaseClient):
         await self._transport.warm_up()
 
     async def aclose(self) -> None:
-        """`Client.close`, awaited."""
+        """Close the client's own connections, never a caller's `http_client`. Results stay usable."""
         if self._owner:
             await self._transport.aclose()
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ._image._data import ImageData
     from ._money import Budget, PriceTable
     from ._requests._inputs import ImageSource
-    from ._requests._values import Request
     from ._transport._callers import HttpClient
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
@@ -112,7 +111,7 @@ class Client(BaseClient):
             split_n=split_n,
             prices=prices,
         )
-        self._setup(Session.started(settings, on_event, budget), Transport(http_client), True)
+        self._setup(Session.started(settings, on_event, budget, http_client), Transport(http_client), True)
 
     def _setup(self, session: Session, transport: Transport, owner: bool) -> None:
         self._session = session
@@ -146,15 +145,18 @@ class Client(BaseClient):
         """Make images from a prompt: `POST /images/generations`.
 
         `model` is always sent; of the other parameters only what is given. For dall-e-2: a prompt of at most
-        1000 characters, `n` from 1 to 10, `size` one of 256x256, 512x512 and 1024x1024, `response_format`
+        1000 characters, `n` from 1 to 10, `size` in pixels (256x256, 512x512 or 1024x1024), `response_format`
         `"url"` or `"b64_json"`. What a known model does not take is refused before sending; an unknown model
         is not checked. `extra_body` is sent as it is and wins. Source:
         https://developers.openai.com/api/reference/resources/images/methods/generate.md
 
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
         Raises `InvalidRequestError` before anything is sent; then `OutcomeUnknownError` if the call may have
-        been carried out and no answer came, `DecodeError` for an answer without (all) images, and the
-        `APIStatusError` family for an answer that says no. `error.maybe_billed` tells on each whether it
-        could have cost money.
+        been carried out and no answer came, `DecodeError` for an answer without (all) images,
+        `APIConnectionError` if it certainly was not carried out, and the `APIStatusError` family for an
+        answer that says no. `error.maybe_billed` tells on each whether it could have cost money.
         """
         request = Draft.generation(
             extra_body,
@@ -197,13 +199,19 @@ class Client(BaseClient):
     ) -> Images:
         """Repaint a part of an image: `POST /images/edits`.
 
-        `image` is a path, bytes, a binary file, a result or a Pillow image (several in a list for models that
-        take them); it is read once. Fully transparent pixels of `mask`, else of the image itself, mark what
-        to repaint. For dall-e-2: one square PNG under 4 MB, a mask of the same size; `dalle2.prepare_image`
-        makes such an image. Source:
+        `image` is a path, bytes, base64 text or a data URI, a binary file, a result or a Pillow image
+        (several in a list for models that take them); it is read once. Fully transparent pixels of `mask`,
+        else of the image itself, mark what to repaint. For dall-e-2: one square PNG under 4 MB, a mask of the
+        same size; `dalle2.prepare_image` makes such an image, `dalle2.mask_from_box` such a mask. The other
+        parameters as in `generate`. Source:
         https://developers.openai.com/api/reference/resources/images/methods/edit.md
 
-        Raises like `generate`, and the built-in `OSError`s for a file that cannot be read.
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
+        Raises `InvalidRequestError` for bad input, the built-in `OSError`s for a file that cannot be read and
+        `DownloadError` for a result that cannot be fetched, all before anything is sent; then what `generate`
+        raises: `OutcomeUnknownError`, `DecodeError`, `APIConnectionError` and the `APIStatusError` family.
         """
         from ._requests._inputs import read_input, read_inputs
         from ._requests._values import EditRequest
@@ -243,7 +251,17 @@ class Client(BaseClient):
     ) -> Images:
         """Make variations of an image: `POST /images/variations`, which only dall-e-2 ever served.
 
-        `image` as in `edit`: one square PNG under 4 MB. Raises like `edit`.
+        `image` is a path, bytes, base64 text or a data URI, a binary file, a result or a Pillow image, read
+        once: one square PNG under 4 MB, as `dalle2.prepare_image` makes it. `n` is from 1 to 10, `size` in
+        pixels (256x256, 512x512 or 1024x1024). Source: OpenAI's specification, `CreateImageVariationRequest`
+        in https://github.com/openai/openai-openapi
+
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
+        Raises `InvalidRequestError` for bad input, the built-in `OSError`s for a file that cannot be read and
+        `DownloadError` for a result that cannot be fetched, all before anything is sent; then what `generate`
+        raises: `OutcomeUnknownError`, `DecodeError`, `APIConnectionError` and the `APIStatusError` family.
         """
         from ._requests._inputs import read_inputs
         from ._requests._values import VariationRequest
@@ -261,16 +279,24 @@ class Client(BaseClient):
 
     def send(
         self,
-        request: Request | t.SentRequest,
+        request: t.SentRequest,
         *,
         extra_headers: Mapping[str, str] | None = None,
         timeout: TimeoutArgument = DEFAULT,
         idempotency_key: str | None = None,
     ) -> Images:
-        """Send a request that is at hand as a value.
+        """Send a request at hand: a `GenerateRequest`, an `EditRequest` or a `VariationRequest`.
 
-        After an `OutcomeUnknownError`: `client.send(e.request, idempotency_key=e.idempotency_key)`. Raises
-        like `generate`.
+        After an `OutcomeUnknownError`, once a second bill is accepted:
+        `client.send(e.request, idempotency_key=e.idempotency_key)`.
+
+        `timeout` is in seconds for each phase, `None` for no limit; unsaid, the client's. `extra_headers` go
+        with this call alone; `idempotency_key` names it to the host (unsaid, a new one is made).
+
+        Raises `InvalidRequestError` before anything is sent; then `OutcomeUnknownError` if the call may have
+        been carried out and no answer came, `DecodeError` for an answer without (all) images,
+        `APIConnectionError` if it certainly was not carried out, and the `APIStatusError` family for an
+        answer that says no. `error.maybe_billed` tells on each whether it could have cost money.
         """
         return self._send(Draft.of(request), Options(extra_headers, idempotency_key), timeout)
 
@@ -346,10 +372,15 @@ class Client(BaseClient):
 
         Gives `PartialImage` events (`partial_images`, 0 to 3, is how many are asked for; fewer can come) and
         then a `FinalImage`, each with an `image` that can be shown and saved. A host that answers without
-        streaming still gives the final one. Bad input raises at once, as in `generate`. A stream that breaks
-        off before the final image raises `OutcomeUnknownError` with the images that came in `error.images`;
-        it is never repeated. Leaving the loop early ends the connection as soon as the generator is closed,
-        and does not undo the bill.
+        streaming still gives the final one. The other parameters as in `generate`. Source:
+        https://developers.openai.com/api/reference/resources/images/methods/generate.md
+
+        Leaving the loop early ends the connection as soon as the generator is closed, and does not undo
+        the bill.
+
+        Raises `InvalidRequestError` at once. A stream that breaks off before the final image raises
+        `OutcomeUnknownError` with the images that came in `error.images`; it is never repeated. Else raises
+        what `generate` raises.
         """
         request = Draft.generation(
             extra_body,
@@ -387,23 +418,35 @@ class Client(BaseClient):
             raise
 
     def image(self, url: str, *, created: datetime | None = None) -> ImageResult:
-        """A result for a URL that was kept elsewhere: the same safe download. Nothing is sent.
+        """A result for a URL that was kept elsewhere: the same safe download for it. Nothing is sent.
 
-        `created` is when the image was made, if the URL itself does not tell when it dies.
+        `created` (aware) is when the image was made, if the URL itself does not tell when it dies. Raises
+        `InvalidRequestError` for what is no http or https URL, and for a `created` without a time zone.
         """
         return ImageResult(self._session.kept(url, created), self._fetcher)
 
     def images_of(self, error: Dalle2Error) -> Images:
-        """The images that an error kept, as results of this client, on its connections. Nothing is sent."""
+        """The images that an error kept, as results of this client, on its connections. Nothing is sent, and
+        nothing raises: an error that kept none gives an empty sequence.
+        """
         return Images.of(self._session.kept_by(error), self._fetcher)
 
     def moderate(self, prompt: str) -> Moderation:
-        """Ask the free moderation endpoint about a prompt: `POST /moderations`. Raises like `generate`."""
+        """Ask the free moderation endpoint about a prompt: `POST /moderations`. It costs nothing.
+
+        A clean answer does not promise that the image model accepts the prompt. Raises `InvalidRequestError`
+        for an empty prompt, `DecodeError` for an answer that cannot be read, `APIConnectionError` where no
+        answer came, and the `APIStatusError` family for one that says no. Source: OpenAI's specification,
+        `CreateModerationRequest` in https://github.com/openai/openai-openapi
+        """
         return self._perform(self._session.moderation(prompt), DEFAULT)
 
     def list_models(self) -> list[ModelInfo]:
-        """The host's live list of models: `GET /models`. Its shutdown dates win over the catalogue's from
-        then on.
+        """The host's live list of models: `GET /models`. It costs nothing.
+
+        Its shutdown dates win over the catalogue's from then on. Raises `DecodeError` for an answer that
+        cannot be read, `APIConnectionError` where no answer came, and the `APIStatusError` family for one
+        that says no. Source: OpenAI's specification, `Model` in https://github.com/openai/openai-openapi
         """
         rows = self._perform(self._session.models(), DEFAULT)
         return self._session.learned(rows)

@@ -1,7 +1,7 @@
 """Moments and waits as hosts write them, and what a server's clock says.
 
-The rule: what hosts send is read without ever raising; what cannot be read is `None`. The clock is an
-argument.
+The rule: what hosts send is read without ever raising; what cannot be read is `None`. The clock is
+an argument.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MAX_WAIT = 10 * 366 * 86_400.0
 """Seconds (ten years). What asks for more is no wait: some hosts send a Unix time where seconds belong."""
@@ -140,3 +140,24 @@ class ServerClock:
         local = datetime.now(UTC) if local_now is None else local_now
         served = self.now(local)
         return min(local, served) if abs(self.offset) > FAR else served
+
+
+class FollowedClock(ServerClock):
+    """The clock of an emulator in this process: its time counts, and no answer teaches anything."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._read = read
+
+    def observe(self, date_header: str | None, local_now: datetime, age: str | None = None) -> None:
+        """Learn nothing."""
+
+    def now(self, local_now: datetime | None = None) -> datetime:
+        """The emulator's time now (aware, UTC)."""
+        return self._read()
+
+    def earliest(self, local_now: datetime | None = None) -> datetime:
+        """The same: there is no other clock to be apart from."""
+        return self._read()

@@ -56,12 +56,22 @@ class FilePart(NamedTuple):
     def __repr__(self) -> str:
         return f"FilePart({self.name!r}, {self.filename!r}, {self.content_type!r}, <{len(self.data)} bytes>)"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)  # a crash reporter that walks into tuples asks for this instead
+
 
 class Form(NamedTuple):
     """A multipart form: text fields in order, then files in order."""
 
     fields: tuple[tuple[str, str], ...]
     files: tuple[FilePart, ...]
+
+    def __repr__(self) -> str:
+        """Without what stands in the fields: a prompt, mostly."""
+        return f"Form({[name for name, _ in self.fields]}, {list(self.files)})"
+
+    def __sentry_repr__(self) -> str:
+        return repr(self)
 
 
 class HttpRequest:
@@ -138,12 +148,13 @@ class Failure(NamedTuple):
     """An exchange that ended without an answer.
 
     `sent` is `False` only when the request certainly did not leave whole, so that no server can have carried
-    it out.
+    it out. `came`: what was said where no head could be read.
     """
 
     kind: FailureKind
     sent: bool
     detail: str
+    came: bytes = b""
 
 
 class Departure:
@@ -189,8 +200,8 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def literal_address(host: str) -> str | None:
-    """The address that a host name spells out, in any of the forms that resolvers take (`127.1`,
-    `0x7f000001`).
+    """The address that a host name spells out, in any of the forms that resolvers take
+    (`127.1`, `0x7f000001`).
     """
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))

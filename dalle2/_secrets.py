@@ -51,7 +51,7 @@ class Secret:
         return "Secret('***')"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
+        return other._text == self._text if isinstance(other, Secret) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._text)

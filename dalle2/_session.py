@@ -20,7 +20,7 @@ from ._image._data import ImageData, ImagesData
 from ._results import BaseResult
 from ._results._origins import Fetching, Origins
 from ._state import ClientState, Reporter
-from .settings import DEFAULT, DEFAULT_TIMEOUTS, check_money, check_policy, timeouts_of
+from .settings import DEFAULT, DEFAULT_TIMEOUTS, Changes, check_money, check_policy, timeouts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
     from .events import Listener
-    from .settings import Changes, Settings, TimeoutArgument
+    from .settings import Settings, TimeoutArgument
 
 
 class Session:
@@ -50,15 +50,20 @@ class Session:
         self.budget = budget
 
     @classmethod
-    def started(cls, settings: Settings, listener: Listener | None, budget: Budget | None) -> Session:
+    def started(
+        cls, settings: Settings, listener: Listener | None, budget: Budget | None, http_client: object = None
+    ) -> Session:
         """A session ready to call; the embedded emulator is started if it is the provider and has no URL."""
+        state = ClientState(Reporter(listener))
+        state.follow(getattr(http_client, "emulated_clock", None))
         if not settings.base_url:
-            from .testing.embedded import embedded_base_url
+            from .testing.embedded import embedded_base_url, embedded_emulator
 
             settings = settings.changed(base_url=embedded_base_url())
+            state.follow(embedded_emulator().clock)
         if budget is not None:
             check_money("budget", budget, "Budget")
-        session = cls(settings, ClientState(Reporter(listener)), budget)
+        session = cls(settings, state, budget)
         if settings.successor is not None:
             session._check_successor(settings.successor, settings.successor_from)
         return session
@@ -70,7 +75,9 @@ class Session:
         check_successor(name, self.state.today(), self.state.known.models, source)
 
     def changed(self, **changes: Unpack[Changes]) -> Session:
-        """The same with other settings. Raises `ConfigurationError`."""
+        """The same with other settings. Raises `ConfigurationError`, `TypeError` for other names."""
+        if fixed := sorted(changes.keys() - Changes.__annotations__.keys()):
+            raise TypeError(f"with_options() cannot change {fixed[0]}: make another client")
         values: dict[str, Any] = {name: value for name, value in changes.items() if value is not DEFAULT}
         if values.get("successor") is not None:
             self._check_successor(values["successor"])
@@ -204,7 +211,7 @@ class Session:
         except e.DownloadError as error:
             import warnings
 
-            with suppress(Warning):  # made an error by a filter, it must not throw a paid image away
+            with suppress(Exception):  # an error by a filter, or a hook that fails: the image is paid for
                 warnings.warn(
                     f"An image was made but not fetched yet; its URL is kept: {error}", stacklevel=4
                 )
@@ -239,14 +246,11 @@ class Session:
     def fetching(self) -> Fetching:
         """How images of this client are fetched."""
         settings, provider = self.settings, self.settings.provider
-        key = None
-        if provider.images_need_key:
-            key = settings.credential
         return Fetching(
             shared=self.state,
             policy=settings.retry,
             origins=Origins.of(settings.base_url, provider.image_hosts),
-            key=key,
+            key=settings.credential if provider.images_need_key else None,
             timeouts=settings.timeouts,
             user_agent=USER_AGENT,
         )
@@ -261,7 +265,7 @@ class BaseClient:
         """A copy on the same connections with other settings; closing it leaves them open.
 
         Takes `model`, `timeout`, `retry`, `headers`, `moderate`, `download`, `successor`. Raises
-        `ConfigurationError`.
+        `ConfigurationError`, and `TypeError` for others.
         """
         copy = object.__new__(type(self))
         copy._share(self, self._session.changed(**changes))

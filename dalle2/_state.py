@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
     from datetime import date
+    from typing import Protocol
 
     from . import errors as e
     from .events import Event, Listener
+
+    class HasNow(Protocol):
+        """A clock that tells the time (aware, UTC)."""
+
+        def now(self) -> datetime: ...
 
     EventName = Literal[
         "AttemptStarted",
@@ -64,7 +70,9 @@ class Reporter:
             return
         try:
             from . import events
-        except (ImportError, OSError):  # no file can be read any more: the call goes on all the same
+        except (ImportError, OSError) as problem:  # no file can be read any more
+            if getattr(problem, "errno", 0) is None:  # a signal handler's own
+                raise
             return
         log, level = _logger(), _level(name)
         event: Event = getattr(events, name)(**facts)
@@ -155,6 +163,13 @@ class ClientState:
         self.report = Reporter() if report is None else report
         self.monotonic = monotonic
         self.now = now
+
+    def follow(self, emulated: HasNow | None) -> None:
+        """Take the time from the clock of an emulator in this process; what a host sends never has this."""
+        if emulated is not None:
+            from ._dates import FollowedClock
+
+            self.clock = FollowedClock(emulated.now)
 
     def today(self) -> date:
         """The host's day."""

@@ -30,8 +30,8 @@ _FRAMING = frozenset(
 
 
 class Environment(Mapping[str, str]):
-    """The environment, read through a value that does not show it: it holds keys, and a traceback shows
-    locals.
+    """The environment, read through a value that does not show it: it holds keys, and a traceback
+    shows locals.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:

@@ -6,9 +6,10 @@ the known values and a new one needs no release of this package. `None` always m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 Size: TypeAlias = Literal["256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "auto"] | str
@@ -43,9 +44,11 @@ class KeptImage(Protocol):
 
 
 class SentRequest(Protocol):
-    """A paid request as an error keeps it: a `GenerateRequest`, `EditRequest` or `VariationRequest`, which
-    `client.send` takes again.
+    """What `client.send` takes and `OutcomeUnknownError.request` is: a `GenerateRequest`, an `EditRequest` or
+    a `VariationRequest`, which `isinstance` tells apart.
     """
+
+    operation: ClassVar[Literal["generate", "edit", "vary"]]
 
     @property
     def model(self) -> str | None: ...
@@ -53,3 +56,10 @@ class SentRequest(Protocol):
     def n(self) -> int | None: ...
     @property
     def size(self) -> str | None: ...
+    @property
+    def response_format(self) -> str | None: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def extra_body(self) -> Mapping[str, object] | None: ...
+    def to_dict(self) -> dict[str, object]: ...

@@ -100,7 +100,7 @@ class InvalidRequestError(Dalle2Error, ValueError):
     ) -> None:
         super().__init__(message)
         self.field = field
-        self.allowed = tuple(allowed) if allowed is not None else None
+        self.allowed: tuple[object, ...] | None = tuple(allowed) if allowed is not None else None
 
 
 class DecodeError(Dalle2Error):
@@ -154,8 +154,8 @@ class DownloadError(Dalle2Error):
         self.reason = reason
         self.status_code = status_code
         self.url = url
-        self.saved = tuple(saved)
-        self.failed = dict(failed or {})
+        self.saved: tuple[Path, ...] = tuple(saved)
+        self.failed: dict[int, Exception] = dict(failed or {})
 
 
 class ImageExpiredError(DownloadError):
@@ -239,7 +239,7 @@ class OutcomeUnknownError(APIError):
     ) -> None:
         super().__init__(message, maybe_billed=maybe_billed, idempotency_key=idempotency_key, images=images)
         self.reason = reason
-        self.request = request  # type: ignore[assignment]  # each call that is paid has one
+        self.request = request  # type: ignore[assignment] # each call that is paid has one
         self.sent_at = sent_at
         self.request_id = request_id
         self.status_code = status_code
@@ -278,7 +278,7 @@ class APIStatusError(APIError):
         self.param = param
         self.request_id = request_id
         self.retry_after = retry_after
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         self.body = body
         self.repeatable = repeatable
 

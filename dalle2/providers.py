@@ -75,6 +75,9 @@ class Provider(NamedTuple):
         """Without what may hold a secret: headers, query, key."""
         return f"Provider(name={self.name!r}, base_url={self.base_url!r}, wire={self.wire!r})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)  # a crash reporter that walks into tuples asks for this instead
+
     def signed(self, key: Secret) -> tuple[str, Secret]:
         """The header that carries the key."""
         return self.auth_header, Secret(f"{self.auth_scheme} {key.reveal()}".strip())

@@ -7,7 +7,7 @@ list) may always be repeated. A complete answer, whatever its status within, is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -17,7 +17,7 @@ from ._secrets import quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from typing import Any, Literal, Protocol
+    from typing import Any, Protocol
 
     import tenacity
 

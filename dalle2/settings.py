@@ -138,24 +138,24 @@ class Settings:
         split_n: bool = False,
         prices: PriceTable | None = None,
     ) -> None:
-        self.provider = provider
-        self.base_url = base_url
-        self.key = key
-        self.key_from = key_from
-        self.key_source = key_source
-        self.model = clean_word(model, "model")
-        self.organization = organization
-        self.project = project
-        self.timeouts = timeouts
-        self.retry = retry
-        self.headers = checked_headers(headers)
+        self.provider: Provider = provider
+        self.base_url: str = base_url
+        self.key: Secret = key
+        self.key_from: str = key_from
+        self.key_source: KeySource | None = key_source
+        self.model: str = clean_word(model, "model")
+        self.organization: str | None = organization
+        self.project: str | None = project
+        self.timeouts: Timeouts | None = timeouts
+        self.retry: RetryPolicy | None = retry
+        self.headers: dict[str, str] = checked_headers(headers)
         self.moderate = moderate
         self.download = download
-        self.successor = None if successor == "none" else successor
-        self.successor_from = successor_from
-        self.falls_back = falls_back
-        self.split_n = split_n
-        self.prices = prices
+        self.successor: str | None = None if successor == "none" else successor
+        self.successor_from: str = successor_from
+        self.falls_back: bool = falls_back
+        self.split_n: bool = split_n
+        self.prices: PriceTable | None = prices
         for name in ("organization", "project", "successor"):
             if getattr(self, name) is not None:
                 clean_word(getattr(self, name), name)
@@ -165,14 +165,14 @@ class Settings:
             check_policy(retry)
         if prices is not None:
             check_money("prices", prices, "PriceTable")
-        self.host = urlsplit(base_url).netloc
+        self.host: str = urlsplit(base_url).netloc
         """The API's host, for messages."""
         known = self.origin[1]
-        self.openai_like = known == "api.openai.com" or (provider.openai_like and not provider.official)
+        self.openai_like: bool = known == "api.openai.com" or (provider.openai_like and not provider.official)
         """Whether an unsigned image URL is known to live one hour: on OpenAI's own host, or where the
         provider says so.
         """
-        self.credential = provider.signed(key)
+        self.credential: tuple[str, Secret] = provider.signed(key)
         """The header that carries the key."""
 
     @property

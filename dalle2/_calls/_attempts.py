@@ -1,13 +1,13 @@
 """One logical call from its first attempt to its end: what is waited for, what is reported, what is raised.
 
-`Attempts` makes every decision between the attempts of one call; the clients only send, sleep and ask it.
-Its rules: one deadline covers attempts and waits; a rate limit that one call meets holds the others of its
-lane back too; and once an attempt may have been carried out, the call never ends in an error that says it was
-not.
+`Attempts` makes every decision between the attempts of one call; the clients only send, sleep and ask it. Its
+rules: one deadline covers attempts and waits; a rate limit that one call meets holds the others of its lane
+back too; and once an attempt may have been carried out, the call never ends in an error that says it was not.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -172,8 +172,8 @@ class Attempts(Generic[T]):
         return self.final(error)
 
     def cut(self, failure: Failure, response: HttpResponse) -> HttpResponse:
-        """An answer whose body broke off: a head that says no is an answer all the same. Raises any other's
-        error.
+        """An answer whose body broke off: a head that says no is an answer all the same. Raises any
+        other's error.
 
         Not so 408 and 5xx: gateways put their own lost calls under them, and only the body would have told.
         """
@@ -213,8 +213,8 @@ class Attempts(Generic[T]):
         return delay is not None
 
     def _hold_lane(self, error: e.Dalle2Error, delay: float | None) -> None:
-        """A passing rate limit holds the other calls back too, also when this one gives up on its last
-        attempt.
+        """A passing rate limit holds the other calls back too, also when this one gives up on its
+        last attempt.
         """
         if not isinstance(error, e.RateLimitError) or not error.repeatable or self.policy.max_attempts == 1:
             return
@@ -266,8 +266,14 @@ class Attempts(Generic[T]):
         error = self.lost(Failure("cancelled", True, "the call was stopped from outside"))
         assert isinstance(error, e.OutcomeUnknownError)
         error.attempts, error.images = self.attempt, images
-        self._tell("OutcomeUnknown", error=error)
+        with suppress(BaseException):  # one interrupt is on its way already, and has more to tell
+            self._tell("OutcomeUnknown", error=error)
         return error
+
+    @property
+    def doubtful(self) -> Sequence[e.KeptImage]:
+        """The images of an answer that left the call in doubt, if no better one came."""
+        return () if self.value is not None or self._doubt is None else self._doubt.images
 
     def _in_doubt(self) -> bool:
         """Whether an attempt that is under way, or one before it, may be carried out."""

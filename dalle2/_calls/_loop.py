@@ -83,7 +83,9 @@ def _stops(problem: BaseException) -> bool:
         return True
     try:
         from .._transport._handlers import raised_by_handler
-    except (ImportError, OSError):  # no file can be read any more, which is no signal
+    except (ImportError, OSError) as failed:  # no file can be read any more
+        if getattr(failed, "errno", 0) is None:  # a signal handler's own
+            raise
         return False
     return raised_by_handler(problem) is not None
 

@@ -6,17 +6,20 @@ exchange without a readable answer may have been billed unless the request certa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .. import catalog
 from .. import errors as e
-from .._http import Failure
+from .._http import Failure, HttpResponse
 from .._secrets import one_line, redact
+from .._wire._body import JsonBody
 from .._wire._context import Context, came, reports_failure, request_id
 
 if TYPE_CHECKING:
-    from .._http import HttpRequest, HttpResponse
+    from .._http import HttpRequest
     from .._requests._draft import Draft
     from .._secrets import Secret
     from .._state import ClientState
@@ -135,6 +138,8 @@ def lost_error(failure: Failure, context: Context, response: HttpResponse | None
         )
         error.passing = passing
         return error
+    if response is None and failure.came:
+        response = _headless(failure.came)
     kind = failure.kind
     reason = kind if kind in ("timeout", "unreadable", "cancelled") else "disconnected"
     way_on = (
@@ -149,11 +154,26 @@ def lost_error(failure: Failure, context: Context, response: HttpResponse | None
         request=context.resent,
         idempotency_key=key,
         request_id=None if response is None else request_id(response.headers, key=context.key),
-        status_code=None if response is None else response.status,
+        status_code=None if response is None else response.status or None,
         maybe_billed=context.paid,
         body=None if response is None else came(response, context),
         images=() if response is None or not context.paid else _kept(response, context),
     )
+
+
+def _headless(came: bytes) -> HttpResponse:
+    """An answer whose head the library could not read, as far as it came: what stands behind the head.
+
+    Its status is believed only to say no.
+    """
+    body = JsonBody()
+    end = re.search(rb"\n\r?\n", came)
+    if end is not None:
+        body.feed(came[end.end() :])
+    elif not came.startswith(b"HTTP/"):  # no head at all
+        body.feed(came)
+    status = re.match(rb"HTTP/\S{1,9} +([1-5][0-9][0-9])\b", came)
+    return HttpResponse(int(status[1]) if status else 0, {}, body, datetime.now(UTC))
 
 
 def _kept(response: HttpResponse, context: Context) -> Sequence[e.KeptImage]:

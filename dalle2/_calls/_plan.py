@@ -1,5 +1,5 @@
-"""What a request becomes before it is sent: itself, what a successor takes, or several calls of one image. No
-I/O.
+"""What a request becomes before it is sent: itself, what a successor takes, or several calls of one image.
+No I/O.
 
 The rule: everything that can be refused is refused here, before money is spent; and of several paid calls, a
 later failure never throws away the images of an earlier one.
@@ -166,8 +166,8 @@ def _makes_one(settings: Settings, request: Draft, model: str) -> bool:
 
 
 def _warn_of_end(settings: Settings, state: ClientState, model: str) -> None:
-    """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live list
-    anywhere.
+    """Warn once of a model within 30 days of its end: by the catalogue on OpenAI's own host, by the live
+    list anywhere.
     """
     known, today = state.known, state.today()
     official = settings.provider.official and settings.host == "api.openai.com"
@@ -212,6 +212,7 @@ def keep(
         if plan.replaced is not None:
             problem.args = (f"{plan.request.model}, in the place of {plan.replaced}: {problem.message}",)
         return
+    paid += [_fitted(image, plan) for call in calls for image in call.doubtful]
     urls = [image.url for image in paid if image.url]
     if urls:
         problem.add_note("dalle2: paid for and not handed over: " + ", ".join(urls))

@@ -2,8 +2,8 @@
 
 The rule: exit status 0 is done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM; what was
 asked for goes to stdout, all else to stderr; an error is one line and never a traceback. This file imports
-nothing of the extra `cli`, so that a plain installation can say which extra is missing, and `--version` costs
-nothing.
+nothing of the extra `cli`, so that a plain installation can say which extra is missing, and `--version`
+costs nothing.
 """
 
 from __future__ import annotations

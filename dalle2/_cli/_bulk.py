@@ -7,26 +7,22 @@ The rule: before anything is spent, the plan is shown and somebody says yes: a p
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
 import typer
 
-from ..errors import Dalle2Error
-from ._halt import Stopped
+from ._agreed import agree, counted, forgetting, go
 from ._options import BaseUrl, Count, Host, HostOptions, Json, Model, Quality, Size, Successor, open_client
-from ._screen import document, say, tell
-from ._words import WrongUsage, describe
+from ._screen import document, say
+from ._words import WrongUsage
 
 if TYPE_CHECKING:
     from .._client import Client
     from .._money import Budget
     from ..bulk._ongoing import Wishes
     from ..bulk._outlook import Outlook
-    from ..bulk._standing import Report
 
 bulk = typer.Typer(
     help="Many pictures from a file of rows: a run that can be stopped at any moment and goes on.",
@@ -115,15 +111,15 @@ def run(
     )
     fresh = not path.exists()
     with open_client(host) as client:
-        with _forgetting(path if fresh else None):
+        with forgetting(path if fresh else None):
             outlook = prepare(client, jobs, path, wishes)
             lines = outlook.lines(
                 jobs, images_per_minute=images_per_minute, max_usd=budget, max_images=max_images
             )
             if outlook.priceless and max_images is None:
                 raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
-            _agree([*lines, f"pictures: {out}, journal: {path}"], yes or not outlook.remaining)
-        _go(client, path, wishes)
+            agree([*lines, f"pictures: {out}, journal: {path}"], yes or not outlook.remaining)
+        go(client, path, wishes)
 
 
 def _limit(usd: float | None, images: int | None) -> Budget | None:
@@ -156,8 +152,8 @@ def resume(
     found = outlook(journal)
     with _client_of(journal, provider, base_url, model, successor) as client:
         if found.remaining:
-            _agree(_lines(found), yes)
-        _go(client, journal, _as_before(journal, concurrency))
+            agree(_lines(found), yes)
+        go(client, journal, _as_before(journal, concurrency))
 
 
 @bulk.command()
@@ -181,9 +177,9 @@ def release(
     with _client_of(journal, provider, base_url, model, successor) as client:
         what = f"all {found.held}" if not ids else f"{len(ids)} of {found.held}"
         told = f"to be sent once more: {what} that are held, which may be paid for twice"
-        _agree([told, *_lines(found)], yes)
+        agree([told, *_lines(found)], yes)
         room.release(journal, ids or None)
-        _go(client, journal, _as_before(journal, concurrency))
+        go(client, journal, _as_before(journal, concurrency))
 
 
 @bulk.command()
@@ -195,7 +191,7 @@ def status(journal: Journal, as_json: Json = False) -> None:
     if as_json:
         document({name: getattr(report, name) for name in (*_names(Counts), "total")})
     else:
-        say(*_counted(report))
+        say(*counted(report))
 
 
 def _names(kind: type) -> list[str]:
@@ -230,31 +226,6 @@ def _lines(found: Outlook) -> list[str]:
     return found.lines(None, images_per_minute=None, max_usd=None, max_images=None)
 
 
-def _agree(lines: list[str], yes: bool) -> None:
-    """Show the plan and have it agreed to. Raises `WrongUsage` where nobody can."""
-    for line in lines:
-        tell(line, prefix="")
-    if yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise WrongUsage("nothing was sent: add --yes to go on with this plan")
-    if not typer.confirm("Go on?", err=True):
-        raise WrongUsage("nothing was sent")
-
-
-@contextmanager
-def _forgetting(journal: Path | None) -> Iterator[None]:
-    """Around the plan: a journal that was made for it is not left behind where nothing comes of it."""
-    try:
-        yield
-    except BaseException:
-        if journal is not None:
-            for end in ("", "-wal", "-shm", ".lock"):
-                with suppress(OSError):
-                    Path(f"{journal}{end}").unlink()
-        raise
-
-
 def _client_of(
     journal: Path, provider: str | None, base_url: str | None, model: str | None, successor: str | None
 ) -> Client:
@@ -276,51 +247,3 @@ def _as_before(journal: Path, concurrency: int | None) -> Callable[[Mapping[str,
     from ..bulk._ongoing import from_notes
 
     return partial(from_notes, given={"concurrency": concurrency}, journal=journal)
-
-
-def _go(client: Client, journal: Path, wishes: Wishes | Callable[[Mapping[str, object]], Wishes]) -> None:
-    """Run, and tell how it ended."""
-    from ..bulk._run import run_with
-
-    onward = f"go on with: dalle2 bulk resume {journal}"
-    try:
-        report = run_with(client, None, journal, wishes, progress=True)
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(onward)
-        raise
-    except SystemExit as end:
-        stopped = Stopped(cast("int", end.code) - 128)
-        stopped.add_note(onward)
-        raise stopped from None
-    except Exception as error:
-        found = getattr(error, "report", None)
-        if found is None:
-            raise
-        raise Dalle2Error(f"{describe(error)}; {_left(cast('Report', found))}; {onward}") from None
-    if not report.complete:
-        way = onward if report.remaining else f"look at them with: dalle2 bulk export {journal}"
-        why = f" ({report.stopped})" if report.stopped else ""
-        raise Dalle2Error(f"{_left(report)}{why}; {way}")
-    say(*_counted(report))
-
-
-def _left(report: Report) -> str:
-    states = ("remaining", "refused", "failed", "held", "expired")
-    parts = [f"{count} {state}" for state in states if (count := getattr(report, state))]
-    money = f" (which may have cost ${report.usd_held:.2f})" if report.held else ""
-    return f"{report.done} of {report.total} done, {', '.join(parts)}{money}"
-
-
-def _counted(report: Report) -> list[str]:
-    """The counts for people, a line each; what is none is left out, but for what is done."""
-    lines = [f"done       {report.done} of {report.total}"]
-    for state in ("refused", "failed", "held", "expired", "remaining"):
-        if getattr(report, state):
-            lines.append(f"{state:10} {getattr(report, state)}")
-    lines.append(
-        f"spent      ${report.usd:.2f}"
-        + (f", and {report.unpriced} without a price" if report.unpriced else "")
-    )
-    if report.held:
-        lines.append(f"held       may have cost ${report.usd_held:.2f}")
-    return lines

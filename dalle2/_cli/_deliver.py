@@ -7,6 +7,7 @@ signal), each image ends up on disk or, at the least, with its URL on the screen
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from typing import NamedTuple
 
@@ -92,8 +93,8 @@ class Delivery:
                 _screen.document(self._about() | {"images": images}, paid=True)
                 return
             for each in self._delivered:
-                if each.path is None and each.image.url is not None and not each.on_stdout:
-                    _screen.tell(f"not saved, for now it is at {each.image.url}")
+                if each.path is None and not each.on_stdout:
+                    _tell_unsaved(each.image)
             paths = [str(each.path) for each in self._delivered if each.path is not None]
             if self._place.is_stdout:
                 for path in paths:
@@ -140,14 +141,30 @@ def changes(images: object) -> list[dict[str, object]]:
 def _rescue(image: ImageResult) -> Path | None:
     """Save an image to the system's temporary directory, if it can be done."""
     with contextlib.suppress(Exception):
-        return image.save(tempfile.mkdtemp(prefix="dalle2-"))
+        folder = tempfile.mkdtemp(prefix="dalle2-")
+        try:
+            return image.save(folder)
+        finally:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)  # which stays if the image is in it
     return None
 
 
+def _tell_unsaved(image: ImageResult) -> None:
+    """Where an image is that no disk took: at its URL, else here, since it is nowhere else."""
+    if image.url is not None:
+        _screen.tell(f"not saved, for now it is at {image.url}")
+    else:
+        _screen.tell(
+            "not saved, and it is nowhere else than here, for a browser's address bar or `base64 -d`:"
+        )
+        _screen.tell(f"data:{image.media_type};base64,{image.b64_json}", prefix="")
+
+
 def _described(each: Delivered) -> dict[str, object]:
-    """An image in the JSON document; `path` is `null` for one not saved."""
+    """An image in the document. One that was not saved has no `path`: if it is nowhere else, it is here."""
     image = each.image
-    return {
+    told: dict[str, object] = {
         "path": None if each.path is None else str(each.path),
         "url": image.url,
         "revised_prompt": image.revised_prompt,
@@ -155,6 +172,9 @@ def _described(each: Delivered) -> dict[str, object]:
         "expires_at": _iso(image.expires_at),
         "error": None if each.error is None else describe(each.error),
     }
+    if each.path is None and image.url is None:
+        told["b64_json"] = image.b64_json
+    return told
 
 
 def _iso(moment: datetime | None) -> str | None:

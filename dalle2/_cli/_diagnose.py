@@ -64,8 +64,8 @@ def doctor(
 ) -> None:
     """Check key, host and model; or, with PATH, find the calls in Python source that a retirement breaks.
 
-    The exit status is 1 if there is a problem, or a call to change; with --strict also if a call cannot be
-    judged.
+    The exit status is 1 if there is a problem, or a call to change; with --strict also if a call cannot
+    be judged.
     """
     if paths:
         _scan(paths, strict=strict, as_json=as_json)

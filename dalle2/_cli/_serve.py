@@ -32,7 +32,8 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     api_key: Annotated[str, typer.Option(help="The only key that is accepted.")] = "sk-test",
     persona: Annotated[
-        str | None, typer.Option(help="The host to imitate: openai, cometapi, azure, litellm, localai.")
+        str | None,
+        typer.Option(help="The host to imitate: openai, cometapi, azure, litellm, localai, one-api."),
     ] = None,
     today: Annotated[
         date | None,

@@ -52,6 +52,9 @@ class ImageData(NamedTuple):
         size = "None" if self.content is None else f"<{len(self.content)} bytes>"
         return f"ImageData(created={self.created!r}, content={size}, model={self.model!r}, {self.expiry!r})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)  # a crash reporter that walks into tuples asks for this instead
+
     @property
     def media_type(self) -> str | None:
         """Of the bytes, where they are held; else what the answer or the URL says."""

@@ -55,7 +55,8 @@ class Estimate(float):
     def __repr__(self) -> str:
         return f"Estimate({float.__repr__(self)}, rough={self._rough}, source={self._source!r})"
 
-    __str__ = float.__repr__
+    def __str__(self) -> str:
+        return float.__repr__(self)
 
 
 def in_words(usd: float) -> str:

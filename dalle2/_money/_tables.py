@@ -17,14 +17,20 @@ def in_dollars(usd: float) -> str:
 
 
 def table(caption: str, rows: Iterable[Sequence[str]]) -> str:
-    """An HTML table; the first row is its head."""
+    """An HTML table; the first row is its head, unless it is blank.
+
+    Notebooks put the text of every cell to the right; a column without an amount is read from the left.
+    """
     head, *body = rows
-    lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in body)
-    names = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    return (
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{names}</tr></thead>"
-        f"<tbody>{lines}</tbody></table>"
-    )
+    left = [not any(cell.lstrip("$")[:1].isdigit() for cell in column) for column in zip(*body, strict=True)]
+    lines = "".join(f"<tr>{_cells('td', row, left)}</tr>" for row in body)
+    names = f"<thead><tr>{_cells('th', head, left)}</tr></thead>" if any(head) else ""
+    return f"<table><caption>{escape(caption)}</caption>{names}<tbody>{lines}</tbody></table>"
+
+
+def _cells(tag: str, row: Sequence[str], left: Iterable[bool]) -> str:
+    styles = (' style="text-align:left"' if each else "" for each in left)
+    return "".join(f"<{tag}{style}>{escape(cell)}</{tag}>" for cell, style in zip(row, styles, strict=True))
 
 
 def price_rows(prices: Mapping[str, Price]) -> Iterable[Sequence[str]]:

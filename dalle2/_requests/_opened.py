@@ -8,19 +8,18 @@ only when it is needed.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, TypeAlias
+import os
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from .._image._media import ImageError, described, facts, size_of
 from ..errors import ConfigurationError, InvalidRequestError
 from ._sources import is_pillow, read_source
 
 if TYPE_CHECKING:
-    import os
-    from typing import BinaryIO
-
     from PIL.Image import Image
+    from PIL.Image import Image as PillowImage
 
-PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image"
+PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | PillowImage"
 """A path, bytes, base64 or a data URI, an open binary file, a result of this package, or a Pillow image."""
 
 _MOST_PIXELS = 64_000_000

@@ -9,19 +9,15 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import attrs
+from attrs import AttrsInstance
 
 from .._secrets import quoted
 from ..errors import InvalidRequestError
 from ._inputs import InputImage
 from ._sources import read_written
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from attrs import AttrsInstance
 
 _PICTURES = ("image", "mask")
 

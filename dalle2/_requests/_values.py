@@ -87,8 +87,8 @@ class BaseRequest:
 
         With `rough`, where no list price is known, it is what such images were reported to cost, by model,
         quality and size. The amount is an `Estimate`: `.rough` tells which of the two it is, `.source` where
-        the price stands. A request without a model is taken as one for dall-e-2; `extra_body` counts as it is
-        sent.
+        the price stands. A request without a model is taken as one for dall-e-2; `extra_body` counts as it
+        is sent.
         """
         from .._money import PRICES, estimate_of
 

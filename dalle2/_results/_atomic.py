@@ -55,13 +55,13 @@ class AtomicFile:
         self._working = threading.RLock()
         self._pid = os.getpid()
         self._target = Path(target)
-        # Kept absolute: the process may change its directory before the file is published.
-        self._place = self._target.absolute()
         older = None
-        if overwrite:
-            from ._replacing import replaceable
+        with _naming(self._target):
+            # Kept absolute: the process may change its directory before the file is published.
+            self._place = self._target.absolute()
+            if overwrite:
+                from ._replacing import replaceable
 
-            with _naming(self._target):
                 self._place, older = replaceable(self._place)
         try:
             with _naming(self._target.parent):
@@ -210,11 +210,11 @@ class AtomicFile:
     def abort(self) -> None:
         """Remove the part. Does nothing after `commit`, or the second time; interrupted, it is repeated."""
         with self._working:
-            if self._part:
+            if self._part and self._pid == os.getpid():  # a forked process leaves its parent's alone
                 with suppress(OSError):
                     os.unlink(self._part)
                 _living.discard(os.path.basename(self._part))
-                self._part = ""
+            self._part = ""
             self._close()
 
     def _take(self, path: str | Path, flags: int, mode: int = 0o777) -> int:

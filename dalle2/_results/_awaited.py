@@ -47,7 +47,7 @@ P = ParamSpec("P")
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking work in a thread, on asyncio and trio alike.
+    """Run blocking work in a thread, on asyncio and trio alike; here, where no more threads can be had.
 
     However its caller is cancelled, it ends when the work has ended. (anyio alone lets asyncio's own
     `task.cancel` through while the thread works on.)
@@ -67,10 +67,16 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         if not waiting:
             done.clear()
 
+    async def hop() -> None:
+        try:
+            await anyio.to_thread.run_sync(kept)
+        except RuntimeError:  # a limit of the system, or the interpreter is about to end
+            kept()
+
     try:
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as group:
-                group.start_soon(anyio.to_thread.run_sync, kept)
+                group.start_soon(hop)
         if failed:
             raise failed.pop()
         return done.pop()
@@ -169,14 +175,19 @@ class AsyncFetcher(BaseFetcher["AsyncTransport"]):
 
 
 class AsyncImageResult(BaseResult[AsyncFetcher]):
-    """`ImageResult`, awaited."""
+    """One image, fetched, saved and shown by awaiting; what needs no I/O is as in `ImageResult`."""
 
     __module__ = "dalle2"
     __slots__ = ()
     _fetchers = AsyncFetcher
 
     async def read(self) -> bytes:
-        """`ImageResult.read`, awaited."""
+        """The image's bytes, fetched once and kept.
+
+        Raises `ImageExpiredError` if the URL is dead, `DownloadError` for anything else that keeps the whole
+        image from coming, also for held bytes that are not one (`content` has them as they are). Fetching
+        costs nothing; what can pass is tried again.
+        """
         held = self._held()
         if held is not None:
             return held[0]
@@ -185,7 +196,20 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
         return self._hold(bytes(memory.data), kind)
 
     async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """`ImageResult.save`, awaited; the disk is used in a thread. Cancelled, it leaves nothing behind."""
+        """Save the image and give the path that it got; the bytes stream to the disk, in a
+        thread, and are not kept.
+
+        `path` is a file name, to which a missing suffix is added from the bytes, or a directory (an existing
+        one, or a text that ends in a slash), in which the image gets a free name made from its prompt. The
+        file appears whole or not at all, and an older one survives a failure and a cancellation.
+
+        With `overwrite` an older file is replaced whole: links are followed, its mode stays, and a file that
+        may not be written is not replaced; other hard links keep the older picture.
+
+        Raises `InvalidRequestError` for what is no path on this disk, `FileExistsError` if the name is taken
+        and `overwrite` is false, `FileNotFoundError`, `PermissionError` and other built-in `OSError`s for the
+        local disk (a missing directory before anything is fetched), and like `read` for the rest.
+        """
         return await self._save(Target(path, self._stem, overwrite=overwrite))
 
     async def _save(self, target: Target) -> Path:
@@ -204,7 +228,10 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
             raise
 
     async def show(self) -> None:
-        """`ImageResult.show`, awaited."""
+        """Show the picture: in a notebook, else with the system's viewer. It is fetched if it must be.
+
+        Raises like `read`, and `ConfigurationError` where no viewer is found.
+        """
         from ._display import shown_in_kernel, view
 
         content = await self.read()
@@ -212,14 +239,22 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
             await in_thread(view, content, self.media_type)
 
     async def to_pil(self) -> PillowImage:
-        """`ImageResult.to_pil`, awaited; the picture is decoded in a thread."""
+        """The picture for Pillow (extra `pillow`), decoded in a thread. It is fetched if it must be.
+
+        Raises like `read`, `DownloadError` for a format that Pillow does not know, and `ConfigurationError`
+        without Pillow.
+        """
         from ._display import to_pil
 
         return await in_thread(to_pil, await self.read())
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: AsyncFetches | None = None) -> AsyncImageResult:
-        """`ImageResult.from_dict` for an async client; nothing is awaited."""
+        """The image that `to_dict` described, fetched through `client` if given.
+        Raises `InvalidRequestError`.
+
+        The mapping is believed, the API's place in it included: take it only from where you put it.
+        """
         image, how = data_from(data)
         return cls(image, AsyncFetcher(None, how) if client is None else client._fetcher)
 
@@ -239,7 +274,11 @@ class AsyncImages(BaseImages[AsyncImageResult]):
     _kind = AsyncImageResult
 
     async def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
-        """`Images.save`, awaited; the images are fetched at once."""
+        """Save all images into `directory`, which is made if it is missing, and give their paths in order.
+
+        They are fetched at once, and all are tried; if some failed, raises `DownloadError` with `.saved`
+        (paths) and `.failed` (errors by index). `InvalidRequestError` for what is no directory on this disk.
+        """
         import anyio
 
         await in_thread(made_directory, directory)

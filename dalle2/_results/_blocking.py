@@ -113,8 +113,8 @@ class Fetcher(BaseFetcher["Transport"]):
 class ImageResult(BaseResult[Fetcher]):
     """One image: a URL that dies or the bytes themselves, with the same ways to get at it.
 
-    It outlives its client: with the client closed, or after unpickling, it downloads over a connection of its
-    own.
+    It outlives its client: with the client closed, or after unpickling, it downloads over a connection of
+    its own.
     """
 
     __module__ = "dalle2"
@@ -184,8 +184,8 @@ class ImageResult(BaseResult[Fetcher]):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, client: Fetches | None = None) -> ImageResult:
-        """The image that `to_dict` described, fetched through `client` if given. Raises
-        `InvalidRequestError`.
+        """The image that `to_dict` described, fetched through `client` if given.
+        Raises `InvalidRequestError`.
 
         The mapping is believed, the API's place in it included: take it only from where you put it.
         """

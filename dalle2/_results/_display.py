@@ -56,7 +56,8 @@ LARGEST_BUNDLE = 20 * 1024 * 1024
 
 _PICTURE = "image/[a-z0-9.+-]{1,40}"
 _NATIVE = ("image/png", "image/jpeg", "image/gif")
-_GRID = "display:grid;gap:8px;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));max-width:{width}px"
+_COLUMNS = "repeat(auto-fit,minmax(160px,max-content))"
+_GRID = f"display:grid;gap:8px;grid-template-columns:{_COLUMNS};max-width:{{width}}px"
 
 
 def in_kernel() -> bool:

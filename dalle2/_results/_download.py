@@ -30,8 +30,7 @@ _REFUSAL = 16_384
 """Bytes of a refusal that are read: what the store says of it is in the first few hundred."""
 
 _ENCODINGS = ("gzip", "x-gzip", "deflate")
-"""What may be around an image although it was asked for bare. One layer of these cannot swell without
-bound.
+"""What may be around an image although it was asked for bare. One layer of these cannot swell without bound.
 """
 
 
@@ -169,8 +168,8 @@ class Download:
     def _expect(self, headers: Mapping[str, str], plain: bool) -> None:
         """Keep what a whole answer says of its bytes.
 
-        If they are encoded, length, checksum and places are those of the encoded bytes: the image's own end
-        decides.
+        If they are encoded, length, checksum and places are those of the encoded bytes: the image's own
+        end decides.
         """
         length, etag = headers.get("content-length", ""), headers.get("etag", "")
         told = plain and length.isascii() and length.isdigit() and len(length) < 16
@@ -232,8 +231,8 @@ class Download:
         return chunk
 
     def finish(self) -> None:
-        """After the last byte. Raises `Setback` if the image is not whole, `DownloadError` if it will not
-        be.
+        """After the last byte. Raises `Setback` if the image is not whole, `DownloadError` if it will
+        not be.
         """
         if self._refusal is not None:
             self._refused(self._refusal)

@@ -1,8 +1,8 @@
 """Decides where an image is saved and what the file is called.
 
 The rule: a name that was given is kept, and gets the suffix of the bytes if it has none; a directory gets a
-name made from the prompt, under which nothing is. What is no place on this disk is refused with what to call
-instead.
+name made from the prompt, under which nothing is. What is no place on this disk is refused with what to
+call instead.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,16 @@ class Target:
         self._overwrite = overwrite
 
     def open(self) -> AtomicFile:
-        """The file that will become it. Raises the built-in `OSError`s, `FileExistsError` for a taken
-        name.
+        """The file that will become it. Raises the built-in `OSError`s, `FileExistsError` for a
+        taken name.
         """
         if self._named and not self._overwrite and os.path.lexists(self._path):
             raise FileExistsError(errno.EEXIST, "File exists (overwrite=True replaces it)", str(self._path))
+        if self._named and self._overwrite and not self._complete:
+            from ._replacing import refuse_device
+
+            with suppress(OSError):  # what can be saved there is told by the file that gets the suffix
+                refuse_device(self._path)  # `/dev/stdout` is meant as it stands
         return AtomicFile(self._path, overwrite=self._overwrite and self._complete)
 
     def publish(self, file: AtomicFile, media_type: str) -> Path:

@@ -1,5 +1,5 @@
-"""The images of one call: a sequence, what was said about all of them, and the error when some were not
-saved.
+"""The images of one call: a sequence, what was said about all of them, and the error when some were
+not saved.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ class BaseImages(Sequence[R], Generic[R]):
 
     @property
     def request(self) -> Request:
-        """The request as it was sent, model included: `client.send(images.request)` asks for the same
-        again.
+        """The request as it was sent, model included: `client.send(images.request)` asks for the
+        same again.
         """
         return cast("Request", value_of(self._data.request))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from .._http import is_loopback_name, origin_of
 from .._image._data import ImageData
@@ -99,15 +99,15 @@ class BaseResult(Generic[F]):
 
     @property
     def expiry_source(self) -> ExpirySource | None:
-        """`"signature"`: the URL itself says so; `"created"`: one hour after `created`, by OpenAI's
-        documentation.
+        """`"signature"`: the URL itself says so; `"created"`: one hour after `created`, by
+        OpenAI's documentation.
         """
         return self._data.expiry.source
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds until the URL dies, by the local clock corrected with the host's; never negative; `None` if
-        unknown.
+        """Seconds until the URL dies, by the local clock corrected with the host's; never negative; `None`
+        if unknown.
         """
         at = self._data.expiry.at
         return None if at is None else max((at - self._fetcher.how.earliest()).total_seconds(), 0.0)
@@ -155,7 +155,7 @@ class BaseResult(Generic[F]):
     def __eq__(self, other: object) -> bool:
         return self._data == other._data if type(other) is type(self) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         parts = []
@@ -215,8 +215,8 @@ def checked_type(image: ImageData, content: bytes) -> str:
 
 
 def data_from(data: object) -> tuple[ImageData, Fetching]:
-    """The image in a `to_dict` mapping, and how to fetch it without a client. Raises
-    `InvalidRequestError`.
+    """The image in a `to_dict` mapping, and how to fetch it without a client.
+    Raises `InvalidRequestError`.
     """
     if not isinstance(data, Mapping):
         raise InvalidRequestError("data must be a mapping, as to_dict() gives it", field="data")

@@ -157,8 +157,8 @@ def _over_tls(url: str) -> str:
 
 
 def _allowed(name: object) -> str:
-    """One of `image_hosts`, as it is compared: a host, with its port if it has one. Raises
-    `ConfigurationError`.
+    """One of `image_hosts`, as it is compared: a host, with its port if it has one.
+    Raises `ConfigurationError`.
     """
     text = name.strip().lower() if isinstance(name, str) else ""
     scheme, mark, rest = text.partition("://")

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .._dates import parse_http_date
+from .._http import origin_of
 from .._secrets import one_line, redact, shown_url
 from ..errors import DownloadError, ImageExpiredError
 from ._store_verdict import store_verdict
@@ -67,6 +68,8 @@ def refusal(
         return not_fetched(image, url, "forged", detail, status)
     said = one_line(redact(body[:_SHOWN], key=key), 80) if "<" not in body else "an HTML or XML page"
     detail = f"the host answered HTTP {status}" + (f" ({said})" if said else "")
+    if status in (401, 403) and key is None and origin_of(url) == how.origins.origin:
+        detail += "; if the API wants its key for images, too: Provider.localai(base_url), or images_need_key"
     return not_fetched(image, url, "status", detail, status)
 
 

@@ -21,21 +21,29 @@ def replaceable(place: Path) -> tuple[Path, os.stat_result | None]:
     Raises what opening it for writing would raise, and `InvalidRequestError` for a device or a pipe.
     """
     place = Path(os.path.realpath(place))
-    try:
-        found = os.stat(place)
-    except FileNotFoundError:
+    found = refuse_device(place)
+    if found is None:
         return place, None
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(found.st_mode):
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return place, found
+
+
+def refuse_device(place: Path) -> os.stat_result | None:
+    """What is there, if anything. Raises `InvalidRequestError` for a device or a pipe."""
+    try:
+        found = os.stat(place)
+    except FileNotFoundError:
+        return None
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         raise InvalidRequestError(
             f"{str(place)!r:.200} is a device or a pipe, and only a file can be replaced by a whole one: "
             "write image.read() to it",
             field="path",
         )
-    if not os.access(place, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return place, found
+    return found
 
 
 def take_over(part: str, older: os.stat_result) -> None:

@@ -115,8 +115,8 @@ async def _run_out(chunks: AsyncIterator[bytes]) -> None:
 
 
 def bounded(watch: Watch) -> AbstractContextManager[Any]:
-    """A cancel scope that ends shortly after the exchange must be over, for transports that nobody can attend
-    to.
+    """A cancel scope that ends shortly after the exchange must be over, for transports that nobody can
+    attend to.
     """
     left = watch.left()
     if left is None:
@@ -260,19 +260,24 @@ async def _ending(slots: Slots[httpx.AsyncHTTPTransport]) -> AsyncGenerator[None
 
 
 def _current_loop() -> object:
-    """An object that stands for the running event loop, asyncio's or trio's."""
+    """An object that stands for the running event loop, asyncio's or trio's, which may be a guest of
+    the other's.
+    """
     import asyncio
 
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        token: object = sys.modules["trio"].lowlevel.current_trio_token()
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        token: object = trio.lowlevel.current_trio_token()
         return token
+    return asyncio.get_running_loop()
 
 
 async def _in_thread(loop: Any, work: Callable[[], None]) -> None:
-    """Do this in a thread of the event loop."""
-    if hasattr(loop, "run_in_executor"):
-        await loop.run_in_executor(None, work)
-    else:
-        await sys.modules["trio"].to_thread.run_sync(work)
+    """Do this in a thread of the event loop; here, where no more threads can be had."""
+    try:
+        if hasattr(loop, "run_in_executor"):
+            await loop.run_in_executor(None, work)
+        else:
+            await sys.modules["trio"].to_thread.run_sync(work)
+    except RuntimeError:
+        work()

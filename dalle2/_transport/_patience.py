@@ -9,6 +9,7 @@ itself readable while it is idle, which the pools take for a connection that the
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import time
@@ -39,6 +40,9 @@ LARGEST_HEAD = 1 << 20
 """Bytes before an answer's body: interim answers and heads."""
 _PIECE = 1 << 18
 """Bytes that are written at once by a blocking stream: after each the time is looked at."""
+SAID = 1 << 16
+"""Bytes of an answer that are kept in case that its head cannot be read."""
+_turns = itertools.count(1)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -67,10 +71,14 @@ def _allowed(timeout: float | None) -> float | None:
 class Conversation:
     """Where the answers in the bytes of an HTTP/1.1 connection end; `surplus` once it said more than that."""
 
-    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "surplus", "used")
+    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "said", "surplus", "turn", "used")
 
     def __init__(self) -> None:
+        self.said = bytearray()
+        """How the last answer begins, as it came."""
         self.surplus = False
+        self.turn = 0
+        """Its last question's place among those of all conversations."""
         self.used = False
         self._step: Step = Conversation._idle
         self._after = self._step
@@ -88,10 +96,14 @@ class Conversation:
         if data and self.over:  # HTTP/2 counts for itself
             self._step = Conversation._unknown if data[:5] == b"PRI *" else Conversation._head
             self._seen = 0
+            self.said.clear()
+            self.turn = next(_turns)
 
     def heard(self, data: bytes) -> None:
         """Bytes came. Raises `TransportError` for an answer whose head does not end."""
         self.used = True
+        if self._step is not Conversation._unknown and len(self.said) < SAID:
+            self.said += data
         while data:
             data = self._step(self, data)
 
@@ -104,8 +116,8 @@ class Conversation:
         return b""
 
     def _endless(self) -> Step:
-        """Where this answer ends cannot be told here, whatever the library makes of it: nothing more is
-        asked.
+        """Where this answer ends cannot be told here, whatever the library makes of it: nothing more
+        is asked.
         """
         self.surplus = True
         return Conversation._unknown

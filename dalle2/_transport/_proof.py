@@ -116,11 +116,11 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
         late = isinstance(error, lib.TimeoutException)
         return Failure("timeout" if late else "connect", False, detail)
     if any(_late(lib, link) for link in links):
-        return Failure("timeout", True, detail)
+        return Failure("timeout", True, detail, watch.came)
     broken = isinstance(error, (lib.DecodingError, lib.StreamError, ValueError)) and not isinstance(
         error, OSError
     )
-    return Failure("unreadable" if broken else "disconnected", True, detail)
+    return Failure("unreadable" if broken else "disconnected", True, detail, watch.came)
 
 
 def _waited(lib: ModuleType, watch: Watch, error: BaseException) -> bool:

@@ -5,8 +5,8 @@ events can. The rule: a request that left whole may have been carried out, whate
 where nothing is known, it may have been, too.
 
 The guard decides whether the address that a name turned out to have may be talked to: it is asked at the
-moment of connecting, with the address of the connection itself, so that no second look-up can say something
-else.
+moment of connecting, with the address of the connection itself, so that no second look-up can say
+something else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .._http import Departure, Failure
-from ._patience import Patience, attend
+from ._patience import Overheard, Patience, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,8 +66,8 @@ class Watch:
     """What the trace events of one request told, and what is known without them."""
 
     __slots__ = (
-        "_dialled", "_doubt", "_tunnel", "_until", "_writing", "buffered", "departure", "guard", "head",
-        "host", "offered", "ours", "outer", "peer", "seen", "slot", "stream_id",
+        "_dialled", "_doubt", "_stream", "_tunnel", "_until", "_writing", "buffered", "came", "departure",
+        "guard", "head", "host", "offered", "ours", "outer", "peer", "seen", "slot", "stream_id",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +85,10 @@ class Watch:
         """Whether a caller's client has handed the request to its transport."""
         self.buffered = False
         """Whether what was written may leave after the writer gave up, as it may on asyncio."""
+        self.came = b""
+        """What was said in place of a head that could be read."""
         self.seen = False
+        self._stream: object = None
         self.head: Head | None = None
         self.peer: str | None = None
         self.slot: Slot[object] | None = None
@@ -158,6 +161,7 @@ class Watch:
 
     def _attend(self, stream: object) -> None:
         attend(stream)
+        self._stream = stream
         if self.slot is not None:
             self.slot.streams.add(stream)
 
@@ -206,3 +210,9 @@ class Watch:
         error = info.get("exception")
         if self._doubt and isinstance(error, Exception) and untouched(error, self.stream_id):
             self._doubt = False
+        streams = [self._stream]
+        if self.slot is not None and self.slot.busy == 1:  # else the last question may be another's
+            streams = self.slot.streams.all()
+        heard = [stream.conversation for stream in streams if isinstance(stream, Overheard)]
+        if heard:
+            self.came = bytes(max(heard, key=lambda one: one.turn).said)

@@ -59,6 +59,9 @@ class Context(NamedTuple):
         """Without prompt, request and key."""
         return f"Context({self.operation} {self.model} at {self.host}, key {self.idempotency_key})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)  # a crash reporter that walks into tuples asks for this instead
+
     @property
     def billable(self) -> bool:
         """Whether carrying it out costs money; a question after a task that was started does not."""
@@ -70,10 +73,9 @@ class Context(NamedTuple):
         request = self.again or self.request
         try:
             return None if request is None else request.value
-        except (
-            ImportError,
-            OSError,
-        ):  # no file can be read any more: an error without it, then
+        except (ImportError, OSError) as problem:  # no file can be read any more: an error without it, then
+            if getattr(problem, "errno", 0) is None:  # a signal handler's own
+                raise
             return None
 
 

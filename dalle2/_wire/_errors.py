@@ -164,8 +164,8 @@ def _meanings(problem: Problem, code: str) -> frozenset[Meaning]:
 
 
 def _says_no_model(problem: Problem, code: str, status: int, context: Context) -> bool:
-    """Whether the message says that the model asked for is not there: by its name, and not under another
-    code.
+    """Whether the message says that the model asked for is not there: by its name, and not under
+    another code.
     """
     return (
         status != 403

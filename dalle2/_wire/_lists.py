@@ -23,8 +23,8 @@ class Moderation:
     """What a moderation model says of a prompt.
 
     `categories` maps the vendor's category names (`"violence"`, `"sexual/minors"`, ...) to whether they
-    apply, `scores` to numbers from 0 to 1. A clean result does not promise that the image model accepts the
-    prompt.
+    apply, `scores` to numbers from 0 to 1. A clean result does not promise that the image model accepts
+    the prompt.
     """
 
     __module__ = "dalle2"

@@ -1,8 +1,8 @@
 """The body of an answer that says no, whatever its envelope, flattened into one `Problem`.
 
 Vendors and gateways wrap the same meaning in many ways: `{"error": {...}}`, a plain string, FastAPI's
-`detail`, Cloudflare's problem document, HTML. The rule: reading one never raises, and nothing is decided
-here.
+`detail`, Cloudflare's problem document, HTML. The rule: reading one never raises, and nothing is
+decided here.
 """
 
 from __future__ import annotations

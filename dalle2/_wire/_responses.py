@@ -18,7 +18,10 @@ from ._problem import Problem
 _DONE = frozenset(
     {"success", "succeeded", "succeed", "completed", "complete", "finished", "done", "ready", "ok", "200"}
 )
-_ADDRESSES = ("polling_url", "status_url", "operation_location", "operationLocation")
+_ADDRESSES = frozenset(
+    {"pollingurl", "pollurl", "statusurl", "statusuri", "operationlocation", "operationurl", "taskurl"}
+)
+"""Names of what says where to ask, in lower case and without what joins their words."""
 _FAILED = frozenset({"failure", "failed", "error", "cancelled", "canceled", "expired", "incomplete"})
 
 
@@ -89,9 +92,18 @@ def _unfinished(level: Mapping[str, object]) -> Task | Problem | None:
         return failure_of(level, status)
     if status in _DONE:
         return None
-    address = next((told for name in _ADDRESSES if isinstance(told := plain(level.get(name)), str)), None)
+    address = _address(level)
     name = level.get("task_id") or (level.get("id") or address if status else None)
     return Task(str(name), address) if isinstance(name, (str, int)) and name else None
+
+
+def _address(level: Mapping[str, object]) -> str | None:
+    for name, value in level.items():
+        if name.lower().replace("_", "").replace("-", "") in _ADDRESSES:
+            told = plain(value)
+            if isinstance(told, str) and told:
+                return told
+    return None
 
 
 def failure_of(level: Mapping[str, object], status: str) -> Problem:

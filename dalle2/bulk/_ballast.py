@@ -18,8 +18,8 @@ class Ballast:
         self._path = path
 
     def take(self, calls: int) -> None:
-        """Take the room for so many calls, at most a quarter of what is free. Raises `OSError` for a full
-        disk.
+        """Take the room for so many calls, at most a quarter of what is free. Raises `OSError` for a
+        full disk.
         """
         free = shutil.disk_usage(self._path.parent).free
         size = max(min(calls * PER_CALL, free // 4), 64 * 1024)

@@ -45,8 +45,8 @@ class Work:
 
 
 class Engine:
-    """A run over one journal. Its methods are for one thread at a time, those of `vault` that say so for
-    any.
+    """A run over one journal. Its methods are for one thread at a time, those of `vault` that say so
+    for any.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class Engine:
         self._lock = threading.Lock()  # a cancelled task goes on while its step is still in a thread
 
     def begin(self, spooled: Mapping[str, int]) -> None:
-        """Take what an earlier run left: answers by their names in the spool, with their bytes. Raises
-        `OSError`.
+        """Take what an earlier run left: answers by their names in the spool, with their bytes.
+        Raises `OSError`.
         """
         self.planner.answered_before(self.journal.answered())
         self.vault.open(spooled, self.planner.concurrency)

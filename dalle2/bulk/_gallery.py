@@ -1,9 +1,9 @@
 """A run to look through: one static page with every picture, its prompt, its state and its cost.
 
-The rule: whatever a prompt, an id or an error says is text. It is escaped where it is written, and the page's
-own policy forbids every script and style but the two that are in it, so that nothing else could run if it
-were not. The pictures stay files: the page names them relative to itself, and a browser loads what comes into
-view.
+The rule: whatever a prompt, an id or an error says is text. It is escaped where it is written, and the
+page's own policy forbids every script and style but the two that are in it, so that nothing else could run
+if it were not. The pictures stay files: the page names them relative to itself, and a browser loads what
+comes into view.
 """
 
 from __future__ import annotations

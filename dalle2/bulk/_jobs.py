@@ -32,6 +32,8 @@ class RowError(InvalidRequestError):
     at fault, if it is one.
     """
 
+    __module__ = "dalle2.bulk"
+
     def __init__(
         self,
         message: str,
@@ -77,6 +79,8 @@ class Job:
 
     Raises `InvalidRequestError`.
     """
+
+    __module__ = "dalle2.bulk"
 
     id: str = attrs.field(validator=_check_id)
     request: Request = attrs.field(validator=_check_request)

@@ -157,8 +157,8 @@ class Journal:
         return Order(unit, load_request(request, self.input), key, attempts + 1)
 
     def awaiting(self, unit: Unit) -> tuple[int, list[Awaiting]]:
-        """The attempt that was answered, and its images that are still to be kept; `putting` is noted
-        before.
+        """The attempt that was answered, and its images that are still to be kept; `putting` is
+        noted before.
         """
         rows = self.db.execute(
             "SELECT attempts, place, name, whole, facts, putting FROM job LEFT JOIN image "

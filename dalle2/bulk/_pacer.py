@@ -89,8 +89,8 @@ class Pace:
         return attrs.evolve(self, space=space, held_until=held, hold=0.0, limited_since=None, episodes=0)
 
     def after_limit(self, now: float, retry_after: float | None, sent_at: float) -> Pace:
-        """A 429 came for a call sent at `sent_at`; one that was under way when the hold began tells nothing
-        new.
+        """A 429 came for a call sent at `sent_at`; one that was under way when the hold began tells
+        nothing new.
         """
         until = max(self.held_until, now + (retry_after or 0.0))
         if sent_at < self.held_at:

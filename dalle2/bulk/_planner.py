@@ -48,8 +48,8 @@ class Limits:
 
 @attrs.frozen
 class Step:
-    """What is to be done now. Without anything to do, `wait` is how long at most (`None`: until something
-    ends).
+    """What is to be done now. Without anything to do, `wait` is how long at most (`None`: until
+    something ends).
     """
 
     send: tuple[Unit, ...] = ()
@@ -228,8 +228,8 @@ class Planner:
         return len(self.sending) + len(self.keeping) < self.concurrency
 
     def _hindrance(self, unit: Unit, now: float) -> float | None:
-        """Seconds until the unit may be sent; `None` if that depends on what is under way. May stop the
-        run.
+        """Seconds until the unit may be sent; `None` if that depends on what is under way. May stop
+        the run.
         """
         if self.spooled >= self.spool_limit:
             if not (self.keeping or self._to_keep or self._later):

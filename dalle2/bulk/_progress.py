@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
@@ -28,6 +29,8 @@ class Progress(Counts):
     """How far a run is: the counts of the journal, and of this run `images` that came, `seconds` since it
     began, `images_per_second`, and `seconds_left` (`None` until that can be told).
     """
+
+    __module__ = "dalle2.bulk"
 
     images: int = 0
     seconds: float = 0.0
@@ -85,6 +88,8 @@ class Display:
     def __enter__(self) -> Display:
         if self._lines and _somebody_looks():
             try:
+                if not sys.stderr.isatty():
+                    import_module("ipywidgets")  # rich draws with it in a notebook, and complains without
                 from rich.console import Console
                 from rich.progress import BarColumn, TextColumn
                 from rich.progress import Progress as Bar

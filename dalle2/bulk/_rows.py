@@ -1,8 +1,8 @@
 """Rows become jobs: `read_jobs`.
 
 The rule: rows are read one at a time and never held, and a row that cannot be used is refused by number,
-column and value before anything is spent. The whole row stays in `Job.meta`; only what a template names is
-sent.
+column and value before anything is spent. The whole row stays in `Job.meta`; only what a template names
+is sent.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Jobs(Iterable[Job]):
     `sent` are the columns that leave the machine, or `None` where a function makes the prompt; `columns` are
     all of the source's, where they are known beforehand.
     """
+
+    __module__ = "dalle2.bulk"
 
     _rows: Callable[[], Iterable[Row]]
     _makers: Mapping[str, Template | Callable[[Row], object]]

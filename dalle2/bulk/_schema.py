@@ -1,8 +1,8 @@
 """The journal as a file: its tables, and how it is opened for the one writer and for readers.
 
-The rule: a commit that returned is on the disk (`synchronous=FULL`), one connection writes, and a reader
-never writes. A file that is no journal of this version is refused as it is, never repaired and never
-converted.
+The rule: a commit that returned is on the disk (`synchronous=FULL`), one connection writes, and a
+reader never writes. A file that is no journal of this version is refused as it is, never repaired and
+never converted.
 """
 
 from __future__ import annotations

@@ -81,6 +81,8 @@ class Report(Counts):
     its end, if it did.
     """
 
+    __module__ = "dalle2.bulk"
+
     journal: Path
     stopped: str | None = None
 

@@ -17,8 +17,8 @@ LONGEST_WAIT = 120.0
 
 
 class Verdict(NamedTuple):
-    """`fate` of the attempt; `billed` says whether it counts as spent; `stops` ends the run with the
-    error.
+    """`fate` of the attempt; `billed` says whether it counts as spent; `stops` ends the run with
+    the error.
     """
 
     fate: Fate

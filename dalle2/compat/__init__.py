@@ -72,7 +72,8 @@ if TYPE_CHECKING:
     from ..settings import Default, TimeoutArgument
     from ._official import ApiKey
 
-    DefaultHttpxClient, DefaultAsyncHttpxClient = httpx.Client, httpx.AsyncClient
+    DefaultHttpxClient = httpx.Client
+    DefaultAsyncHttpxClient = httpx.AsyncClient
     Timeout = httpx.Timeout
     images: Images
     models: Models
@@ -90,7 +91,9 @@ else:
         raise AttributeError(name if name.startswith("_") else no_such(name))
 
 
-Client, AsyncClient, InvalidRequestError = OpenAI, AsyncOpenAI, BadRequestError
+Client = OpenAI
+AsyncClient = AsyncOpenAI
+InvalidRequestError = BadRequestError
 _reset_client = reset
 
 # The settings of the module style, read at each call: `openai.api_key = ...`.

@@ -87,8 +87,9 @@ class Omit:
         return False
 
 
-NOT_GIVEN = not_given = NotGiven()
-omit = Omit()
+NOT_GIVEN: NotGiven = NotGiven()
+not_given: NotGiven = NOT_GIVEN
+omit: Omit = Omit()
 _METHODS = {"generate": "generate", "edit": "edit", "create_variation": "vary"}
 _PATHS = {
     "generate": "/images/generations",

@@ -125,7 +125,17 @@ class BaseModel:
         made._named = {**{name: name for name in update or ()}, **made._named}
         return made
 
-    dict, json, copy = model_dump, model_dump_json, model_copy
+    def dict(self, **options: Any) -> Values:
+        """`model_dump`, as older scripts call it."""
+        return self.model_dump(**options)
+
+    def json(self, **options: Any) -> str:
+        """`model_dump_json`, as older scripts call it."""
+        return self.model_dump_json(**options)
+
+    def copy(self, **options: Any) -> Self:
+        """`model_copy`, as older scripts call it."""
+        return self.model_copy(**options)
 
     def __iter__(self) -> Iterator[Any]:
         """Pairs of names and values, as pydantic's models give them."""
@@ -136,9 +146,11 @@ class BaseModel:
         return self.__dict__[name]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, BaseModel) and type(other) is type(self) and other.__dict__ == self.__dict__
+        if not isinstance(other, BaseModel):
+            return NotImplemented
+        return type(other) is type(self) and other.__dict__ == self.__dict__
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={_short(value)}" for name, value in self.__dict__.items())

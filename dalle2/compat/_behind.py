@@ -61,7 +61,7 @@ class Behind(Generic[C]):
 
     def __init__(self, kind: type[C], given: Mapping[str, Any], *, on: Behind[C] | None = None) -> None:
         self.kind = kind
-        self.given = dict(given)
+        self.given: dict[str, Any] = dict(given)
         self.azure: Azure | None = given.get("azure")
         changed = {name for name in given if on is None or given[name] != on.given.get(name)}
         if on is not None and changed <= _LIGHT:

@@ -1,5 +1,5 @@
-"""The module as a client: `openai.api_key = ...` with `openai.Image.create(...)` of 2022, and with today's
-`openai.images.generate(...)`.
+"""The module as a client: `openai.api_key = ...` with `openai.Image.create(...)` of 2022, and with
+today's `openai.images.generate(...)`.
 
 The rule: the settings are those of the module at the moment of the call, what the call itself names wins, and
 a setting that cannot be kept is refused instead of passed over. Clients are kept while the settings stay

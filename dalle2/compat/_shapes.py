@@ -1,8 +1,8 @@
 """What came, in the official shape: as plain values, and as the SDK's raw response.
 
 With a successor in place of a DALL·E model, an image that came as bytes is a data URI where a URL was
-expected. The text of a raw response is the JSON of these values: byte for byte what the host wrote is not
-kept.
+expected. The text of a raw response is the JSON of these values: byte for byte what the host wrote is
+not kept.
 """
 
 from __future__ import annotations

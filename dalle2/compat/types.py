@@ -89,7 +89,8 @@ class ImageCompletedEvent(BaseModel, usage=Usage):
     usage: Usage
 
 
-ImageGenPartialImageEvent, ImageGenCompletedEvent = ImagePartialEvent, ImageCompletedEvent
+ImageGenPartialImageEvent = ImagePartialEvent
+ImageGenCompletedEvent = ImageCompletedEvent
 
 
 class Categories(BaseModel):

@@ -1,8 +1,8 @@
 """Testing without spending: an emulator of the DALL·E 2 API.
 
 Names only, resolved when they are first used, because pytest imports this package at every start. The rule
-for what is behind them: nothing here imports the client's own wire code, or tests would prove the code with
-itself.
+for what is behind them: nothing here imports the client's own wire code, or tests would prove the code
+with itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._foreground import run
     from ._safety import TRIGGERS
     from ._server import Serving
-    from .embedded import embedded_base_url
+    from .embedded import embedded_base_url, embedded_emulator
 else:
     _HOMES = {
         "BilledRequest": "_exchange",
@@ -26,6 +26,7 @@ else:
         "Serving": "_server",
         "TRIGGERS": "_safety",
         "embedded_base_url": "embedded",
+        "embedded_emulator": "embedded",
         "run": "_foreground",
     }
 
@@ -52,5 +53,6 @@ __all__ = [
     "Emulator",
     "Serving",
     "embedded_base_url",
+    "embedded_emulator",
     "run",
 ]

@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from . import _delivery, _faults, _moderation, _pictures, _responses
+from . import _faults, _moderation, _responses
 from . import _refusals as refuse
-from ._clock import Clock
+from ._asserting import Assertions
 from ._exchange import BilledRequest, Cause, EmulatedRequest, EmulatedResponse, Loss, json_response
-from ._faults import Failure, Faults, StreamFailure, Target
-from ._forms import Form, is_json, read_form, read_json
-from ._ledger import Ledger
-from ._models import MODELS, Operation
-from ._order import Order, check_order, find_model
+from ._faults import Failure, StreamFailure, Target
+from ._forms import read_json
+from ._honoured import Honoured
+from ._models import MODELS
 from ._personas import PERSONAS, PersonaName, lost_way, refusal_response, standing_headers
-from ._routes import Route, check_key, find_route
-from ._store import Store, is_image_path
-from ._uploads import check_uploads
+from ._routes import check_key, find_route
+from ._store import is_image_path
+from ._studio import Studio
 
 if TYPE_CHECKING:
     import httpx
@@ -36,17 +35,19 @@ if TYPE_CHECKING:
     from ._server import Serving
 
 
-class Emulator:
+class Emulator(Studio, Assertions):
     """The DALL·E 2 API without network and without cost.
 
     `persona` is the host to imitate. `today` turns retirements on: a model whose shutdown date is reached
     by then is gone; `None` serves every model whatever the date, and has nothing to do with `clock`.
     `responses_shape` chooses how CometAPI's `/v1/responses` answers, `task_polls` how many polls a task
-    stays pending. `images_per_minute` enforces that limit with real 429 answers. `keep` bounds how many
-    requests, bills and images are remembered (`None`: all).
+    stays pending. `images_per_minute` enforces that limit with real 429 answers. `latency` is how many
+    seconds a paid call takes; what a stream sends is spread over them. `keep` bounds how many requests, bills
+    and images are remembered (`None`: all).
 
-    A prompt that holds one of the words of `dalle2.testing.TRIGGERS` is refused as unsafe. The emulator
-    never treats two requests with one idempotency key as one: the key is recorded, and both are billed.
+    A prompt that holds one of the words of `dalle2.testing.TRIGGERS` is refused as unsafe. Two requests with
+    one idempotency key are both billed, as at most hosts; with `honours_keys` the second gets 409 while the
+    first runs, and later the answer of the first, unbilled. Raises `ValueError` for what it cannot play.
     """
 
     __module__ = "dalle2.testing"
@@ -60,26 +61,32 @@ class Emulator:
         responses_shape: _responses.ResponsesShape = "call",
         task_polls: int = 1,
         images_per_minute: int | None = None,
+        latency: float = 0.0,
+        honours_keys: bool = False,
         keep: int | None = None,
     ) -> None:
         if persona not in PERSONAS:
-            raise ValueError(f"persona={persona!r}: expected one of {sorted(PERSONAS)}")
+            raise ValueError(f"persona={persona!r}: expected one of {list(PERSONAS)}")
         if responses_shape not in _responses.SHAPES:
             raise ValueError(
                 f"responses_shape={responses_shape!r}: expected one of {list(_responses.SHAPES)}"
             )
+        if isinstance(latency, bool) or not 0 <= latency <= 3600:
+            raise ValueError(f"latency={latency!r}: expected seconds from 0 to 3600")
+        super().__init__(
+            persona=persona,
+            today=today,
+            responses_shape=responses_shape,
+            task_polls=task_polls,
+            images_per_minute=images_per_minute,
+            latency=latency,
+            honours_keys=honours_keys,
+            keep=keep,
+        )
         self.api_key = api_key
-        self.persona = persona
-        self.today = today
-        self.responses_shape = responses_shape
-        self.clock = Clock()
-        self._host = PERSONAS[persona]
-        self._store = Store(self.clock, keep=keep)
-        self._faults = Faults()
-        self._tasks = _responses.Tasks(task_polls, keep=keep)
+        self._honoured = Honoured(keep)
         self._keep = keep
         self._requests: list[EmulatedRequest] = []
-        self._ledger = Ledger(images_per_minute=images_per_minute, keep=keep)
         self._lock = threading.Lock()
 
     @property
@@ -141,16 +148,19 @@ class Emulator:
         self._store.clear()
 
     def client(self) -> httpx.Client:
-        """An HTTP client whose every request, to any host, is answered here."""
+        """An HTTP client whose every request, to any host, is answered here.
+
+        Images of a `dalle2.Client` with it take their time from `clock`.
+        """
         from ._clients import make_client
 
-        return make_client(self)
+        return make_client(self, self.clock)
 
     def async_client(self) -> httpx.AsyncClient:
         """As `client()`, for asyncio and trio."""
         from ._clients import make_async_client
 
-        return make_async_client(self)
+        return make_async_client(self, self.clock)
 
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> Serving:
         """A context manager that runs a real HTTP server; `port` 0 takes a free one."""
@@ -215,92 +225,9 @@ class Emulator:
             return json_response(_responses.polled_images(route.argument, put, self._tasks))
         if route.kind == "poll_operation":
             return json_response(_responses.polled_operation(route.argument, put, self._tasks))
-        if route.kind == "respond":
-            return self._respond(request, request_id)
-        return self._paint(request, request_id, route, "generate" if route.kind == "submit" else route.kind)
-
-    def _paint(
-        self, request: EmulatedRequest, request_id: str, route: Route, operation: Operation
-    ) -> EmulatedResponse:
-        form = read_json(request) if operation == "generate" or is_json(request) else read_form(request)
-        if route.deployment is not None:
-            form.values["model"] = route.deployment
-        if self.persona == "cometapi" and operation == "generate" and form.text("model") is None:
-            raise refuse.missing_parameter("model")
-        in_background = form.values.pop("async", None) is True if self.persona == "cometapi" else False
-        order = self._check(form, operation)
-        created = int(self.clock.timestamp())
-        mishap = self._bill(request, order, request_id, operation)
-        put = functools.partial(self._put, request, created)
-        if order.stream:
-            failure = mishap if isinstance(mishap, StreamFailure) else None
-            chunks = _delivery.events(order, created, failure)
-            headers = {"Content-Type": "text/event-stream; charset=utf-8"}
-            response = EmulatedResponse(200, headers, chunks=chunks)
-        elif route.kind == "submit":
-            query = request.query
-            response = _responses.submitted(order, created, request.origin, query, self._tasks)
-        elif in_background:
-            response = json_response(_responses.started(order, created, self._tasks))
-        elif isinstance(mishap, Loss) and mishap.after_bytes is None:
-            response = json_response({})  # Nobody will see it, so nothing is painted.
+        operation = "generate" if route.kind == "submit" else route.kind
+        if operation == "respond":
+            carry_out = functools.partial(self._respond, request, request_id)
         else:
-            response = json_response(_delivery.images_body(order, created, put, self.persona))
-        return attrs.evolve(response, loss=mishap) if isinstance(mishap, Loss) else response
-
-    def _check(self, form: Form, operation: Operation) -> Order:
-        model = find_model(form, operation, self.today)
-        if operation != "generate" and form.is_json and model.family != "gpt-image":
-            raise refuse.wrong_content_type("application/json")
-        order = check_order(form, operation, model)
-        if operation != "generate":
-            order = check_uploads(form, order)
-        _pictures.check_format(order)
-        return order
-
-    def _respond(self, request: EmulatedRequest, request_id: str) -> EmulatedResponse:
-        form = read_json(request)
-        if form.text("model") is None:
-            raise refuse.missing_parameter("model")
-        model = find_model(form, "generate", self.today)
-        if self.persona != "cometapi":
-            raise refuse.Refusal(
-                f"The requested model '{model.id}' cannot be used with the Responses API.",
-                code="unsupported_model",
-                param="model",
-            )
-        asked: dict[str, object] = {"model": model.id, "prompt": _responses.read_prompt(form)}
-        order = check_order(Form(asked, {}, is_json=True), "generate", model)
-        mishap = self._bill(request, order, request_id, "respond")
-        created = int(self.clock.timestamp())
-        put = functools.partial(self._put, request, created)
-        body = _responses.response_body(order, created, put, self.responses_shape, self._tasks)
-        response = json_response(body)
-        return attrs.evolve(response, loss=mishap) if isinstance(mishap, Loss) else response
-
-    def _bill(
-        self, request: EmulatedRequest, order: Order, request_id: str, operation: str
-    ) -> Loss | StreamFailure | None:
-        entry = BilledRequest(
-            prompt=order.prompt,
-            n=order.n,
-            model=order.model.id,
-            idempotency_key=request.headers.get("idempotency-key"),
-            operation=operation,
-            size=order.size,
-            request_id=request_id,
-            at=self.clock.now(),
-        )
-        self._ledger.bill(entry)
-        return self._faults.mishap("paid", streamed=order.stream)
-
-    def _put(self, request: EmulatedRequest, created: int, order: Order, index: int) -> str:
-        origin = self._host.image_origin
-        return self._store.put(
-            functools.partial(_pictures.picture, order, index),
-            media_type=_pictures.media_type(order),
-            created=created,
-            origin=request.origin if origin is None or request.served else origin,
-            lane=self._host.lane,
-            lifetime=self._host.lifetime,
-        )
+            carry_out = functools.partial(self._paint, request, request_id, route, operation)
+        return self._honoured.once(request, carry_out) if self.honours_keys else carry_out()

@@ -1,11 +1,14 @@
 """The emulator as an HTTP client: httpx transports that call it without a socket.
 
-The rule: a caller cannot tell it from a connection. Bodies are streamed, a lost answer raises what httpx
-raises for one, and the awaited form keeps the event loop free, under asyncio and trio.
+The rule: a caller cannot tell it from a connection. Bodies are streamed, a lost answer or one that takes too
+long raises what httpx raises for it, and the awaited form keeps the event loop free, under asyncio and trio.
+Only their `emulated_clock` tells the clients of this package what time it is.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
@@ -17,17 +20,30 @@ from ._exchange import EmulatedRequest, EmulatedResponse, Loss
 from ._server import cut
 
 if TYPE_CHECKING:
+    from ._clock import Clock
     from ._exchange import Answers
 
 
-def make_client(emulator: Answers) -> httpx.Client:
-    """A blocking client on the emulator."""
-    return httpx.Client(transport=_Transport(emulator))
+class _Client(httpx.Client):
+    emulated_clock: Clock | None = None
 
 
-def make_async_client(emulator: Answers) -> httpx.AsyncClient:
-    """An awaited client on the emulator."""
-    return httpx.AsyncClient(transport=_AsyncTransport(emulator))
+class _AsyncClient(httpx.AsyncClient):
+    emulated_clock: Clock | None = None
+
+
+def make_client(emulator: Answers, clock: Clock | None = None) -> httpx.Client:
+    """A blocking client on the emulator, whose images take their time from `clock`."""
+    client = _Client(transport=_Transport(emulator))
+    client.emulated_clock = clock
+    return client
+
+
+def make_async_client(emulator: Answers, clock: Clock | None = None) -> httpx.AsyncClient:
+    """An awaited client on the emulator, whose images take their time from `clock`."""
+    client = _AsyncClient(transport=_AsyncTransport(emulator))
+    client.emulated_clock = clock
+    return client
 
 
 class _Transport(httpx.BaseTransport):
@@ -37,6 +53,7 @@ class _Transport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = request.read()
         answer = self._emulator.handle(_incoming(request, body))
+        _take(answer.delay, request)
         _raise_if_lost(answer.loss, request)
         return httpx.Response(answer.status, headers=_headers(answer), stream=_Stream(answer, request))
 
@@ -48,6 +65,7 @@ class _AsyncTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         answer = await anyio.to_thread.run_sync(self._emulator.handle, _incoming(request, body))
+        await _take_awaited(answer.delay, request)
         _raise_if_lost(answer.loss, request)
         return httpx.Response(answer.status, headers=_headers(answer), stream=_AsyncStream(answer, request))
 
@@ -59,7 +77,9 @@ class _Stream(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         if self._request.method != "HEAD":
-            yield from _pieces(self._answer)
+            for pause, piece in _pieces(self._answer):
+                _take(pause, self._request)
+                yield piece
             _raise_if_cut(self._answer, self._request)
 
 
@@ -72,7 +92,9 @@ class _AsyncStream(httpx.AsyncByteStream):
         if self._request.method == "HEAD":
             return
         pieces = _pieces(self._answer)
-        while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+        while (found := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+            pause, piece = found
+            await _take_awaited(pause, self._request)
             yield piece
         _raise_if_cut(self._answer, self._request)
 
@@ -96,11 +118,37 @@ def _headers(answer: EmulatedResponse) -> dict[str, str]:
     return headers
 
 
-def _pieces(answer: EmulatedResponse) -> Iterator[bytes]:
-    """Pieces no larger than a socket would give."""
+def _pieces(answer: EmulatedResponse) -> Iterator[tuple[float, bytes]]:
+    """Pieces no larger than a socket would give, and how long each one takes (s)."""
     for piece in cut(answer):
         for start in range(0, len(piece), 65536):
-            yield piece[start : start + 65536]
+            yield 0.0 if start else answer.pause, piece[start : start + 65536]
+
+
+def _take(seconds: float, request: httpx.Request) -> None:
+    """Let so many seconds pass. Raises `httpx.ReadTimeout` once the caller has waited for long enough."""
+    limit = _read_limit(request)
+    if seconds:
+        time.sleep(min(seconds, limit))
+    _raise_if_late(seconds, limit, request)
+
+
+async def _take_awaited(seconds: float, request: httpx.Request) -> None:
+    """`_take`, awaited."""
+    limit = _read_limit(request)
+    if seconds:
+        await anyio.sleep(min(seconds, limit))
+    _raise_if_late(seconds, limit, request)
+
+
+def _read_limit(request: httpx.Request) -> float:
+    limit = request.extensions.get("timeout", {}).get("read")
+    return math.inf if limit is None else float(limit)
+
+
+def _raise_if_late(seconds: float, limit: float, request: httpx.Request) -> None:
+    if seconds > limit:
+        raise httpx.ReadTimeout("The read operation timed out", request=request)
 
 
 def _raise_if_lost(loss: Loss | None, request: httpx.Request) -> None:

@@ -1,5 +1,5 @@
-"""How finished pictures are handed over: the JSON of the images endpoints, the event stream, and what they
-cost.
+"""How finished pictures are handed over: the JSON of the images endpoints, the event stream, and what
+they cost.
 
 The rule: dall-e answers carry nothing but `created` and `data`; GPT image models answer base64 with `usage`
 and say which settings they used. Amounts of tokens follow the vendor's published figures, scaled by area.

@@ -35,7 +35,10 @@ class EmulatedRequest:
 
     def json(self) -> dict[str, object]:
         """The body as a JSON object, for assertions; `ValueError` if it is none."""
-        value = json.loads(self.body)
+        try:
+            value = json.loads(self.body)
+        except RecursionError:
+            raise ValueError("the body is JSON that is nested too deep") from None
         if not isinstance(value, dict):
             raise ValueError(f"the body is JSON, but a {type(value).__name__} and no object")
         return value
@@ -52,7 +55,10 @@ class Loss:
 
 @attrs.frozen
 class EmulatedResponse:
-    """One answer: `chunks` instead of `body` is sent piece by piece."""
+    """One answer: `chunks` instead of `body` is sent piece by piece.
+
+    It begins after `delay` seconds, and each chunk takes `pause` seconds.
+    """
 
     __module__ = "dalle2.testing"
 
@@ -61,6 +67,8 @@ class EmulatedResponse:
     body: bytes = attrs.field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
     chunks: Iterator[bytes] | None = None
     loss: Loss | None = None
+    delay: float = 0.0
+    pause: float = 0.0
 
 
 @attrs.frozen

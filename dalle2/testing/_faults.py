@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http
 import json
-import math
 import threading
 from collections import deque
 from datetime import datetime
@@ -19,7 +18,7 @@ import attrs
 
 from . import _refusals as refuse
 from ._exchange import EmulatedResponse, Loss
-from ._personas import PersonaName, refusal_response
+from ._personas import PersonaName, refusal_response, wait_headers
 from ._refusals import Refusal
 
 Target = Literal["paid", "image"]
@@ -91,17 +90,8 @@ def failure_response(failure: Failure, persona: PersonaName, now: datetime, path
     headers = dict(response.headers)
     # LiteLLM was seen to swallow the upstream's advice.
     if failure.retry_after is not None and persona != "litellm":
-        headers |= _retry_headers(failure.retry_after)
+        headers |= wait_headers(failure.retry_after)
     return attrs.evolve(response, headers=headers | failure.headers)
-
-
-def _retry_headers(wait: float | str) -> dict[str, str]:
-    if isinstance(wait, str):
-        return {"Retry-After": wait}
-    headers = {"Retry-After": str(math.ceil(wait))}
-    if wait != int(wait):
-        headers["retry-after-ms"] = f"{wait * 1000:g}"
-    return headers
 
 
 def _answer(failure: Failure, persona: PersonaName, now: datetime, path: str) -> EmulatedResponse:

@@ -12,8 +12,7 @@ from ._app import Emulator
 def run(
     host: str = "127.0.0.1", port: int = 8000, api_key: str = "sk-test", *, emulator: Emulator | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then return; prints the base URL on a line of its own once it is
-    ready.
+    """Serve until SIGTERM or SIGINT, then return; prints the base URL on a line of its own once it is ready.
 
     For the main thread of a program. `OSError` if the port is taken. Serves `emulator`, else one that
     remembers only the last thousand requests and images, so that it can run for days.

@@ -18,6 +18,8 @@ import attrs
 from . import _refusals as refuse
 from ._exchange import EmulatedRequest
 
+_MOST_PARTS = 256
+
 
 @attrs.frozen
 class Upload:
@@ -93,7 +95,9 @@ def read_form(request: EmulatedRequest) -> Form:
         raise refuse.wrong_content_type(request.headers.get("content-type", ""))
     if not boundary:
         raise refuse.schema_error("Could not parse multipart form: no boundary in the content type")
-    pieces = (b"\r\n" + request.body).split(b"\r\n--" + boundary.encode())
+    pieces = (b"\r\n" + request.body).split(b"\r\n--" + boundary.encode(), _MOST_PARTS)
+    if len(pieces) > _MOST_PARTS:
+        raise refuse.schema_error(f"Could not parse multipart form: more than {_MOST_PARTS} parts")
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
         raise refuse.schema_error("Could not parse multipart form: the closing boundary is missing")
     form = Form({}, {}, is_json=False)
@@ -113,8 +117,8 @@ def read_form(request: EmulatedRequest) -> Form:
 
 
 def read_data_url(name: str, url: object) -> Upload:
-    """One `data:image/...;base64,` URL of a JSON edit. Other URLs are not fetched: the emulator goes
-    nowhere.
+    """One `data:image/...;base64,` URL of a JSON edit. Other URLs are not fetched: the emulator
+    goes nowhere.
     """
     found = re.fullmatch(r"data:([\w.+/-]+);base64,(.*)", url, re.DOTALL) if isinstance(url, str) else None
     if found is None:

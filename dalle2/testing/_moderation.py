@@ -1,7 +1,7 @@
 """The moderation endpoint: which texts are flagged, and as what.
 
-The rule: the same words are flagged here as image requests are refused for. Images are taken and never
-flagged.
+The rule: the same words are flagged here as image requests are refused for. Images are taken and
+never flagged.
 """
 
 from __future__ import annotations

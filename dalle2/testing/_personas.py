@@ -7,6 +7,7 @@ oddities that were seen on the real host.
 from __future__ import annotations
 
 import http
+import math
 import secrets
 import uuid
 from datetime import datetime
@@ -18,7 +19,7 @@ from ._exchange import EmulatedResponse, json_response
 from ._refusals import Refusal
 from ._store import Lane
 
-PersonaName = Literal["openai", "cometapi", "litellm", "azure", "localai"]
+PersonaName = Literal["openai", "cometapi", "litellm", "azure", "localai", "one-api"]
 
 
 @attrs.frozen
@@ -41,6 +42,7 @@ PERSONAS: dict[str, Persona] = {
         Persona("litellm", "https://oaidalleapiprodscus.blob.core.windows.net"),
         Persona("azure", "https://dalleproduse.blob.core.windows.net", lifetime=86400),
         Persona("localai", None, "local"),
+        Persona("one-api", "https://oaidalleapiprodscus.blob.core.windows.net"),
     )
 }
 
@@ -51,13 +53,27 @@ def refusal_response(persona: PersonaName, refusal: Refusal, now: datetime) -> E
         return _litellm(refusal)  # It was seen to swallow the advice when to try again.
     if persona == "cometapi":
         response = _comet(refusal, now)
+    elif persona == "one-api":
+        response = _one_api(refusal, now)
     elif persona == "azure":
         response = _azure(refusal)
     else:
         response = json_response(refusal.body(), status=refusal.status)
     if refusal.retry_after is None:
         return response
-    return attrs.evolve(response, headers=response.headers | {"Retry-After": str(refusal.retry_after)})
+    return attrs.evolve(response, headers=response.headers | wait_headers(refusal.retry_after))
+
+
+def wait_headers(wait: float | str) -> dict[str, str]:
+    """The headers that ask to wait: a text as it is, else seconds, in milliseconds too if they are
+    not whole.
+    """
+    if isinstance(wait, str):
+        return {"Retry-After": wait}
+    headers = {"Retry-After": str(math.ceil(wait))}
+    if wait != int(wait):
+        headers["retry-after-ms"] = f"{wait * 1000:g}"
+    return headers
 
 
 def _comet(refusal: Refusal, now: datetime) -> EmulatedResponse:
@@ -81,6 +97,23 @@ def _comet(refusal: Refusal, now: datetime) -> EmulatedResponse:
         "type": "comet_api_error",
     }
     return json_response({"error": error}, status=status)
+
+
+def _one_api(refusal: Refusal, now: datetime) -> EmulatedResponse:
+    """The relay's own words are Chinese, those of the host behind it come as they are. Source:
+    https://github.com/songquanpeng/one-api (middleware/distributor.go, middleware/auth.go).
+    """
+    if refusal.status == 401:
+        message = "无效的令牌"
+    elif refusal.param == "model" and refusal.code in ("invalid_value", "model_not_found"):
+        model = refusal.message.split("'")[1]
+        refusal = attrs.evolve(refusal, status=503)
+        message = f"当前分组 default 下对于模型 {model} 无可用渠道"
+    else:
+        return json_response(refusal.body(), status=refusal.status)
+    number = f"{now:%Y%m%d%H%M%S%f}"[:20] + secrets.token_hex(4)
+    error = {"message": f"{message} (request id: {number})", "type": "one_api_error"}
+    return json_response({"error": error}, status=refusal.status)
 
 
 def _litellm(refusal: Refusal) -> EmulatedResponse:
@@ -151,6 +184,8 @@ def standing_headers(persona: PersonaName, request_id: str, milliseconds: int) -
             "x-request-id": request_id,
             "x-ms-region": "Sweden Central",
         }
+    if persona == "one-api":
+        return {"X-Oneapi-Request-Id": request_id.removeprefix("req_")}
     if persona == "cometapi":
         return {"X-Oneapi-Request-Id": request_id.removeprefix("req_"), "Server": "cloudflare"}
     if persona == "localai":

@@ -49,8 +49,8 @@ def partials(order: Order, index: int) -> Iterator[bytes]:
 
 
 def is_image(data: bytes) -> bool:
-    """Whether the bytes can be read as an image; without Pillow, anything but PNG is judged by its
-    signature.
+    """Whether the bytes can be read as an image; without Pillow, anything but PNG is judged by
+    its signature.
     """
     if data.startswith(_PNG):
         try:

@@ -1,8 +1,8 @@
 """PNG files in and out, without an imaging library: what the emulator paints and what it is sent.
 
 The rule: what is written is a plain 8-bit PNG that any reader takes, and what cannot be read is a
-`ValueError` that says why. Filters work on a big integer, a byte a lane: a loop over pixels would take
-seconds.
+`ValueError` that says why. Filters work on a big integer, a byte a lane: a loop over pixels would
+take seconds.
 """
 
 from __future__ import annotations

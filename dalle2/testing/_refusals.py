@@ -25,7 +25,7 @@ class Refusal(Exception):
     param: str | None = None
     extra: dict[str, object] = attrs.field(factory=dict)
     """Further keys inside `error`."""
-    retry_after: int | None = None
+    retry_after: float | None = None
     """Seconds."""
 
     def body(self) -> dict[str, object]:
@@ -92,6 +92,20 @@ def wrong_key(key: str) -> Refusal:
         "https://platform.openai.com/account/api-keys.",
         401,
         code="invalid_api_key",
+    )
+
+
+def key_under_way(seconds: float) -> Refusal:
+    """The first request under this idempotency key has not been answered yet; it takes so long still (s)."""
+    refusal = Refusal("Another request with this idempotency key is running.", 409)
+    refusal.retry_after = seconds
+    return refusal
+
+
+def key_used_otherwise() -> Refusal:
+    """This idempotency key was used for a request that is not the same."""
+    return Refusal(
+        "This idempotency key was used before with other parameters.", type="idempotency_error", code=None
     )
 
 

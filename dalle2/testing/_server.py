@@ -1,12 +1,15 @@
 """The emulator as a real HTTP server, on threads.
 
-The rule: HTTP/1.1 with connections kept alive, the standard library only, nothing printed. Leaving the
-`with` block closes every connection and waits for the threads behind them.
+The rule: HTTP/1.1 with connections kept alive, the standard library only, nothing printed. A request that
+came whole gets one answer, and one that did not is not carried out; what may come is bounded in size and
+time. On loopback it answers only for names of this machine, so that no web page can reach it under its own.
+Leaving the `with` block closes every connection and waits for the threads behind them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import select
 import socket
 import socketserver
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ._exchange import EmulatedRequest, EmulatedResponse, Loss
+from ._incoming import BODY, HEAD, IDLE, Source, Unreadable, host_of, read_body
 
 if TYPE_CHECKING:
     from ._exchange import Answers
@@ -82,6 +86,10 @@ class Serving:
         self.close()
 
 
+class _Stopping(threading.Event):
+    """Set once the server stops; waiting for it is how the server sleeps."""
+
+
 class _Server(socketserver.ThreadingTCPServer):
     # Not `http.server.HTTPServer`: that one looks up the host's name on binding, which can take seconds.
     allow_reuse_address = True
@@ -89,7 +97,8 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, emulator: Answers, address: tuple[str, int]) -> None:
         self.emulator = emulator
-        self.stopping = threading.Event()
+        self.name = address[0]
+        self.stopping = _Stopping()
         self._connections: dict[threading.Thread, socket.socket] = {}
         self._guard = threading.Lock()
         if ":" in address[0]:
@@ -131,42 +140,59 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     server: _Server
 
+    def setup(self) -> None:
+        super().setup()
+        self._source = Source(self.connection)
+        self.rfile = self._reader = io.BufferedReader(self._source)
+
     def handle_one_request(self) -> None:
-        """Read a request, answer it, and keep the connection unless the answer is to be lost."""
-        self.raw_requestline = self.rfile.readline(65537)
-        if not self.raw_requestline or not self.parse_request():
+        """Read a request, answer it once, and keep the connection unless something was wrong."""
+        self.close_connection = True
+        self._source.allow(IDLE)
+        try:
+            self.raw_requestline = self.rfile.readline(65537)
+            self._source.allow(HEAD)
+            readable = 0 < len(self.raw_requestline) <= 65536 and self.parse_request()
+            if not readable:
+                return
+            keeps, self.close_connection = not self.close_connection, True
+            host = host_of(self.headers, self.request_version, self.server.name)
+            self._source.allow(BODY)
+            body = read_body(self.headers, self._reader)
+        except Unreadable as problem:
+            self._send(problem.answer())
+            return
+        except (TimeoutError, EOFError):  # nothing was carried out, and nobody waits
             self.close_connection = True
             return
-        body = self._read_body()
         path, _, query = self.path.partition("?")
-        host = self.headers.get("Host") or "{}:{}".format(*self.server.server_address[:2])
         request = EmulatedRequest(
             method=self.command,
-            origin=f"http://{host}",
+            origin=f"http://{host or '{}:{}'.format(*self.server.server_address[:2])}",
             path=unquote(path),
             query=query,
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
             served=True,
         )
-        self._send(self.server.emulator.handle(request))
+        try:
+            answer = self.server.emulator.handle(request)
+        except Exception:  # a bug here: it is seen, and the caller does not wait in vain
+            self.server.handle_error(self.connection, self.client_address)
+            self._send(Unreadable(500, "The emulator failed; its traceback is where it runs.").answer())
+            return
+        self.close_connection = not keeps
+        self._source.allow(BODY)
+        self._send(answer)
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing: a server in a test has no reader."""
 
-    def _read_body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        pieces = []
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
-            pieces.append(self.rfile.read(size))
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass  # Trailers say nothing here.
-        return b"".join(pieces)
-
     def _send(self, response: EmulatedResponse) -> None:
         loss = response.loss
+        if self.server.stopping.wait(response.delay):
+            self.close_connection = True
+            return
         if loss is not None and loss.after_bytes is None:
             self._lose(loss)
             return
@@ -176,6 +202,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Transfer-Encoding"] = "chunked"
         elif "Content-Length" not in headers:
             headers["Content-Length"] = str(len(response.body))
+        if self.close_connection:
+            headers["Connection"] = "close"
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -183,6 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         for piece in cut(response):
+            self.server.stopping.wait(response.pause)
             self.wfile.write(piece if response.chunks is None else b"%x\r\n%b\r\n" % (len(piece), piece))
             self.wfile.flush()
         if loss is not None:

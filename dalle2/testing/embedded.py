@@ -12,11 +12,12 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._app import Emulator
     from ._server import Serving
 
 # By process id, locks too: a child must not wait for a lock that a thread of its parent held.
 _locks: dict[int, threading.Lock] = {}
-_running: dict[int, Serving] = {}
+_running: dict[int, tuple[Serving, Emulator]] = {}
 
 
 def embedded_base_url() -> str:
@@ -24,24 +25,33 @@ def embedded_base_url() -> str:
 
     Its key is `sk-test`.
     """
+    return _embedded()[0].base_url
+
+
+def embedded_emulator() -> Emulator:
+    """The process's own emulator, which `provider="emulator"` calls: its clock, its bills, its faults."""
+    return _embedded()[1]
+
+
+def _embedded() -> tuple[Serving, Emulator]:
     with _own_lock():
-        server = _running.get(os.getpid())
-        if server is None:
+        running = _running.get(os.getpid())
+        if running is None:
             from ._app import Emulator
 
-            server = Emulator(keep=1000).serve().start()
-            _running[os.getpid()] = server
+            emulator = Emulator(keep=1000)
+            running = _running[os.getpid()] = emulator.serve().start(), emulator
             atexit.register(stop_embedded)
-    return server.base_url
+    return running
 
 
 def stop_embedded() -> None:
     """Stop the process's own emulator, if it runs; the next `embedded_base_url` starts another."""
     with _own_lock():
-        server = _running.pop(os.getpid(), None)
+        running = _running.pop(os.getpid(), None)
         atexit.unregister(stop_embedded)
-    if server is not None:
-        server.close()
+    if running is not None:
+        running[0].close()
 
 
 def _own_lock() -> threading.Lock:

@@ -1,5 +1,5 @@
-"""Who is measured, and where each of them lives: one virtual environment a subject, so that none lends
-packages.
+"""Who is measured, and where each of them lives: one virtual environment a subject, so that none
+lends packages.
 
 The rule: a subject whose environment cannot be made is left out by name, but for the reference, without
 which there is nothing to compare with.

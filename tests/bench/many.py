@@ -1,5 +1,5 @@
-"""Many images: what `dalle2.bulk` costs beside a loop by hand, how a long run grows, and how a shared pace
-holds.
+"""Many images: what `dalle2.bulk` costs beside a loop by hand, how a long run grows, and how a shared
+pace holds.
 
 The rule: the loop by hand is the same for all who have none of their own (`worker.by_loop`), saves each image
 as carefully as the other scenarios do, and writes nothing else down; the journal's commits are as durable as

@@ -470,3 +470,13 @@ def test_a_file_of_somebody_else_is_met_among_many_of_ours(client: dalle2.Client
     assert len(emulator.billed) == 4
     assert go(client, [job("0"), job("c")], name="{id}.png").done == 5
     assert Path("out/c.png").exists()
+
+
+def test_an_answer_may_hold_bytes_of_one_image_and_the_url_of_another(folder: Path) -> None:
+    """What is not spooled is fetched."""
+    spool = Spool(folder / "run.db")
+    spool.folder.mkdir(exist_ok=True)
+    picture = dalle2.mask_from_box(16, (0, 0, 8, 8))
+    spool.put("1-1", Receipt((({"url": None}, picture), ({"url": "https://x.example/a.png"}, None))))
+    assert (spool.image("1-1", 0), spool.image("1-1", 1)) == (picture, None)
+    assert [facts["url"] for facts, _ in spool.receipt("1-1").images] == [None, "https://x.example/a.png"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import pickle
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -407,3 +408,11 @@ def test_an_odd_byte_far_down_names_its_row(tmp_path: Path) -> None:
     with pytest.raises(RowError, match="the file is not UTF-8") as caught:
         prompts(written(tmp_path, data))
     assert caught.value.row > 3000
+
+
+def test_jobs_and_their_errors_travel() -> None:
+    """Between processes, whole."""
+    job = Job("a", dalle2.GenerateRequest(prompt="a fox"), {"sku": 1})
+    assert pickle.loads(pickle.dumps(job)) == job
+    error = pickle.loads(pickle.dumps(RowError("no", row=3, column="c", field="f", allowed=[1])))
+    assert (error.row, error.column, error.field, error.allowed, str(error)) == (3, "c", "f", (1,), "no")

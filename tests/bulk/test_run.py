@@ -9,6 +9,7 @@ import json
 import socket
 import sqlite3
 import sys
+import types
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -476,19 +477,23 @@ def test_an_awaited_listener_is_awaited(emulator: Emulator) -> None:
     assert told == ["a"]
 
 
-@pytest.mark.parametrize("looks", ["terminal", "pipe", "bare"])
+@pytest.mark.parametrize("looks", ["terminal", "pipe", "bare", "notebook", "notebook without widgets"])
 def test_a_bar_where_somebody_looks_and_a_line_elsewhere(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], looks: str
 ) -> None:
-    """Without rich it is a line in any case."""
-    if looks != "pipe":
+    """Without rich it is a line in any case, and in a notebook without the widgets that rich draws with."""
+    if "notebook" in looks:
+        widgets = None if "without" in looks else types.ModuleType("ipywidgets")
+        monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+        monkeypatch.setitem(sys.modules, "ipywidgets", widgets)
+    elif looks != "pipe":
         monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     if looks == "bare":
         monkeypatch.setitem(sys.modules, "rich.console", None)
     run([job("a"), job("b")], progress=True)
     err = capsys.readouterr().err
     assert "2 of 2" in err and "$0.03" in err
-    assert ("\u2501" in err) == (looks == "terminal")
+    assert ("\u2501" in err) == (looks in ("terminal", "notebook"))
     assert err.count("\n") == 1
 
 

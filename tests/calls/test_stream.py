@@ -215,9 +215,8 @@ def test_a_stream_that_ends_early_is_an_unknown_outcome(
     assert [image.read() for image in error.images] == [PNG]
     assert kinds(found) == ["PartialImage"]
     assert len(host.asked) == 1
-    assert error.request == dalle2.GenerateRequest(
-        prompt="a corgi", model=MODEL
-    )  # sent again, it is no stream
+    # Sent again, it is no stream.
+    assert error.request == dalle2.GenerateRequest(prompt="a corgi", model=MODEL)
 
 
 def test_a_timeout_in_mid_stream_is_an_unknown_outcome(host: Any) -> None:

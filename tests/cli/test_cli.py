@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import warnings
 from datetime import datetime
@@ -200,14 +201,33 @@ def test_an_image_without_url_is_put_elsewhere(
     assert "corgi.png" in printed.err
 
 
-def test_without_any_room_the_error_is_still_told(
+def test_an_image_that_no_disk_takes_is_told_itself(
     emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If not even the temporary directory takes an image, the command still ends in one line."""
+    """It was paid for and is nowhere else: a line that a browser shows, and the error behind it."""
     monkeypatch.setattr("tempfile.tempdir", str(directory / "nowhere"))
     block_when_asked(monkeypatch, directory / "corgi.png")
     assert main([*CORGI, "-o", "corgi.png", "--response-format", "b64_json"]) == 1
-    assert "corgi.png" in failure(capsys)
+    printed = capsys.readouterr()
+    told, image, error = printed.err.splitlines()
+    assert told.startswith("dalle2: not saved, and it is nowhere else")
+    head, _, data = image.partition(";base64,")
+    assert head == "data:image/png"
+    assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
+    assert error.startswith("dalle2: corgi.png: exists already")
+    assert printed.out == ""
+
+
+def test_the_document_holds_an_image_that_no_disk_takes(
+    emulator: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same for programs: base64, where neither a path nor a URL is left."""
+    monkeypatch.setattr("tempfile.tempdir", str(directory / "nowhere"))
+    block_when_asked(monkeypatch, directory / "corgi.png")
+    assert main([*CORGI, "-o", "corgi.png", "--response-format", "b64_json", "--json"]) == 1
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    assert (image["path"], image["url"]) == (None, None)
+    assert base64.b64decode(image["b64_json"]).startswith(b"\x89PNG")
 
 
 def block_when_asked(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:

@@ -82,6 +82,15 @@ def test_every_method_of_the_client(tmp_path: Path) -> None:
         assert client.moderate("a fox").flagged is False
 
 
+def test_what_a_copy_cannot_change_is_said() -> None:
+    """In words of the method that was called."""
+    client = dalle2.Client("sk-test")
+    with pytest.raises(TypeError, match=r"with_options\(\) cannot change budget: make another"):
+        client.with_options(budget=dalle2.Budget(max_usd=1))
+    with pytest.raises(TypeError, match="with_options"):
+        client.with_options(timeouts=1)  # a name of the inside is none of the surface
+
+
 @every_backend
 def test_every_method_of_the_async_client(backend: str, tmp_path: Path) -> None:
     """The same, awaited."""
@@ -147,8 +156,8 @@ def descriptors() -> int:
 
 
 def test_two_event_loops_one_after_the_other(server: FaultServer) -> None:
-    """As notebooks do it: the same client in a new loop, of either kind; each loop takes its connections
-    along.
+    """As notebooks do it: the same client in a new loop, of either kind; each loop takes its
+    connections along.
     """
     client = dalle2.AsyncClient(KEY, base_url=server.origin)
 
@@ -184,6 +193,56 @@ def test_two_event_loops_at_once(server: FaultServer) -> None:
         list(pool.map(lambda backend: run(backend, work), BACKENDS))
     assert len(server.billed) == 22
     assert server.connections == 2
+
+
+def test_an_event_loop_that_is_a_guest_of_another(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trio in its guest mode, as graphical programs run it: the calls are trio's, also the first ones."""
+    import asyncio
+
+    import trio
+
+    monkeypatch.setattr("dalle2._transport._async._prepared", set())
+
+    async def work() -> Path:
+        async with dalle2.AsyncClient(KEY, base_url=server.origin) as client:
+            images = await client.generate("a fox")
+            return await images[0].save(tmp_path / "fox.png")
+
+    async def host() -> Any:
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            work, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=ended.set_result
+        )
+        async with dalle2.AsyncClient(KEY, base_url=server.origin) as client:
+            await client.generate("the host itself")
+        return (await ended).unwrap()
+
+    assert asyncio.run(host()).read_bytes() == IMAGE
+    assert len(server.billed) == 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_where_no_more_threads_can_be_had_the_work_is_done_without(
+    backend: str, server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of the system, or a process that is about to end: what was paid for is saved all the same."""
+    monkeypatch.setattr("dalle2._transport._async._prepared", set())
+
+    def refuse(*work: Any, **options: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    async def work() -> bytes:
+        async with dalle2.AsyncClient(KEY, base_url=server.origin) as client:
+            images = await client.generate("a fox")
+            return (await images[0].save(tmp_path / "fox.png")).read_bytes()
+
+    for name in ("anyio.to_thread", "trio.to_thread"):
+        monkeypatch.setattr(f"{name}.run_sync", refuse)
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.run_in_executor", refuse)
+    assert run(backend, work) == IMAGE
 
 
 def test_a_fork_after_construction(server: FaultServer) -> None:

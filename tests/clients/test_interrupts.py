@@ -190,6 +190,30 @@ def test_a_stream_that_is_stopped_keeps_its_images(host: Any, told: list[events.
     client.close()
 
 
+@pytest.mark.parametrize("kind", ["sync", "asyncio", "trio"])
+def test_an_interrupt_while_half_an_answer_is_told_keeps_that_half(kind: str, host: Any) -> None:
+    """It comes between the answer and its error, here in a listener that stops all that it is told."""
+    host.say({"created": 1, "data": [{"url": f"{host.origin}/a.png"}, {"url": None}]})
+
+    def stop(event: events.Event) -> None:
+        if not isinstance(event, events.AttemptStarted):
+            raise KeyboardInterrupt(type(event).__name__)
+
+    async def main() -> None:
+        async with dalle2.AsyncClient("sk-test", base_url=host.base_url, on_event=stop) as client:
+            await client.generate("a fox", n=2)
+
+    with pytest.raises(KeyboardInterrupt, match="AttemptFailed") as caught:
+        if kind == "sync":
+            with dalle2.Client("sk-test", base_url=host.base_url, on_event=stop) as client:
+                client.generate("a fox", n=2)
+        else:
+            anyio.run(main, backend=kind)
+    assert [image.url for image in getattr(caught.value, "images", ())] == [f"{host.origin}/a.png"]
+    assert "may have been billed" in notes(caught.value)
+    assert f"not handed over: {host.origin}/a.png" in notes(caught.value)
+
+
 def test_an_exception_that_nobody_foresaw_is_an_unknown_outcome() -> None:
     """Once a paid request has left, whatever is raised says that it may have been billed."""
 

@@ -56,7 +56,7 @@ def test_a_client_gives_the_kept_images_as_its_own() -> None:
     anyio.run(main)
 
 
-LOADED_LATE = ("_requests._values", "_transport._struck", "_wire._errors", "_wire._reading", "events")
+LOADED_LATE = ("_requests._values", "_transport._handlers", "_wire._errors", "_wire._reading", "events")
 
 
 @pytest.mark.parametrize("status", [200, 400])
@@ -130,3 +130,32 @@ def test_what_was_streamed_before_something_unforeseen_is_kept(
         for _ in client.stream("a fox"):
             pass
     assert [image.content for image in caught.value.images] == [PNG]
+
+
+@pytest.mark.parametrize("name", ["_requests._values", "_transport._handlers", "events"])
+def test_a_signal_while_a_module_is_loaded_is_a_signal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its handler raises may be an `OSError`, as `TimeoutError` is; one of the system has a number."""
+    from dalle2._calls._loop import _stops
+    from dalle2._requests._draft import Draft
+    from dalle2._state import Reporter
+    from dalle2._wire._context import Context
+
+    class Striking:
+        """A finder during which a signal comes."""
+
+        def find_spec(self, wanted: str, *more: object) -> None:
+            """Raise what its handler raises."""
+            if wanted == f"dalle2.{name}":
+                raise TimeoutError
+
+    if name == "events":
+        monkeypatch.delattr(dalle2, "events", raising=False)
+    monkeypatch.delitem(sys.modules, f"dalle2.{name}", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Striking(), *sys.meta_path])
+    with pytest.raises(TimeoutError):
+        if name == "events":
+            Reporter(lambda event: None)("ImageFetched", host="h", size=1, attempts=1, at=None)
+        elif name == "_transport._handlers":
+            _stops(ValueError())
+        else:
+            Context("h", request=Draft("generate", {"prompt": "a fox"})).resent  # noqa: B018

@@ -13,8 +13,9 @@ def test_a_client_shows_whom_it_calls() -> None:
     client = dalle2.Client("sk-secret-0123456789", base_url="https://h.example/<b>", model="m<i>")
     shown = client._repr_html_()
     assert "<table>" in shown
+    assert "<thead>" not in shown
+    assert '<td style="text-align:left">m&lt;i&gt;</td>' in shown
     assert "https://h.example/&lt;b&gt;" in shown
-    assert "m&lt;i&gt;" in shown
     assert "api_key" in shown
     assert "secret" not in shown
     assert "if it is gone" in dalle2.AsyncClient("k")._repr_html_()

@@ -397,6 +397,21 @@ def test_an_eager_client_fetches_at_once_and_forgives() -> None:
     assert all(images[0].content is None and images[0].url for images in results)
 
 
+def test_a_hook_for_warnings_that_fails_costs_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs put their own in the place of `warnings.showwarning`."""
+
+    def fail(*warning: object, **more: object) -> None:
+        raise RuntimeError("the hook's own")
+
+    emulator = Emulator()
+    emulator.fail_next(404, on="image", times=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", fail)
+        results = both(emulator, lambda c: c.generate("a corgi"), download="eager")
+    assert all(images[0].url for images in results)
+
+
 def test_a_pickled_client_finds_its_key_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """All settings travel but the key and the headers, which may hold one; no key anywhere is an error."""
     provider = Provider.custom("https://h.example/v1")

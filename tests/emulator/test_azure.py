@@ -170,6 +170,8 @@ HERE = {"Operation-Location": WHERE}
         (201, {}, {"id": "op1", "status": "queued", "polling_url": WHERE}),
         (200, {}, {"task_id": "op1", "status_url": WHERE}),
         (202, {}, {"data": {"status": "queued", "operation_location": WHERE}}),
+        (200, {}, {"id": "op1", "status": "queued", "status-url": None, "operationUrl": WHERE}),
+        (200, {}, {"task_id": "op1", "PollingURL": "", "statusUri": WHERE.removeprefix(HOST)}),
     ],
 )
 def test_a_task_is_asked_after_where_the_host_says(first: Answer) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+import dalle2
+from dalle2.testing import Emulator
+
 COMET = "https://api.cometapi.com/v1"
 LITELLM = "http://localhost:4000/v1"
 AZURE = "https://mine.openai.azure.com/openai"
@@ -292,3 +295,31 @@ def test_moderation_takes_each_form_of_input(api):
     assert results(None)["error"]["param"] == "input"
     for wrong in ([], [1], 7):
         assert "'$.input' is invalid" in results(wrong)["error"]["message"]
+
+
+def test_one_api_speaks_chinese_for_itself(make_api):
+    """Its own refusals are Chinese and name the request; those of the host behind it come as they are."""
+    api = make_api("https://relay.example/v1", persona="one-api", today=date(2026, 6, 1))
+    gone = api.generate()
+    assert (gone.status_code, gone.json()["error"]["type"]) == (503, "one_api_error")
+    assert "模型 dall-e-2 无可用渠道 (request id: " in gone.json()["error"]["message"]
+    refused = api.generate(model="gpt-image-2", size="816x816", n=99)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "n")
+    assert api.generate(model="gpt-image-2", size="816x816").status_code == 200
+    api.http.headers["Authorization"] = "Bearer sk-wrong"
+    assert "无效的令牌" in api.generate().json()["error"]["message"]
+
+
+@pytest.mark.parametrize("persona", ["litellm", "localai", "one-api"])
+def test_a_home_server_works_or_says_what_to_write(persona):
+    """With `base_url` alone an image comes, or a sentence that works when it is followed."""
+    with Emulator(persona=persona).serve() as server:
+        with dalle2.Client("sk-test", base_url=server.base_url) as client:
+            image = client.generate("a fox", size="256x256")[0]
+            if persona != "localai":
+                assert image.read().startswith(b"\x89PNG")
+                return
+            with pytest.raises(dalle2.DownloadError, match=r"Provider\.localai\(base_url\)"):
+                image.read()
+        with dalle2.Client("sk-test", provider=dalle2.Provider.localai(server.base_url)) as client:
+            assert client.image(image.url or "").read().startswith(b"\x89PNG")

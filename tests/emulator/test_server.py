@@ -72,8 +72,8 @@ def test_connections_are_kept_alive(server):
 
 def test_urls_name_the_host_that_was_called(server, http_client):
     """Behind another name, the images are found under that name; without any, under the bound address."""
-    answer = http_client.post("images/generations", json=BODY, headers={"Host": "box:1234"})
-    assert answer.json()["data"][0]["url"].startswith("http://box:1234/private/")
+    answer = http_client.post("images/generations", json=BODY, headers={"Host": "localhost:1234"})
+    assert answer.json()["data"][0]["url"].startswith("http://localhost:1234/private/")
     raw = socket.create_connection(("127.0.0.1", server.port))
     text = json.dumps(BODY).encode()
     head = "POST /v1/images/generations HTTP/1.0\r\nAuthorization: Bearer sk-test\r\n"
@@ -95,7 +95,8 @@ def test_chunks_may_end_with_trailers(server):
     """A trailer after the last chunk is read and passed over."""
     raw = socket.create_connection(("127.0.0.1", server.port))
     raw.sendall(
-        b"POST /v1/moderations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-test\r\nConnection: close\r\n"
+        b"POST /v1/moderations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk-test\r\n"
+        b"Connection: close\r\n"
         b'Transfer-Encoding: chunked\r\n\r\nd;a=b\r\n{"input":"a"}\r\n0\r\nX-Sum: 1\r\n\r\n'
     )
     received = b"".join(iter(lambda: raw.recv(65536), b""))
@@ -149,7 +150,7 @@ def test_closing_ends_a_silent_connection(emulator):
         raw = socket.create_connection(("127.0.0.1", server.port))
         text = json.dumps(BODY).encode()
         raw.sendall(
-            b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-test\r\n"
+            b"POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk-test\r\n"
             + f"Content-Length: {len(text)}\r\n\r\n".encode()
             + text
             + b"more"

@@ -1,10 +1,11 @@
-"""The faults, and what a client must make of each: by default never two bills, never a hang, never half an
-image.
+"""The faults, and what a client must make of each: by default never two bills, never a hang, never half
+an image.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -76,8 +77,8 @@ class Fault:
 
 
 def reset_unread(c: Connection) -> None:
-    """Reset before the program behind the socket has seen the request. The whole of it had left the
-    client.
+    """Reset before the program behind the socket has seen the request. The whole of it had left
+    the client.
     """
     c.swallow()
     c.reset()
@@ -86,8 +87,8 @@ def reset_unread(c: Connection) -> None:
 def reset_after_head(c: Connection) -> None:
     """Read a part of a large request and reset.
 
-    The client is in the middle of its body then: asyncio's transports do not tell of a write that fails at
-    once.
+    The client is in the middle of its body then: asyncio's transports do not tell of a write that fails
+    at once.
     """
     line, _, _ = c.head()
     for _ in range(8 if line.startswith("POST") else 0):
@@ -233,6 +234,45 @@ def close_when_idle(c: Connection) -> None:
     c.close()
 
 
+def drip_head(c: Connection) -> None:
+    """Send the head of an answer byte by byte."""
+    c.read()
+    c.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Padding: none\r\n" * 500)
+
+
+def interim_for_ever(c: Connection) -> None:
+    """Send nothing but interim answers."""
+    c.read()
+    while not c.server.stopping.is_set():
+        c.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+
+
+def more_than_asked(c: Connection) -> None:
+    """Answer well, and go on speaking."""
+    c.read()
+    body = c.good_body()
+    kind = b"application/json" if body[:1] == b"{" else b"image/png"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
+    c.send(head + body + b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def refuse_without_end(c: Connection) -> None:
+    """Refuse, in a body that never ends (after 8 MiB it breaks off, for those who read all of it)."""
+    c.read(bill=False)
+    c.reply(429, b"", length=None, headers={"Transfer-Encoding": "chunked"})
+    said = json.dumps({"error": _LIMIT}).encode()
+    c.send(b"%x\r\n%b\r\n" % (len(said), said))
+    for _ in range(128):
+        c.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
+    c.close()
+
+
+def packed_twice(c: Connection) -> None:
+    """Pack the answer twice, as one does to fill a memory."""
+    c.read()
+    c.reply(200, gzip.compress(gzip.compress(c.good_body())), headers={"Content-Encoding": "gzip, gzip"})
+
+
 # --- where the server is ---
 
 
@@ -309,7 +349,9 @@ _CLOUDFLARE = json.dumps(
 _UNREACHABLE = Fetch(reason="unreachable")
 _TRUNCATED = Fetch(reason="truncated")
 _TIMEOUT = Fetch(reason="timeout")
+_TIMEOUT_ONCE = Fetch(reason="timeout", tries=1)
 _NO_IMAGE = Fetch(reason="not_an_image", tries=1)
+_NO_IMAGE_YET = Fetch(reason="not_an_image")
 _STATUS = Fetch(reason="status")
 _STATUS_ONCE = Fetch(reason="status", tries=1)
 
@@ -375,6 +417,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("no answer", stall, lost("timeout"), _TIMEOUT, slow=True),
     Fault("silence in the body", stall_in_body, lost("timeout"), _TIMEOUT, slow=True),
     Fault("slow drip", drip, lost("timeout"), Fetch(reason="timeout", tries=1), deadline=0.4, slow=True),
+    Fault("dripped head", drip_head, lost("timeout"), _TIMEOUT_ONCE, deadline=0.4, slow=True),
+    Fault("interim answers without end", interim_for_ever, lost("unreadable"), _NO_IMAGE_YET, deadline=5.0),
+    Fault("more bytes than were asked for", more_than_asked, FINE, WHOLE, warm=True),
+    Fault("packed twice", packed_twice, lost("unreadable"), _NO_IMAGE),
+    Fault("429 without end", refuse_without_end, _refused("RateLimitError"), _STATUS),
     Fault("body cut, length said", cut_with_length, lost("disconnected"), _TRUNCATED),
     Fault("body cut, no length", cut_without_length, lost("unreadable"), _TRUNCATED),
     Fault("body cut, chunked", cut_chunked, lost("disconnected"), _TRUNCATED),

@@ -138,8 +138,8 @@ class Connection:
         length: int | None = -1,
         upto: int | None = None,
     ) -> None:
-        """Send an answer; `length` is the one announced (`None`: none is), `upto` how much of the body is
-        sent.
+        """Send an answer; `length` is the one announced (`None`: none is), `upto` how much of the body
+        is sent.
         """
         body = self.good_body() if body is None else body
         fields = {"Content-Type": "application/json", **(headers or {})}

@@ -3,8 +3,8 @@
     python -m tests.faults.table            # print it
     python -m tests.faults.table docs/faults.md   # put it into the page, between the marks
 
-Every cell is measured: each fault is played on loopback, for ever, with default retries and without their
-waits.
+Every cell is measured: each fault is played on loopback, for ever, with default retries and without
+their waits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from .catalogue import FAULTS, Fault
-from .drive import PADDING, arm, fetch, patience, pay, scene
+from .drive import PADDING, STACKS, arm, expected, fetch, patience, pay, scene
 from .server import IMAGE, FaultServer
 
 BEGIN, END = "<!-- table: python -m tests.faults.table docs/faults.md -->", "<!-- end of table -->"
@@ -26,6 +26,7 @@ HEADINGS = (
     "fault",
     "a paid call here",
     "POSTs / billed",
+    "on httpx2, uvloop, aiohttp and the other stacks",
     "official SDK {version}",
     "POSTs / billed",
     "an image here",
@@ -43,6 +44,17 @@ def ours(fault: Fault) -> list[str]:
     came = pay("sync", fault)
     told = f"`{came.kind}`" + (f" ({came.reason})" if came.reason else "") if came.error else "images"
     return [told, f"{came.tries} / {bold(came.billed)}"]
+
+
+def elsewhere(fault: Fault) -> str:
+    """What differs on the other stacks; measured by the tests, which hold each of them to this."""
+    differing: dict[str, list[str]] = {}
+    for stack in STACKS:
+        post = expected(stack, fault)
+        if post != fault.post:
+            told = f"`{post.error}` ({post.reason})" if post.error else "images"
+            differing.setdefault(told, []).append(stack)
+    return "; ".join(f"{told} on {', '.join(stacks)}" for told, stacks in differing.items()) or "the same"
 
 
 def official(fault: Fault) -> list[str]:
@@ -110,12 +122,13 @@ def row(fault: Fault) -> list[str]:
         return [
             f"{fault.name} (deadline set)",
             *ours(fault),
+            elsewhere(fault),
             "waits for ever",
             "",
             *download(fault),
             "waits for ever",
         ]
-    return [fault.name, *ours(fault), *official(fault), *download(fault), *bare(fault)]
+    return [fault.name, *ours(fault), elsewhere(fault), *official(fault), *download(fault), *bare(fault)]
 
 
 def table() -> str:

@@ -74,7 +74,7 @@ class Told:
         unknown = "may have been billed" in notes
         assert not isinstance(self.error, dalle2.Dalle2Error)
         assert unknown == ("OutcomeUnknown" in names)
-        if reached and "CallSucceeded" not in names:
+        if reached and self.error is not None and "CallSucceeded" not in names:
             assert unknown or "paid for and not handed over" in notes
 
 

@@ -450,6 +450,6 @@ def test_a_notebook_shows_a_budget() -> None:
     budget = Budget(max_usd=1)
     budget.reserve(2, 0.25)
     html = budget._repr_html_()
-    assert "<td>images</td><td>none</td><td>2</td><td>none</td>" in html
-    assert "<td>US dollars</td><td>$1</td><td>$0.25</td><td>$0.75</td>" in html
+    assert '<td style="text-align:left">images</td><td>none</td><td>2</td><td>none</td>' in html
+    assert "US dollars</td><td>$1</td><td>$0.25</td><td>$0.75</td>" in html
     assert "<td>$2500000</td>" in Budget(max_usd=2.5e6)._repr_html_()

@@ -1,8 +1,7 @@
 """What the peers talk to: `dalle2 serve` as a process of its own, or an emulator that a test can steer.
 
 A peer is software of other people, unchanged. One file a peer: `test_openai_python.py` and so on; a gateway
-or a store that runs as a server is started with `running` and ends with its tests. Nothing leaves
-loopback.
+or a store that runs as a server is started with `running` and ends with its tests. Nothing leaves loopback.
 """
 
 from __future__ import annotations

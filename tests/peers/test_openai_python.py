@@ -12,9 +12,8 @@ import pytest
 from dalle2.testing import Emulator
 
 PNG = b"\x89PNG\r\n\x1a\n"
-variations = pytest.mark.filterwarnings(
-    "ignore:deprecated:DeprecationWarning"
-)  # the client's own, for its method
+# The client's own, for its method.
+variations = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
 
 def official(base_url: str, key: str = "sk-test", **options: int) -> openai.OpenAI:

@@ -535,8 +535,8 @@ def test_processes_without_hard_links_get_files_of_their_own(tmp_path: Path, way
 
 
 def test_other_systems_have_other_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS has a call of its own, on Windows every rename refuses; without a C library the folder is
-    locked.
+    """macOS has a call of its own, on Windows every rename refuses; without a C library the folder
+    is locked.
     """
     part, place = tmp_path / "part", tmp_path / "a.png"
 
@@ -922,6 +922,32 @@ print(len(os.listdir(sys.argv[1])))
 """
     assert run(script, tmp_path) == "1"
     assert names(tmp_path) == []
+
+
+def test_a_child_that_unwinds_leaves_its_parents_file_alone(tmp_path: Path) -> None:
+    """A process that forks in a listener, and whose child ends by `sys.exit`, as children do."""
+    script = """
+with AtomicFile(sys.argv[1] + "/a.png") as file:
+    file.write(b"whole")
+    if os.fork() == 0:
+        sys.exit()
+    os.wait()
+    print(file.commit(overwrite=False).read_bytes().decode())
+"""
+    assert run(script, tmp_path) == "whole"
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_a_working_directory_that_is_gone_is_told_with_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path has no place then, and the error names it."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        AtomicFile("a.png")
+    assert caught.value.filename == "a.png"
 
 
 def test_the_cleaning_up_asks_whose_file_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

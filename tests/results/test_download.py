@@ -521,6 +521,20 @@ def test_a_missing_object_is_a_plain_refusal() -> None:
     assert "key missing" in str(refused_by_store(403, "key missing"))
 
 
+def test_a_url_that_became_https_is_still_the_image_of_its_host() -> None:
+    """A proxy that ends TLS hands out http URLs of its own name: asked over https, they are the API's origin,
+    get its key, and their own expiry is what a refusal is judged by.
+    """
+    image = image_at("http://localai.lan/a.png", expires=NOW + timedelta(seconds=1))
+    key = ("Authorization", Secret("Bearer sk-1"))
+    one = download(image, key=key, origins=Origins.of("https://localai.lan/v1"))
+    asked = one.request()
+    assert asked.url == "https://localai.lan/a.png"
+    assert key in asked.headers
+    assert isinstance(refused(one, 403), ImageExpiredError)
+    assert key not in download(image_at("http://other.lan/a.png"), key=key).request().headers
+
+
 def test_a_refusal_that_repeats_the_key_is_redacted() -> None:
     """A host that wants the key with its images may quote it."""
     key = ("Authorization", Secret("Bearer local-key-123456"))
@@ -647,8 +661,8 @@ def read(
     library: Any = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Fetch one image with a client of this kind; with `library`, over a caller's client that has these
-    defaults.
+    """Fetch one image with a client of this kind; with `library`, over a caller's client that has
+    these defaults.
     """
     options = {"api_key": "sk-secret", "retry": QUICK, "timeout": 10.0} | dict(client or {})
     if flavour == "sync":
@@ -751,8 +765,8 @@ def test_what_cannot_be_sent_as_it_is_is_encoded(flavour: str) -> None:
 @every_client
 @pytest.mark.parametrize("own", [True, False], ids=["our client", "the caller's"])
 def test_no_other_origin_gets_the_key_or_anything_of_a_client(flavour: str, own: bool) -> None:
-    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a redirect
-    either.
+    """Not the key, nor a caller's auth, cookies, default headers and parameters; not after a
+    redirect either.
     """
     defaults: dict[str, Any] = {
         "auth": ("user", "password"),
@@ -791,8 +805,8 @@ def test_localai_gets_its_key_on_its_own_origin_only(flavour: str) -> None:
 
 @every_client
 def test_a_compressed_image_comes_out_whole(flavour: str) -> None:
-    """A host that compresses unasked is understood; length and checksum of the packed bytes are not the
-    image's.
+    """A host that compresses unasked is understood; length and checksum of the packed bytes are not
+    the image's.
     """
 
     def packed(c: Connection) -> None:
@@ -1335,8 +1349,8 @@ def three(c: Connection) -> None:
 
 @every_client
 def test_saving_some_of_several_says_which(flavour: str, tmp_path: Path) -> None:
-    """All are tried; the error holds the paths, the errors by index, and the images that are still to
-    save.
+    """All are tried; the error holds the paths, the errors by index, and the images that are still
+    to save.
     """
     with FaultServer(then=three) as server, pytest.raises(DownloadError, match="1 of 3") as caught:
         origin = server.origin
@@ -1525,8 +1539,8 @@ def test_a_lost_image_is_reported_whatever_the_reason() -> None:
 
 
 def test_a_truncation_by_a_library_without_checks_is_found() -> None:
-    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no way
-    around.
+    """A transport that hands over fewer or more bytes than announced, as some libraries do, is no
+    way around.
     """
 
     def cheat(request: httpx.Request) -> httpx.Response:

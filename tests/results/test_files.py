@@ -232,6 +232,26 @@ def test_a_path_in_bytes_is_a_path(tmp_path: Path) -> None:
     assert image().save(os.fsencode(tmp_path / "a.png")) == tmp_path / "a.png"  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe"])
+def test_a_device_is_meant_as_it_stands(kind: str, tmp_path: Path) -> None:
+    """Without a suffix, too: `/dev/stdout` does not become a file `/dev/stdout.png` in silence."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link to a pipe").symlink_to(tmp_path / "pipe")
+    with pytest.raises(dalle2.InvalidRequestError, match=r"device or a pipe.*image\.read\(\)"):
+        image().save(tmp_path / kind, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["link to a pipe", "pipe"]
+
+
+@pytest.mark.parametrize("kind", ["file", "loop", "nothing"])
+def test_what_has_the_name_without_its_suffix_is_left_alone(kind: str, tmp_path: Path) -> None:
+    """It is the file with the suffix that is replaced."""
+    (tmp_path / "file").write_bytes(b"another")
+    (tmp_path / "loop").symlink_to("loop")
+    for _ in range(2):
+        assert image().save(tmp_path / kind, overwrite=True) == tmp_path / f"{kind}.png"
+    assert (tmp_path / "file").read_bytes() == b"another"
+
+
 def test_a_link_is_followed_only_to_replace(tmp_path: Path) -> None:
     """Through the public call: mode kept, link kept, and without `overwrite` a taken name is an error."""
     (tmp_path / "real").mkdir()

@@ -1,5 +1,5 @@
-"""From where images may be fetched: the address policy as a table, and that it holds at the moment of
-connecting.
+"""From where images may be fetched: the address policy as a table, and that it holds at the moment
+of connecting.
 """
 
 from __future__ import annotations
@@ -270,8 +270,8 @@ def test_addresses_are_read_in_every_spelling() -> None:
     st.sampled_from(["", "/a.png", "/v1"]),
 )
 def test_the_url_that_is_checked_is_the_url_that_is_asked(middle: str, path: str) -> None:
-    """What passes the check has the same host for httpx, or httpx does not take it: no two readings of one
-    URL.
+    """What passes the check has the same host for httpx, or httpx does not take it: no two readings of
+    one URL.
     """
     url = f"https://{middle}api.openai.com{path}"
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import json
 import pickle
 import zlib
 from datetime import UTC, date, datetime
@@ -193,3 +194,25 @@ def test_stored_images_of_yesterday_are_read() -> None:
     assert images.usage == dalle2.Usage(total_tokens=7)
     assert images.adaptations == (dalle2.Adaptation("style", "vivid", None, "not taken"),)
     assert (images.extra, images._data.scale, images._made) == ({"x": 1}, (256, 256), 2)
+
+
+def test_the_plain_form_of_images_is_the_one_that_is_promised() -> None:
+    """What databases hold since it was first released: no name goes, and none changes its kind."""
+    told = json.loads(json.dumps(unpacked(IMAGES).to_dict(), allow_nan=False))
+    (image,) = told.pop("images")
+    usage = told.pop("usage")
+    assert {name: number for name, number in usage.items() if number is not None} == {"total_tokens": 7}
+    assert {"input_tokens", "output_tokens", "text_tokens_in", "image_tokens_in"} < usage.keys()
+    assert told == {
+        "created": 1780315200.0,
+        "model": "dall-e-2",
+        "request_id": "req_1",
+        "cost": 0.04,
+        "adaptations": [{"field": "style", "asked": "vivid", "sent": None, "reason": "not taken"}],
+        "extra": {"x": 1},
+    }
+    assert dalle2.ImageResult.from_dict(image) == full(dalle2.ImageResult, Fetcher)
+    assert image.keys() == {
+        "api", "b64_json", "created", "expires_at", "expiry_source", "extra", "media_type", "model", "prompt",
+        "revised_prompt", "url",
+    }  # fmt: skip

@@ -22,7 +22,7 @@ from dalle2 import RetryPolicy
 from dalle2._http import TransportError
 from dalle2._transport._patience import LARGEST_HEAD, Conversation, Patience, _allowed, attend
 
-from ..faults.server import Connection, FaultServer
+from ..faults.server import Connection, FaultServer, good
 
 KEY = "sk-test-key"
 every_client = pytest.mark.parametrize("flavour", ["sync", "asyncio", "trio"])
@@ -216,7 +216,7 @@ class Known(Said):
 
 
 def test_a_connection_that_spoke_at_the_last_moment_gives_way_to_another() -> None:
-    """Between the look at it and the request's first byte: nothing is sent, and httpcore takes another one."""
+    """Between the look at it and the request's first byte: nothing is sent, httpcore takes another one."""
     stream: Any = Known()
     attend(stream)
     stream.write(b"POST", 5.0)
@@ -421,3 +421,73 @@ def test_a_server_that_does_not_read_is_bounded_too(flavour: str, server: FaultS
     finally:
         release.set()
     assert late.value.maybe_billed is (flavour == "asyncio")
+
+
+# --- heads that the library does not read ---
+
+
+def odd_head(head: bytes) -> Any:
+    """Answer well behind a head that no library takes."""
+
+    def act(c: Connection) -> None:
+        c.read()
+        c.send(head + b"\r\n\r\n" + c.good_body())
+        c.close()
+
+    return act
+
+
+@every_client
+@every_library
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Type : application/json", 200),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4", 200),
+        (b"HTTP/1.1 200 OK\nTransfer-Encoding: gzip, chunked", 200),
+        (b"HTTP/2 201 Created", 201),
+        (b"ICY", None),
+    ],
+)
+def test_what_came_behind_a_head_that_nobody_reads_is_kept(
+    head: bytes, status: int | None, library: Any, flavour: str, server: FaultServer
+) -> None:
+    """It was paid for: the body is in the error, and so is the image in it."""
+    server.then(odd_head(head))
+    with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+        calls(flavour, library, 1, base_url=server.origin)
+    assert (caught.value.status_code, caught.value.body) == (status, server.answer())
+    assert [image.url for image in caught.value.images] == (
+        [f"{server.origin}/private/img.png"] if status else []
+    )
+    assert len(server.billed) == 1
+
+
+@every_client
+def test_a_head_that_nobody_reads_on_a_kept_connection(flavour: str, server: FaultServer) -> None:
+    """It is the last question whose answer is kept; and nothing of the one before it."""
+    server.then(good, odd_head(b"HTTP/2 200"))
+    with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+        calls(flavour, None, 2, base_url=server.origin)
+    assert caught.value.body == server.answer()
+    server.then(good, odd_head(b"HTTP/2 200"))
+    with pytest.raises(dalle2.OutcomeUnknownError) as unknown:
+        calls(flavour, httpx, 2, base_url=server.origin)
+    assert unknown.value.body in (
+        None,
+        server.answer(),
+    )  # a caller's pool may not tell whose they are
+
+
+def test_the_beginning_of_a_head_is_no_body(server: FaultServer) -> None:
+    """Its headers are nobody's to keep."""
+
+    def act(c: Connection) -> None:
+        c.read()
+        c.send(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\n")
+        c.close()
+
+    server.then(act)
+    with pytest.raises(dalle2.OutcomeUnknownError) as caught:
+        calls("sync", None, 1, base_url=server.origin)
+    assert caught.value.body is None

@@ -251,6 +251,8 @@ def silent_body(c: Connection) -> None:
     """A body that stops after its first bytes."""
     c.read()
     c.reply(upto=8)
+    c.server.stopping.wait(0.15)
+    c.send(c.good_body()[8:9])
     c.hold()
 
 
@@ -283,7 +285,7 @@ def test_a_pool_without_a_free_connection_has_sent_nothing() -> None:
         except httpcore.PoolTimeout as inner:
             raise httpx.PoolTimeout("") from inner
     except httpx.PoolTimeout as error:
-        assert failure_of(httpx, watch, error) == ("connect_timeout", False, "PoolTimeout")
+        assert failure_of(httpx, watch, error)[:3] == ("connect_timeout", False, "PoolTimeout")
     assert failure_of(httpx, watch, httpx.PoolTimeout("")).sent
 
 
@@ -303,7 +305,7 @@ def test_each_end_of_a_chain_has_to_prove_it() -> None:
     distrust.verify_code, distrust.verify_message = 10, "certificate has expired"
     error = httpx.ConnectError("x")
     error.__cause__ = distrust
-    assert failure_of(httpx, watch, error) == (
+    assert failure_of(httpx, watch, error)[:3] == (
         "untrusted",
         False,
         "its certificate is not valid (certificate has expired)",

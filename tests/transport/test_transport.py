@@ -1,5 +1,5 @@
-"""What the HTTP library tells of an exchange, and what becomes of it: proxies, broken sockets, pools,
-certificates.
+"""What the HTTP library tells of an exchange, and what becomes of it: proxies, broken sockets,
+pools, certificates.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def stall_connect(c: Connection) -> None:
 def test_a_silent_proxy_has_not_forwarded_anything(
     flavour: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tunnel is asked for in a request of its own: as long as it is not there, the paid call was not
-    sent.
+    """The tunnel is asked for in a request of its own: as long as it is not there, the paid call was
+    not sent.
     """
     monkeypatch.setenv("HTTPS_PROXY", server.origin)
     server.then(forever=stall_connect)
@@ -164,7 +164,7 @@ def test_whether_a_request_left_whole() -> None:
     play(watch, "http11", whole=False)
     assert not failure_of(httpx, watch, httpx.WriteError("x")).sent
     play(watch, "http2")
-    assert failure_of(httpx, watch, httpx.ReadTimeout("")) == ("timeout", True, "ReadTimeout")
+    assert failure_of(httpx, watch, httpx.ReadTimeout(""))[:3] == ("timeout", True, "ReadTimeout")
     play(watch, "http11", whole=False)  # a transport of the caller's that tries again: the first one counts
     assert failure_of(httpx, watch, httpx.WriteError("x")).sent
 

@@ -277,6 +277,68 @@ def testing() -> None:
     assert_type(emulator.billed[0].prompt, str)
 
 
+def after_a_lost_answer(client: dalle2.Client) -> None:
+    """The way on from the error itself, and what it kept."""
+    try:
+        client.generate("a corgi")
+    except dalle2.OutcomeUnknownError as error:
+        assert_type(client.send(error.request, idempotency_key=error.idempotency_key), dalle2.Images)
+        assert_type(error.request.to_dict(), dict[str, object])
+        if isinstance(error.request, dalle2.GenerateRequest):
+            assert_type(error.request.prompt, str)
+        assert_type(client.images_of(error), dalle2.Images)
+        assert_type(error.body, bytes | None)
+
+
+async def after_a_lost_answer_awaited(client: dalle2.AsyncClient) -> None:
+    """The same, awaited."""
+    try:
+        await client.generate("a corgi")
+    except dalle2.OutcomeUnknownError as error:
+        sent = await client.send(error.request, idempotency_key=error.idempotency_key)
+        assert_type(sent, dalle2.AsyncImages)
+        assert_type(client.images_of(error), dalle2.AsyncImages)
+
+
+def plain(client: dalle2.Client) -> None:
+    """What goes out as JSON and comes back."""
+    request = dalle2.GenerateRequest.from_dict({"prompt": "a corgi"})
+    assert_type(request, dalle2.GenerateRequest)
+    assert_type(dalle2.EditRequest.from_dict({}).image, tuple[dalle2.InputImage, ...])
+    assert_type(client.send(request).to_dict(), dict[str, object])
+    assert_type(client.moderate("a corgi").to_dict(), dict[str, object])
+    assert_type([row.to_dict() for row in client.list_models()], list[dict[str, object]])
+
+
+async def mistakes(client: dalle2.Client, awaited: dalle2.AsyncClient, path: Path) -> None:
+    """Each of these lines is wrong, and every type checker must say so."""
+    client.generate()  # type: ignore[call-arg]
+    client.generate(3)  # type: ignore[arg-type]
+    client.generate("a corgi", n="2")  # type: ignore[arg-type]
+    client.generate("a corgi", size=512)  # type: ignore[arg-type]
+    client.generate("a corgi", sise="512x512")  # type: ignore[call-arg]
+    client.generate("a corgi", 2)  # type: ignore[call-arg]
+    client.edit(path)  # type: ignore[call-arg]
+    client.edit(3, "a hat")  # type: ignore[arg-type]
+    client.send("a corgi")  # type: ignore[arg-type]
+    client.send(None)  # type: ignore[arg-type]
+    client.image(path)  # type: ignore[arg-type]
+    client.with_options(modle="dall-e-2")  # type: ignore[call-arg]
+    client.generate("a corgi").sve("directory")  # type: ignore[attr-defined]
+    client.generate("a corgi")[0].save()  # type: ignore[call-arg]
+    client.generate("a corgi")[0].url.upper()  # type: ignore[union-attr]
+    client.generate("a corgi")["first"]  # type: ignore[call-overload]
+    await client.generate("a corgi")  # type: ignore[misc]
+    awaited.generate("a corgi").save("directory")  # type: ignore[attr-defined]
+    (await awaited.generate("a corgi"))[0].read().hex()  # type: ignore[attr-defined]
+    dalle2.GenerateRequest("a corgi")  # type: ignore[call-arg]
+    dalle2.GenerateRequest(prompt="a corgi", n="2")  # type: ignore[arg-type]
+    dalle2.GenerateRequest(prompt="a corgi").n = 2  # type: ignore[misc]
+    dalle2.RetryPolicy(ambiguous="always")  # type: ignore[arg-type]
+    dalle2.Budget(max_usd="5")  # type: ignore[arg-type]
+    dalle2.prepare_image(path, fit="stretch")  # type: ignore[arg-type]
+
+
 def is_not_any(client: dalle2.Client) -> Any:
     """A misspelt name is an error for a type checker, not an `Any`."""
     dalle2.Clinet  # type: ignore[attr-defined]

@@ -418,9 +418,8 @@ def test_a_failing_third_call_keeps_the_first_two_images(
             client.generate("a corgi", n=3)
         assert [image.read() for image in caught.value.images] == [PNG, PNG]
     assert caught.value.maybe_billed
-    if isinstance(
-        caught.value, dalle2.OutcomeUnknownError
-    ):  # what is sent again is the one call that was lost
+    if isinstance(caught.value, dalle2.OutcomeUnknownError):
+        # What is sent again is the one call that was lost.
         assert caught.value.request == dalle2.GenerateRequest(prompt="a corgi", model="dall-e-2")
         assert caught.value.idempotency_key is not None
         assert caught.value.idempotency_key.endswith("-3")

@@ -1,7 +1,7 @@
 """Expressions: what each may stand for, and the calls in it.
 
-The rule: every part of an expression is read, since a call can stand anywhere; what has no known value is
-`()`.
+The rule: every part of an expression is read, since a call can stand anywhere; what has no known value
+is `()`.
 """
 
 from __future__ import annotations
@@ -233,8 +233,8 @@ class Evaluator(abc.ABC):
     def _handed_over(self, value: Value, functions: Values, args: Args, node: ast.Call) -> None:
         """A method that is handed over with its arguments: to to_thread(), submit() and their like.
 
-        A partial() that names its model is told where it is made, any other where it is handed over or
-        called.
+        A partial() that names its model is told where it is made, any other where it is handed over
+        or called.
         """
         method = value
         if isinstance(value, Partial):

@@ -1,5 +1,5 @@
-"""Which calls make images: the official SDK in both its forms, LangChain's wrapper, this package, and plain
-HTTP.
+"""Which calls make images: the official SDK in both its forms, LangChain's wrapper, this package, and
+plain HTTP.
 
 The rule: a call is known by the import path of its receiver or by the address that it is given. One that only
 looks like an image call is kept too, as `"unknown"`: it is told as not understood.

@@ -37,8 +37,8 @@ class Walker(Functions):
     def read(self, body: Sequence[ast.stmt]) -> None:
         """Read the statements of the module itself; what its names stand for is known then.
 
-        Those that are nested too deeply to be followed are `lost`, by their lines, like functions in
-        `finish`.
+        Those that are nested too deeply to be followed are `lost`, by their lines, like functions
+        in `finish`.
         """
         for node in body:
             try:

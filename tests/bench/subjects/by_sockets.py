@@ -1,5 +1,5 @@
-"""The physical floor: sockets without any client. Bytes leave, bytes come, and nobody looks further than a
-length.
+"""The physical floor: sockets without any client. Bytes leave, bytes come, and nobody looks further than
+a length.
 
 A call is one `send` and one `recv`, a download moves from socket to file inside the kernel (`os.splice`, on
 Linux), and an image in base64 is cut out at known places and decoded. What is saved is saved like the

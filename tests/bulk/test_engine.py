@@ -1,0 +1,138 @@
+"""The engine over a real journal, without threads and host: any order of answers, failures and crashes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import dalle2
+from dalle2 import bulk
+from dalle2.bulk._engine import Arrival, Engine
+from dalle2.bulk._journal import Journal, Order
+from dalle2.bulk._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, advance, keeping
+from dalle2.bulk._load import check_with, load_jobs
+from dalle2.bulk._naming import Naming
+from dalle2.bulk._place import Folder
+from dalle2.bulk._planner import Planner
+from dalle2.bulk._receipt import Receipt
+from dalle2.bulk._recover import recover, verify
+from dalle2.bulk._spool import Spool
+from dalle2.bulk._vault import Came
+from dalle2.testing import Emulator
+
+from .conftest import job
+
+PICTURE = dalle2.mask_from_box(16, (0, 0, 8, 8))
+JOBS = [job(str(number)) for number in range(4)]
+
+
+class World:
+    """A host that bills, a clock that stands where it is told, and a machine that may fail at any moment."""
+
+    def __init__(self, folder: Path, data: st.DataObject) -> None:
+        self.folder = folder
+        self.data = data
+        self.now = 0.0
+        self.billed: Counter[int] = Counter()
+        self.safe: set[int] = set()
+        self.client = dalle2.Client("sk-test", http_client=Emulator().client())
+
+    def run(self, *, crashes: bool) -> bool:
+        """One run; whether it came to its end."""
+        journal = Journal((self.folder / "run.db").resolve(), create=True)
+        journal.db.execute("PRAGMA synchronous=OFF")  # the process dies here, and not the disk
+        try:
+            spooled = recover(journal, Spool(journal.path))
+            load_jobs(journal, JOBS, check_with(self.client, priced=False), Naming.parse("{id}"))
+            place = Folder(self.folder / "out")
+            verify(journal, place, Naming.parse("{id}"))
+            engine = Engine(journal, place, Planner(concurrency=2), clock=lambda: self.now)
+            engine.begin(spooled)
+            under_way: list[Order | Keeping] = []
+            arrived: list[Arrival] = []
+            for _ in range(300):
+                work = engine.step(arrived)
+                arrived = []
+                under_way += [*work.orders, *work.keepings]
+                if work.finished:
+                    engine.finish()
+                    return True
+                if crashes and self.data.draw(st.integers(0, 9)) == 9:
+                    return False
+                if not under_way:
+                    self.now += work.wait or 0.1
+                    continue
+                one = under_way.pop(self.data.draw(st.integers(0, len(under_way) - 1)))
+                if isinstance(one, Keeping):
+                    perform = partial(self.perform, engine, fails=crashes)
+                    done = advance(keeping(one), None, perform)
+                    assert isinstance(done, Keepings)
+                    arrived.append(done)
+                else:
+                    engine.launched.add(one.unit.number)
+                    came = self.answer(engine, one, crashes=crashes)
+                    if came is None:
+                        return False
+                    arrived.append(came)
+            raise AssertionError("the run never ends")
+        finally:
+            journal.close()
+
+    def answer(self, engine: Engine, order: Order, *, crashes: bool) -> Came | None:
+        """What the host says; `None` if the machine fails before it is heard."""
+        number = order.unit.number
+        fates = ["bytes", "url", *(["limited", "troubled", "lost", "crash"] if crashes else [])]
+        fate = self.data.draw(st.sampled_from(fates))
+        if fate == "limited":
+            return Came(order, error=dalle2.RateLimitError("slow", status_code=429, repeatable=True))
+        if fate == "troubled":
+            return Came(order, error=dalle2.APIConnectionError("away"))
+        self.billed[number] += 1
+        if fate == "lost":
+            return Came(order, error=dalle2.OutcomeUnknownError("lost"))
+        if fate == "crash":
+            return None
+        if fate == "bytes":
+            came = engine.vault.secure(order, Receipt((({"url": None}, PICTURE),), 16_000_000))
+            self.safe.add(number)
+            return came
+        return Came(order, Receipt((({"url": "https://x.example/a.png"}, None),), 16_000_000))
+
+    def perform(self, engine: Engine, effect: Effect, *, fails: bool) -> bytes | None:
+        """Keep an image, or fail to for once."""
+        if fails and self.data.draw(st.integers(0, 5)) == 5:
+            raise dalle2.DownloadError("away")
+        if isinstance(effect, Load):
+            return engine.vault.load(effect.name, effect.index)
+        if isinstance(effect, Fetch):
+            return PICTURE
+        assert isinstance(effect, Put)
+        assert isinstance(engine.place, Folder)
+        engine.place.put(effect.key, effect.data, effect.create)
+        return None
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_nothing_is_paid_for_twice_and_nothing_that_was_safe_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Wherever the machine fails, and however often."""
+    world = World(tmp_path_factory.mktemp("run"), data)
+    for _ in range(6):
+        if world.run(crashes=True):
+            break
+    world.run(crashes=False)
+    report = bulk.status(world.folder / "run.db")
+    assert max(world.billed.values(), default=0) <= 1
+    assert report.done + report.held == len(JOBS)
+    states = {int(str(row["id"])) + 1: row["state"] for row in report.rows()}
+    assert {states[number] for number in world.safe} <= {"done"}
+    files = {path.name for path in (world.folder / "out").glob("*")}
+    assert files == {f"{number - 1}.png" for number, state in states.items() if state == "done"}
+    assert sum(world.billed.values()) >= report.done
