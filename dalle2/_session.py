@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ._wire._lists import ModelInfo, Moderation
     from ._wire._responses import Task
     from .events import Listener
+    from .providers import Provider
     from .settings import Settings, TimeoutArgument
 
 
@@ -89,6 +90,11 @@ class Session:
             values["timeouts"] = timeouts_of(changes["timeout"])
             values.pop("timeout", None)
         return Session(self.settings.changed(**values), self.state, self.budget)
+
+    def at(self, provider: Provider) -> Session:
+        """The same on another address of its host, with all that was learnt there."""
+        settings = self.settings.changed(provider=provider, base_url=provider.base_url)
+        return Session(settings, self.state, self.budget)
 
     def plan(self, request: Draft, options: Options, *, stream: bool = False) -> Plan:
         """What is to be sent for a request. Raises `InvalidRequestError` or `ConfigurationError`: nothing was
@@ -267,8 +273,12 @@ class BaseClient:
         Takes `model`, `timeout`, `retry`, `headers`, `moderate`, `download`, `successor`. Raises
         `ConfigurationError`, and `TypeError` for others.
         """
+        return self._on(self._session.changed(**changes))
+
+    def _on(self, session: Session) -> Self:
+        """A copy on the same connections with other settings, whatever they are."""
         copy = object.__new__(type(self))
-        copy._share(self, self._session.changed(**changes))
+        copy._share(self, session)
         return copy
 
     def _share(self, other: Self, session: Session) -> None:

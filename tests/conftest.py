@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socketserver
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,11 @@ with suppress(ImportError):  # the tests with other people's software go without
 
     hypothesis.settings.register_profile("steady", deadline=None)  # no test of ours measures time
     hypothesis.settings.load_profile("steady")
+
+for _name in {"SIGINT", "SIGHUP", "SIGTERM"} & vars(signal).keys():  # no SIGHUP in Windows
+    if signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:  # as in a shell's job in the background
+        usual = signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL
+        signal.signal(getattr(signal, _name), usual)  # each child inherits it
 
 VARIABLES = (
     "OPENAI_API_KEY",

@@ -149,7 +149,7 @@ def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_provider(client: Any, provider: Provider) -> Any:
     """The client on another address of its host, with its connections and all that it learnt."""
-    return client.with_options(provider=provider, base_url=provider.base_url)
+    return client._on(client._session.at(provider))
 
 
 def _with_query(client: Any, query: Mapping[str, object], field: str) -> Any:

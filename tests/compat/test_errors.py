@@ -17,7 +17,7 @@ from dalle2.testing import Emulator
 
 OURS = [
     kind
-    for kind in vars(dalle2.errors).values()
+    for kind in list(vars(dalle2.errors).values())
     if isinstance(kind, type) and issubclass(kind, dalle2.Dalle2Error)
 ]
 
