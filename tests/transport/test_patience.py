@@ -473,10 +473,8 @@ def test_a_head_that_nobody_reads_on_a_kept_connection(flavour: str, server: Fau
     server.then(good, odd_head(b"HTTP/2 200"))
     with pytest.raises(dalle2.OutcomeUnknownError) as unknown:
         calls(flavour, httpx, 2, base_url=server.origin)
-    assert unknown.value.body in (
-        None,
-        server.answer(),
-    )  # a caller's pool may not tell whose they are
+    # A caller's pool may not tell whose the bytes are.
+    assert unknown.value.body in (None, server.answer())
 
 
 def test_the_beginning_of_a_head_is_no_body(server: FaultServer) -> None:
