@@ -5,7 +5,6 @@ The clients hold a `Session` and a transport. Whatever can be decided without se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from ._calls._plan import Plan
     from ._calls._stream import StreamReader
     from ._calls._tasks import Polling
-    from ._http import HttpResponse
     from ._money import Budget
     from ._requests._draft import Draft
     from ._wire._lists import ModelInfo, Moderation
@@ -155,15 +153,6 @@ class Session:
         """A host's list of models, whose ends win over the catalogue's from now on."""
         self.state.known.learn({row.id: row.shutdown_date for row in rows if row.dated})
         return list(rows)
-
-    def document(
-        self, route: str, body: Mapping[str, object] | None = None, **more: Any
-    ) -> Attempts[tuple[object, HttpResponse]]:
-        """A free call whose answer is wanted as it came; `more` as in `document_call`."""
-        from ._calls._free import document_call
-
-        call = document_call(self.settings, self.state, route, body, **more)
-        return Attempts(call, self.settings.retry, self.state)
 
     def refuse_flagged(self, moderation: Moderation) -> None:
         """The check before a paid call. Raises `ContentPolicyError` naming the categories."""

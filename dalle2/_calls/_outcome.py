@@ -64,9 +64,9 @@ class Call(Generic[T]):
 
     def use_key(self, key: Secret) -> None:
         """Send the next attempt under this key, and know it in what the host says."""
-        if self.signed is not None:
-            self.request = self.request.with_header(self.signed(key))
-            self.context = self.context._replace(key=key)
+        assert self.signed is not None  # a call that asks for its key has a host
+        self.request = self.request.with_header(self.signed(key))
+        self.context = self.context._replace(key=key)
 
 
 def context_of(

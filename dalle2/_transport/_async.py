@@ -64,8 +64,6 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
             while self._chunks is not None and not self._whole:
                 for piece in self._next:
                     return piece
-                if self._enough:
-                    break
                 await self._more(self._chunks)
             raise StopAsyncIteration
         except StopAsyncIteration:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
-LARGEST_REFUSAL = 1 << 20
-"""Bytes of an answer that says no; what comes after them is not read."""
-
 
 class Base(Generic[C]):
     """A transport, without its I/O."""
@@ -206,14 +203,13 @@ def _multipart(form: Form, headers: list[tuple[str, str]]) -> dict[str, object]:
 class BaseAnswer(Generic[C]):
     """An answer, without the I/O: its head, and how the bytes of its body are handed on.
 
-    Of an answer that says no at most 1 MiB is read. One layer of gzip or deflate is unpacked, piece by piece.
+    One layer of gzip or deflate is unpacked, piece by piece.
     """
 
     __slots__ = (
         "_lease",
         "_lib",
         "_response",
-        "_room",
         "_started",
         "_unpacker",
         "_watch",
@@ -238,7 +234,6 @@ class BaseAnswer(Generic[C]):
         self._unpacker: Unpacker | None = None
         self.status = response.status_code
         self.headers = flat(response.headers.raw)
-        self._room = None if 200 <= self.status < 300 else LARGEST_REFUSAL
 
     def _held(self) -> bytes | None:
         """The body, if a hook or a transport of the caller's client has read it; `None` if it is to come."""
@@ -254,7 +249,7 @@ class BaseAnswer(Generic[C]):
             pass
         if not response.is_closed and not response.is_stream_consumed:
             return None
-        if self._room is not None:
+        if not 200 <= self.status < 300:
             return b""  # the head has said no, which is told all the same
         raise lib.StreamConsumed
 
@@ -276,25 +271,13 @@ class BaseAnswer(Generic[C]):
 
     def _pieces(self, chunk: bytes) -> Iterable[bytes]:
         """The bytes of the body that are in this chunk."""
-        pieces = (chunk,) if self._unpacker is None else self._unpacker.feed(chunk)
-        if self._room is None:
-            yield from pieces
-            return
-        for piece in pieces:
-            yield piece[: self._room]
-            self._room -= len(piece)
-            if self._room <= 0:
-                return
-
-    @property
-    def _enough(self) -> bool:
-        return self._room is not None and self._room <= 0
+        return (chunk,) if self._unpacker is None else self._unpacker.feed(chunk)
 
     def _end(self) -> None:
         """The body has come to its end. Raises `ValueError` if something is missing."""
-        if self._unpacker is not None and not self._enough:
+        if self._unpacker is not None:
             self._unpacker.end()
-        self._whole = not self._enough
+        self._whole = True
 
     def _broken(self, error: Exception) -> BaseException:
         """What to raise for a body that did not come."""

@@ -55,8 +55,6 @@ class Answer(BaseAnswer["httpx.HTTPTransport"]):
                 chunks = self._response.iter_bytes()
             for chunk in chunks:
                 yield from self._pieces(chunk)
-                if self._enough:
-                    break
             self._end()
             return
         except Exception as error:

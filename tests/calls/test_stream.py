@@ -712,6 +712,14 @@ def test_the_last_event_counts_without_its_blank_line(host: Any, end: bytes, how
     assert told(streamed(host, lines(PARTIAL) + end, **how)) == [("PartialImage", PNG), ("FinalImage", PNG)]
 
 
+@pytest.mark.anyio
+async def test_the_last_event_of_an_awaited_stream_counts_without_its_blank_line(host: Any) -> None:
+    """As in the blocking one."""
+    host.say(lines(PARTIAL) + WHOLE[:-2], kind=STREAM)
+    async with dalle2.AsyncClient("sk-test", base_url=host.base_url, model=MODEL) as client:
+        assert kinds([event async for event in client.stream("a corgi")]) == ["PartialImage", "FinalImage"]
+
+
 @pytest.mark.parametrize("how", [{}, {"cut": True}, {"held": True}])
 def test_the_last_event_counts_in_pieces_too(host: Any, how: dict[str, bool]) -> None:
     """An image of megabytes, whose line has no end."""

@@ -745,6 +745,23 @@ def test_the_first_calls_of_many_threads_find_logging_whole() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection"])
+def test_a_header_that_frames_the_message_is_refused(name: str) -> None:
+    """It is set by whoever sends; another would let an answer be taken for the next call's."""
+    with pytest.raises(dalle2.ConfigurationError, match=f"header {name} frames the message"):
+        dalle2.Client("sk-test", headers={name: "1"})
+
+
+@pytest.mark.anyio
+async def test_a_client_is_warm_with_no_call(server: FaultServer) -> None:
+    """Nothing is sent for it, blocking and awaited."""
+    with dalle2.Client("sk-test", base_url=server.origin) as client:
+        client.warm_up()
+    async with dalle2.AsyncClient("sk-test", base_url=server.origin) as awaited:
+        await awaited.warm_up()
+    assert server.connections == 0
+
+
 def test_a_client_that_is_warm_loads_nothing_more(server: FaultServer) -> None:
     """After `warm_up()` a first call finds all modules there, blocking and awaited."""
     for code in (

@@ -93,6 +93,21 @@ def test_ctrl_c_before_anything_left_costs_nothing(told: list[events.Event]) -> 
         assert budget.spent_images == 0
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_free_call_that_is_stopped_has_nothing_to_tell(host: Any, told: list[events.Event]) -> None:
+    """Nothing of it can have been billed: no note, no event."""
+    client = held_client(host, dalle2.AsyncClient, on_event=told.append)
+    task = asyncio.create_task(client.list_models())
+    while not host.asked:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert (notes(caught.value), unknown(told)) == ("", [])
+    await client.aclose()
+
+
 @pytest.mark.parametrize("way", ["cancel", "timeout", "sibling", "trio"])
 def test_a_task_that_is_stopped_tells_it_too(host: Any, told: list[events.Event], way: str) -> None:
     """By `cancel()`, by `asyncio.timeout`, by a sibling's failure, by trio's scope: note, event, budget."""
@@ -188,6 +203,21 @@ def test_a_stream_that_is_stopped_keeps_its_images(host: Any, told: list[events.
     assert len(came) == 1
     assert len(unknown(told)) == (0 if whole else 1)
     client.close()
+
+
+def test_a_stream_that_is_stopped_after_its_last_image_is_a_success(
+    host: Any, told: list[events.Event]
+) -> None:
+    """Ctrl-C behind the final image, before the stream has ended: no note, no unknown outcome."""
+    host.say([sse("image_generation.completed")], kind="text/event-stream", held=True)
+    with dalle2.Client(
+        "sk-test", base_url=host.base_url, model="gpt-image-2", on_event=told.append
+    ) as client:
+        stream: Any = iter(client.stream("a fox"))
+        assert isinstance(next(stream), dalle2.FinalImage)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            stream.throw(KeyboardInterrupt())
+    assert (notes(caught.value), unknown(told)) == ("", [])
 
 
 @pytest.mark.parametrize("kind", ["sync", "asyncio", "trio"])

@@ -84,6 +84,21 @@ def test_what_gives_no_key_is_told_before_anything_is_sent(key: Callable[[], str
     assert (emulator.requests, budget.spent_images) == ([], 0)
 
 
+@pytest.mark.anyio
+async def test_an_awaited_function_that_gives_no_key_is_told_too() -> None:
+    """Before anything is sent; the function shows itself as what it is."""
+    emulator = Emulator()
+
+    async def nothing() -> None:
+        return None
+
+    async with dalle2.AsyncClient(nothing, http_client=emulator.async_client()) as client:  # type: ignore[arg-type]
+        with pytest.raises(dalle2.ConfigurationError, match="must be a text; it is NoneType"):
+            await client.generate("a fox")
+        assert repr(client._session.settings.key_source) == "<a function that gives the key>"
+    assert emulator.requests == []
+
+
 def test_what_the_function_raises_goes_through() -> None:
     """It is the caller's own, nothing was sent, and the budget is whole."""
     emulator, budget = Emulator(), dalle2.Budget(max_images=1)

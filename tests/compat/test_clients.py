@@ -254,7 +254,9 @@ def test_a_model_takes_what_it_is_made_of() -> None:
     answer = compat.ImagesResponse.model_validate_json('{"created": 1, "data": [{"url": "a"}, 3], "seed": 7}')
     assert answer.model_extra == {"seed": 7}
     assert answer == copy.copy(answer)
+    assert answer == answer.copy()
     assert answer != compat.ImagesResponse(created=1)
+    assert answer != 1
     assert answer.model_dump(exclude={"data": {0: ...}, "created": True}, exclude_none=True) == {
         "data": [3], "seed": 7,
     }  # fmt: skip

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import RetryPolicy
+from dalle2._calls._outcome import LARGEST_REFUSAL
 from dalle2._transport._encodings import PIECE, Unpacker, layers
-from dalle2._transport._exchange import LARGEST_REFUSAL
 
 from ..faults.server import Connection, FaultServer
 
