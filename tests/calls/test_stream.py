@@ -713,6 +713,14 @@ def test_the_last_event_counts_without_its_blank_line(host: Any, end: bytes, how
 
 
 @pytest.mark.anyio
+async def test_an_awaited_stream_that_is_an_image_itself(host: Any) -> None:
+    """It is told at its end."""
+    host.say(PNG, kind="image/png")
+    async with dalle2.AsyncClient("sk-test", base_url=host.base_url, model=MODEL) as client:
+        assert kinds([event async for event in client.stream("a corgi")]) == ["FinalImage"]
+
+
+@pytest.mark.anyio
 async def test_the_last_event_of_an_awaited_stream_counts_without_its_blank_line(host: Any) -> None:
     """As in the blocking one."""
     host.say(lines(PARTIAL) + WHOLE[:-2], kind=STREAM)

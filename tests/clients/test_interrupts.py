@@ -206,9 +206,14 @@ def test_a_stream_that_is_stopped_keeps_its_images(host: Any, told: list[events.
 
 
 def test_a_stream_that_is_stopped_after_its_last_image_is_a_success(
-    host: Any, told: list[events.Event]
+    host: Any, told: list[events.Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C behind the final image, before the stream has ended: no note, no unknown outcome."""
+
+    def stopped(reader: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dalle2._calls._stream.StreamReader.finish", stopped)
     host.say([sse("image_generation.completed")], kind="text/event-stream", held=True)
     with dalle2.Client(
         "sk-test", base_url=host.base_url, model="gpt-image-2", on_event=told.append
@@ -216,7 +221,7 @@ def test_a_stream_that_is_stopped_after_its_last_image_is_a_success(
         stream: Any = iter(client.stream("a fox"))
         assert isinstance(next(stream), dalle2.FinalImage)
         with pytest.raises(KeyboardInterrupt) as caught:
-            stream.throw(KeyboardInterrupt())
+            next(stream)
     assert (notes(caught.value), unknown(told)) == ("", [])
 
 

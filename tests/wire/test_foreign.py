@@ -595,3 +595,11 @@ async def test_an_awaited_endless_no_is_read_for_a_mebibyte(host: Any) -> None:
         with pytest.raises(dalle2.RateLimitError) as caught:
             await client.generate("a corgi")
     assert len(str(caught.value.body)) <= 8192
+
+
+def test_a_text_that_only_begins_like_a_document_is_read_as_a_text() -> None:
+    """A list or an object without an image in it hides no address that stands behind it."""
+    from dalle2._wire._anywhere import find
+
+    (found,) = find({"content": "[1] see https://h.example/a.png"}, "https://api.example.com/v1")
+    assert found.item == {"url": "https://h.example/a.png"}
