@@ -209,6 +209,12 @@ def keep(
         if paid:
             problem.maybe_billed = True
         problem.images = wrap([*paid, *(_fitted(image, plan) for image in problem.images)])
+        if paid and len(plan.parts) > 1:
+            whole = sum(isinstance(call.value, ImagesData) for call in calls)
+            problem.args = (
+                f"{problem.message} ({whole} of the {len(plan.parts)} calls were made before: "
+                "error.images has what they gave)",
+            )
         if plan.replaced is not None:
             problem.args = (f"{plan.request.model}, in the place of {plan.replaced}: {problem.message}",)
         return

@@ -181,7 +181,7 @@ class Budget:
             if limit is not None and self._spent.images + images > limit:
                 raise BudgetExceededError(
                     f"{images} more would pass the budget of {limit} images: {self._spent.images} are spent. "
-                    "Nothing was sent. Ask for fewer (n), or raise max_images"
+                    "This call was not sent. Ask for fewer (n), or raise max_images"
                 )
             if most is not None:
                 self._check_money(most, aside)
@@ -213,15 +213,15 @@ class Budget:
         if usd is None:
             raise BudgetExceededError(
                 "the cost of this call is not known, not even roughly, so the budget of "
-                f"{in_dollars(limit)} cannot be kept. Nothing was sent. State size and quality, limit "
+                f"{in_dollars(limit)} cannot be kept. This call was not sent. State size and quality, limit "
                 "max_images, or bring a table that knows it"
             )
         if self._spent.nano + _nano(usd) > _nano(limit):
             rough = f" ({MARGIN} times the rough price, until its usage tells)"
             raise BudgetExceededError(
                 f"{in_words(usd)} more{rough if isinstance(usd, Estimate) else ''} would pass the budget of "
-                f"{in_dollars(limit)}: {in_dollars(self._spent.nano / _NANO)} are spent. Nothing was sent. "
-                "Ask for less (n, size, quality), or raise max_usd"
+                f"{in_dollars(limit)}: {in_dollars(self._spent.nano / _NANO)} are spent. "
+                "This call was not sent. Ask for less (n, size, quality), or raise max_usd"
             )
 
     def _close(self, reservation: Reservation) -> bool:
