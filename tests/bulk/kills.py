@@ -110,13 +110,8 @@ class Nursery:
     """The nursery process, from outside."""
 
     def __init__(self) -> None:
-        code = "from tests.bulk.kills import nursery; nursery()"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
+            [sys.executable, __file__, "nursery"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def run(self, folder: Path, url: str, half: str, kill_after: float | None) -> bool:
@@ -204,4 +199,7 @@ def main(seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    if sys.argv[1] == "nursery":
+        nursery()
+    else:
+        main(int(sys.argv[1]))
