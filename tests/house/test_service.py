@@ -21,7 +21,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @contextmanager
-def running(emulator: Emulator, kept: Path) -> Iterator[httpx.Client]:
+def running(emulator: Emulator, kept: Path, folder: Path = FOLDER) -> Iterator[httpx.Client]:
     """A browser's connections to the service, which is ended by SIGTERM, and has ended behind the block."""
     with emulator.serve() as server:
         env = os.environ | {
@@ -34,7 +34,7 @@ def running(emulator: Emulator, kept: Path) -> Iterator[httpx.Client]:
             "-m",
             "uvicorn",
             "--app-dir",
-            str(FOLDER),
+            str(folder),
             "--port",
             "0",
             "--no-access-log",
@@ -174,3 +174,45 @@ def test_another_site_cannot_spend(browser: httpx.Client, emulator: Emulator) ->
     assert browser.post("/jobs", data=form | {"key": "../../etc"}).status_code == 422
     assert browser.get(f"/jobs/{form['key']}").status_code == 404
     assert len(emulator.billed) == before
+
+
+AWAITED_BY_A_REQUEST = """
+import os, pathlib
+import dalle2
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+app = FastAPI()
+
+async def painted(name):
+    async with dalle2.AsyncClient() as client:
+        images = await client.generate(name, size="256x256")
+        await images[0].save(pathlib.Path(os.environ["PICTURES"]) / name)
+
+@app.get("/handler")
+async def handler():
+    await painted("handler")
+
+@app.get("/generator")
+async def generator():
+    async def told():
+        yield "begun"
+        await painted("generator")
+    return StreamingResponse(told())
+"""
+
+
+@pytest.mark.parametrize(("owner", "saved"), [("handler", ["handler.png"]), ("generator", [])])
+def test_what_a_request_awaits_ends_as_the_page_says(tmp_path: Path, owner: str, saved: list[str]) -> None:
+    """The page's table: a handler goes on when its reader has left, the generator of an answer does not."""
+    (tmp_path / "app.py").write_text(AWAITED_BY_A_REQUEST)
+    (tmp_path / "kept").mkdir()
+    emulator = Emulator(latency=1)
+    with (
+        running(emulator, tmp_path / "kept", tmp_path) as browser,
+        pytest.raises(httpx.ReadTimeout),
+        browser.stream("GET", f"/{owner}", timeout=0.5) as answer,
+    ):
+        answer.read()
+    assert len(emulator.billed) == 1
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == saved
