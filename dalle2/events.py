@@ -15,6 +15,20 @@ import attrs
 
 from .errors import Dalle2Error
 
+__all__ = [
+    "AttemptFailed",
+    "AttemptStarted",
+    "CallEvent",
+    "CallSucceeded",
+    "Event",
+    "ImageFetched",
+    "ImageLost",
+    "Listener",
+    "OutcomeUnknown",
+    "Waiting",
+    "line",
+]
+
 
 @attrs.frozen(kw_only=True)
 class CallEvent:
