@@ -21,7 +21,6 @@ import pydoc
 import re
 from pathlib import Path
 
-import httpx
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -67,8 +66,20 @@ SPEAK_OF = {
 }
 """What the pages call a value of each class, so that `images.cost` leads to `dalle2.Images.cost`."""
 
-INHERITED = "object,tuple,Sequence,Enum,Exception,ValueError,APIStatusError"
+INHERITED = "object,tuple,Sequence,Enum"
 """Up to which class a class shows what it inherits."""
+
+
+STYLE = """
+@media (min-width: 68em) { .main .content { width: min(60em, 100vw - 22em) } }
+@media (min-width: 82em) {
+  .main .content { width: min(60em, 100vw - 37em) }
+  .page .sidebar-drawer, .page .toc-drawer { width: max(15em, 50% - 33em) }
+}
+.content p, .content li, .content dd { max-width: 46em }
+.main .content table.docutils { margin-left: 0 }
+"""
+"""Blocks and tables are wider than a line that reads well."""
 
 
 def sections(overview: str) -> list[tuple[str, str, list[str]]]:
@@ -78,7 +89,7 @@ def sections(overview: str) -> list[tuple[str, str, list[str]]]:
         title, _, rest = section.partition("\n")
         module = re.search(r"`(dalle2[\w.]*)`", title)
         names = re.findall(r"^\| `(\w+)[`(]", rest, re.MULTILINE)
-        found.append((title.replace("`", ""), module[1] if module else "dalle2", names))
+        found.append((title.replace("`", "``"), module[1] if module else "dalle2", names))
     return found
 
 
@@ -96,8 +107,7 @@ def reference_page(title: str, module: str, names: list[str]) -> str:
             continue
         if inspect.isclass(value):
             kind = "exception" if issubclass(value, Exception) else "class"
-            options = [f"   :inherited-members: {INHERITED}"]
-            options += ["   :show-inheritance:"] if kind == "exception" else []
+            options = [f"   :inherited-members: {INHERITED}" if kind == "class" else "   :show-inheritance:"]
         else:
             kind, options = ("function", []) if callable(value) else ("data", ["   :no-value:"])
         lines += [f".. auto{kind}:: {module}.{name}", *options, ""]
@@ -149,8 +159,13 @@ def plain(app: Sphinx, what: str, name: str, value: object, options: object, lin
     """Docstrings are plain text with names in backticks; a drawing is shown as it stands."""
     if what == "data" and lines[:-1] == (inspect.getdoc(type(value)) or "").splitlines():
         lines[:] = []  # said of its type, not of it
-    text = re.sub(r":\n\n(?=    .*\n    [├│])", "::\n\n", "\n".join(lines))
-    lines[:] = re.sub(r"`+([^`]+)`+(\w*)", literal, text).splitlines()
+    parts = "\n".join(lines).split("\n\n")
+    for place, part in enumerate(parts):
+        if "├" in part:  # a drawing, shown as it stands
+            parts[place] = "::\n\n" + part.replace("`", "")
+        else:
+            parts[place] = re.sub(r"`+([^`]+)`+(\w*)", literal, part)
+    lines[:] = "\n\n".join(parts).splitlines()
 
 
 def literal(found: re.Match[str]) -> str:
@@ -173,15 +188,14 @@ def without_private(
 
 
 def prefixes(node: nodes.Node) -> list[str]:
-    """In what a name stands, the nearest first: the class, the module, the section about a module."""
-    found, parent = ["", "dalle2."], node.parent
-    while parent is not None:
+    """In what a name stands, the nearest first: a class, a module, a section about one, the package."""
+    found = []
+    for parent in ancestors(node):
         if isinstance(parent, addnodes.desc) and parent[0].get("ids"):
             found += [f"{parent[0]['ids'][0]}.", f"{parent[0]['module']}."]
         elif isinstance(parent, nodes.section):
             found += [f"{code.astext()}." for code in parent[0].findall(nodes.literal)]
-        parent = parent.parent
-    return found
+    return [*found, "dalle2.", ""]
 
 
 def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -213,21 +227,20 @@ def ancestors(node: nodes.Node) -> list[nodes.Node]:
     return found
 
 
-def stand_in(name: str) -> type:
-    """A class that signatures show by its name."""
-    module, _, own = name.rpartition(".")
-    return type(own, (), {"__module__": module})
+def shown_as(name: str) -> type:
+    """A class that signatures show by this name."""
+    return type(name, (), {"__module__": "builtins"})
 
 
 def meant() -> None:
     """Say what annotations mean where the package itself does without: see `dalle2.__init__`."""
     dalle2._stand_ins().update(
-        AsyncFetches=dalle2.AsyncClient,
-        AsyncHttpClient=httpx.AsyncClient,
-        Fetches=dalle2.Client,
-        HttpClient=httpx.Client,
-        PillowImage=stand_in("PIL.Image.Image"),
-        TimeoutArgument=float | httpx.Timeout | None,
+        AsyncFetches=shown_as("AsyncClient"),
+        AsyncHttpClient=shown_as("httpx.AsyncClient"),
+        Fetches=shown_as("Client"),
+        HttpClient=shown_as("httpx.Client"),
+        PillowImage=shown_as("PIL.Image.Image"),
+        TimeoutArgument=float | shown_as("httpx.Timeout") | None,
     )
     for package in ("bulk", "catalog", "compat", "testing"):
         path = importlib.import_module(f"dalle2.{package}").__path__
@@ -245,6 +258,11 @@ def gather(module: str, homes: list[str]) -> None:
         shown.attr_docs.update(private.attr_docs)
 
 
+def styled(app: Sphinx, page: str, template: str, context: dict[str, str], doctree: object) -> None:
+    """Put the style into the head of each page."""
+    context["metatags"] = f"{context.get('metatags', '')}<style>{STYLE}</style>"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx once these settings are read."""
     meant()
@@ -252,5 +270,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", completed)
     app.connect("autodoc-process-docstring", plain)
     app.connect("autodoc-process-signature", without_private)
+    app.connect("html-page-context", styled)
     app.connect("doctree-resolved", link_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
