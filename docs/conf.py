@@ -13,13 +13,16 @@ Nothing is fetched: other projects find this one by its `objects.inv`, and none 
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
 import pkgutil
 import pydoc
 import re
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 from docutils import nodes
 from sphinx import addnodes
@@ -33,7 +36,7 @@ import dalle2
 HERE = Path(__file__).parent
 
 project = "dalle2"
-author = "the dalle2 authors"
+author = project_copyright = "the dalle2 authors"
 release = version = dalle2.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown", ".ipynb": "markdown", ".rst": "restructuredtext"}
@@ -109,7 +112,7 @@ def reference_page(title: str, module: str, names: list[str]) -> str:
             kind = "exception" if issubclass(value, Exception) else "class"
             options = [f"   :inherited-members: {INHERITED}" if kind == "class" else "   :show-inheritance:"]
         else:
-            kind, options = ("function", []) if callable(value) else ("data", ["   :no-value:"])
+            kind, options = ("function", []) if inspect.isroutine(value) else ("data", ["   :no-value:"])
         lines += [f".. auto{kind}:: {module}.{name}", *options, ""]
     return "\n".join(lines)
 
@@ -157,6 +160,8 @@ def completed(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def plain(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
     """Docstrings are plain text with names in backticks; a drawing is shown as it stands."""
+    if lines[:1] and lines[0].startswith("Alias for field number"):
+        lines[:] = []
     if what == "data" and lines[:-1] == (inspect.getdoc(type(value)) or "").splitlines():
         lines[:] = []  # said of its type, not of it
     parts = "\n".join(lines).split("\n\n")
@@ -184,7 +189,7 @@ def without_private(
 ) -> tuple[str | None, str | None]:
     """A class that only calls make shows no arguments: they are private values."""
     private = what == "class" and re.search(r"\bImages?Data\b", signature or "")
-    return None if private else signature, gives
+    return "" if private else signature, gives
 
 
 def prefixes(node: nodes.Node) -> list[str]:
@@ -244,18 +249,40 @@ def meant() -> None:
     )
     for package in ("bulk", "catalog", "compat", "testing"):
         path = importlib.import_module(f"dalle2.{package}").__path__
-        gather(f"dalle2.{package}", [module.name for module in pkgutil.iter_modules(path)])
+        homes = [module.name for module in pkgutil.iter_modules(path)]
+        gather(f"dalle2.{package}", homes)
+        if package == "bulk":
+            for home in homes:
+                complete(importlib.import_module(f"dalle2.bulk.{home}"))
     gather("dalle2", sorted(set(dalle2._HOMES.values()) - {"bulk", "catalog", "compat"}))
 
 
+def complete(module: ModuleType) -> None:
+    """Import what a module names in annotations alone, so that a signature shows what they mean."""
+    known = vars(module)
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            continue
+        for said in node.body:
+            with suppress(ImportError):  # of a library that is not here
+                exec(compile(ast.Module([said], []), str(module.__file__), "exec"), known)
+            if isinstance(said, ast.ImportFrom) and said.level:
+                name = "." * said.level + (said.module or "")
+                home = vars(importlib.import_module(name, module.__package__))
+                texts = [name.name for name in said.names if isinstance(home.get(name.name), str)]
+                known.update((name, eval(home[name], home)) for name in texts)  # an alias written as a text
+
+
 def gather(module: str, homes: list[str]) -> None:
-    """Let the docstrings of attributes be found under the public module that the names show."""
+    """Let docstrings of attributes, and the order of names, be found under the module that they show."""
     shown = ModuleAnalyzer.for_module(module)
     shown.analyze()
     for home in homes:
         private = ModuleAnalyzer.for_module(f"{module}.{home}")
         private.analyze()
         shown.attr_docs.update(private.attr_docs)
+        first = len(shown.tagorder)
+        shown.tagorder.update((name, first + place) for name, place in private.tagorder.items())
 
 
 def styled(app: Sphinx, page: str, template: str, context: dict[str, str], doctree: object) -> None:
