@@ -69,6 +69,9 @@ SPEAK_OF = {
 }
 """What the pages call a value of each class, so that `images.cost` leads to `dalle2.Images.cost`."""
 
+ALONE = ("dalle2.events.", "dalle2.testing.", "dalle2.bulk.")
+"""Modules whose classes the pages name alone: `Emulator`."""
+
 INHERITED = "object,tuple,Sequence,Enum"
 """Up to which class a class shows what it inherits."""
 
@@ -200,7 +203,7 @@ def prefixes(node: nodes.Node) -> list[str]:
             found += [f"{parent[0]['ids'][0]}.", f"{parent[0]['module']}."]
         elif isinstance(parent, nodes.section):
             found += [f"{code.astext()}." for code in parent[0].findall(nodes.literal)]
-    return [*found, "dalle2.", ""]
+    return [*found, "dalle2.", "", *ALONE]
 
 
 def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -214,7 +217,8 @@ def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         first, dot, rest = name.partition(".")
         named = f"{SPEAK_OF[first]}.{rest}" if dot and first in SPEAK_OF else name
         parents = {type(parent) for parent in ancestors(code)}
-        target = next((objects[p + named] for p in prefixes(code) if p + named in objects), None)
+        whole = (prefix + named for prefix in prefixes(code) if prefix not in ALONE or name[0].isupper())
+        target = next((objects[one] for one in whole if one in objects), None)
         if target is not None and not parents & {nodes.reference, nodes.title}:
             code.replace_self(
                 make_refnode(app.builder, docname, target.docname, target.node_id, code.deepcopy(), name)
