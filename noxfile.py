@@ -133,7 +133,7 @@ def docs(session: nox.Session) -> None:
     """The site: warnings are errors, and each link of it leads somewhere. Takes a folder to leave it in."""
     install(session, "docs", extras="")
     site = site_of(session, session.posargs[0] if session.posargs else "")
-    run_tests(session, "pytest", "-q", "tests/site", env={"DALLE2_SITE": str(site)})
+    run_tests(session, "pytest", "tests/site", env={"DALLE2_SITE": str(site)})
 
 
 @nox.session(default=False)
