@@ -65,9 +65,9 @@ def pages() -> Iterator[tuple[str, str]]:
 def checked(folder: Path, language: str, settings: tuple[str, ...]) -> tuple[int, list[str]]:
     """How many pages have blocks in this language, and what is wrong with them."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {name: text for name, text in pages() if f"```{language}\n" in text}
+    texts = {f"page_{name}": text for name, text in pages() if f"```{language}\n" in text}
     texts["planted"] = PLANTED.format(language=language)
-    for name, text in texts.items():
+    for name, text in texts.items():  # `logging.md` is not the module
         (folder / f"{name}.py").write_text(module_of(text, language), encoding="utf-8")
     files = [str(folder / f"{name}.py") for name in texts]
     out, problems, _ = api.run([*settings, "--allow-redefinition", "--no-pretty", *files])
