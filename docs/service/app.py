@@ -171,4 +171,5 @@ async def events(request: Request, key: UUID) -> StreamingResponse:
     over = Job()
     over.tell("end")
     told = request.app.state.studio.jobs.get(key, over).events()
-    return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    at_once = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # or nginx would gather them
+    return StreamingResponse(told, media_type="text/event-stream", headers=at_once)
