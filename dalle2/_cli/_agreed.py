@@ -59,8 +59,8 @@ def go(client: Client, journal: Path, wishes: Wishes | Callable[[Mapping[str, ob
     _told(report, journal, onward)
 
 
-def told_submitted(journal: Path, submit: Callable[[], Report]) -> None:
-    """Hand over, and tell how it ended."""
+def told_submitted(onward: str, submit: Callable[[], Report]) -> None:
+    """Hand over, and tell how it ended; `onward` is the command that follows."""
     report = _ended(submit, "go on with the same command")
     planned = report.remaining - report.batched
     if planned:
@@ -71,7 +71,7 @@ def told_submitted(journal: Path, submit: Callable[[], Report]) -> None:
         )
     say(*counted(report), *told_batches(report))
     if report.batched:
-        tell(f"bring the pictures with: dalle2 bulk collect {journal} --out DIR", prefix="")
+        tell(f"bring the pictures with: {onward}", prefix="")
 
 
 def told_collected(journal: Path, collect: Callable[[], Report]) -> None:

@@ -87,8 +87,10 @@ def submit(
             )
             if outlook.priceless and max_images is None:
                 raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
-            agree([*lines, f"journal: {path}"], yes or not outlook.calls)
-        told_submitted(path, partial(submit_with, client, None, path, wishes, force))
+            place = f"journal: {path}" if out is None else f"pictures: {out}, journal: {path}"
+            agree([*lines, place], yes or not outlook.calls)
+        onward = f"dalle2 bulk collect {path}" + (" --out DIR" if out is None else "")
+        told_submitted(onward, partial(submit_with, client, None, path, wishes, force))
 
 
 def collect(

@@ -81,6 +81,7 @@ def test_what_is_handed_over_is_told_and_brought_back(
     assert main(COLLECT) == 0
     assert capsys.readouterr().out == "done       3 of 3\nspent      $0.01\n"
     assert {path.name for path in (directory / "pics").iterdir()} == {f"s{n}-1.png" for n in (1, 2, 3)}
+    assert main([*SUBMIT[:-2], "--out", "pics"]) == 0  # the journal beside it is the same
     assert main(SUBMIT) == main(COLLECT) == main([*COLLECT[:-2], "--concurrency", "2"]) == 0
     assert len(emulator.billed) == 3
 
@@ -141,6 +142,12 @@ def test_what_cannot_be_is_told_before_anything_is_sent(
     assert "dall-e-2 was never made in batches: use --model gpt-image-2" in capsys.readouterr().err
     assert main([*SUBMIT, "--model", "mine", "--force", "--yes"]) == 2
     assert "say --max-images NUMBER" in capsys.readouterr().err
+    assert main([*SUBMIT[:-2], "--yes"]) == 2
+    assert "say --journal FILE, or --out DIR" in capsys.readouterr().err
+    assert main([*SUBMIT[:-2], "--out", "new", "--base-url", "http://127.0.0.1:9/v1", "--yes"]) == 1
+    assert "pictures: new, journal: new.db" in capsys.readouterr().err
+    (directory / "new.db").unlink()
+    (directory / "new.db.lock").unlink()
     assert main([*SUBMIT, "--provider", "emulator", "--yes"]) == 2
     assert "start one with dalle2 serve" in capsys.readouterr().err
     assert main(COLLECT) == 1
