@@ -113,13 +113,19 @@ class Collector(Desk):
             polls += 1
 
     def _round(self) -> Generator[Errand, Any, str | None]:
-        """Ask after each batch once; gives why it must be asked again."""
+        """Ask after each batch once, first after those that are known; gives why it must be asked again."""
+        doubtful = [lot for lot in book.lots(self.journal.db) if lot.id is None]
+        numbers = {lot.number for lot in doubtful}
+        waiting = yield from self._asked({lot.number for lot in book.lots(self.journal.db)} - numbers)
+        for lot in doubtful:
+            if not (yield from self.settle(lot)):
+                waiting = f"nobody knows yet whether part {lot.number} was created"
+        return (yield from self._asked(numbers)) or waiting
+
+    def _asked(self, numbers: set[int]) -> Generator[Errand, Any, str | None]:
         waiting: str | None = None
         for lot in book.lots(self.journal.db):
-            if lot.id is None and not (yield from self.settle(lot)):
-                waiting = f"nobody knows yet whether part {lot.number} was created"
-        for lot in book.lots(self.journal.db):
-            if lot.id is not None and not self.stopped:
+            if lot.number in numbers and lot.id is not None and not self.stopped:
                 waiting = (yield from self._asked_after(lot, lot.id)) or waiting
         return waiting
 

@@ -504,6 +504,32 @@ def test_another_key_cannot_settle_it(blocking: Halves, emulator: Emulator) -> N
     assert blocking.collect().done == len(emulator.billed) == 3
 
 
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_a_list_that_is_refused_proves_nothing(blocking: Halves, emulator: Emulator, status: int) -> None:
+    """The rows are held, until the list can be seen; a key that is wrong is told."""
+    blocking.submit(JOBS[:1])
+    emulator.lose_next()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_submitting.Desk, "settled", lambda self, lot: iter(()))
+        with pytest.raises(dalle2.OutcomeUnknownError, match="not heard of"):
+            blocking.submit(JOBS)
+    seen = emulator.handle
+
+    def closed(request: EmulatedRequest) -> EmulatedResponse:
+        if request.path == "/v1/batches":
+            emulator.fail_next(status, on="poll")
+        return seen(request)
+
+    emulator.handle = closed  # type: ignore[method-assign]
+    report = blocking.collect()
+    assert (report.done, report.held) == (1, 2)
+    emulator.handle = seen  # type: ignore[method-assign]
+    emulator.fail_next(401, on="poll")
+    with pytest.raises(dalle2.AuthenticationError):
+        blocking.collect()
+    assert blocking.collect().done == len(emulator.billed) == 3
+
+
 @pytest.mark.parametrize("again", ["the same", "another", "a function"])
 def test_a_key_that_sees_the_file_settles_it(blocking: Halves, emulator: Emulator, again: str) -> None:
     """Another one of the same account does; the same one need not look for it."""
