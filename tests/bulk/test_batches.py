@@ -543,6 +543,24 @@ def test_a_key_that_sees_the_file_settles_it(blocking: Halves, emulator: Emulato
     assert looked == (again != "the same")
 
 
+def test_a_batch_that_another_key_does_not_see_is_held(halves: Halves, emulator: Emulator) -> None:
+    """And found again by the right one; released, it is not asked after any more."""
+    halves.submit(JOBS)
+    stranger = Emulator()
+    told: list[object] = []
+    for _ in range(2):
+        report = halves.collect(host=stranger, on_outcome=told.append)
+        assert (report.held, report.remaining, len(told)) == (3, 0, 3)
+    assert halves.collect().done == 3
+    halves.submit([*JOBS, job("d")])
+    halves.collect(host=stranger)
+    assert bulk.release("run.db", ["d"]) == 1
+    halves.collect(host=stranger)
+    assert halves.collect().remaining == 1
+    (*_, last) = bulk.status("run.db").batches()
+    assert (last["ended"], last["status"]) == (True, "unknown")
+
+
 def test_a_no_to_the_creation_plans_its_rows_again(halves: Halves, emulator: Emulator) -> None:
     """With the error and its report; the file that is there is used by the next call."""
     emulator.fail_next(429, code="insufficient_quota")
