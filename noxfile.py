@@ -22,7 +22,7 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-CODE = ("dalle2", "tests", "noxfile.py", "docs/conf.py")
+CODE = ("dalle2", "tests", "noxfile.py", "docs/conf.py", "docs/service")
 NPM_PACKAGES = ("openai@7.55.0", "azurite@3.35.0", "s3rver@3.7.1")
 LITELLM = "litellm[proxy]==1.106.2"
 OLD_SDKS = {"DALLE2_PEERS_OPENAI_0": "openai==0.28.1", "DALLE2_PEERS_OPENAI_1": "openai==1.109.1"}
@@ -58,7 +58,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Mypy and Pyright, strict: the package, and what is written against the wheel (docs, a consumer)."""
     install(session, "types", extras="cli,pillow")
-    session.run("mypy", "--strict", "dalle2", "noxfile.py")
+    session.run("mypy", "--strict", "dalle2", "noxfile.py", "docs/service/app.py")
     with session.chdir(ROOT / "tests" / "typing"):
         session.run("mypy", "--strict", f"--config-file={ROOT / 'pyproject.toml'}", "consumer.py")
         session.run("pyright")
@@ -148,11 +148,12 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def screens(session: nox.Session) -> None:
-    """Pictures of notebook, command line and site, to look at. Needs Chromium; takes a folder."""
+    """Pictures of notebook, command line, site and service, to look at. Needs Chromium; takes a folder."""
     install(session, "screens", extras="cli,pillow")
     folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
     site = site_of(session)
     session.run("python", "-P", "tests/house/screens.py", folder, env={"DALLE2_SITE": str(site)})
+    session.run("python", "-P", "tests/house/service_screens.py", folder)
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:
