@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import os
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -155,6 +158,50 @@ def test_a_save_asks_the_system_for_no_more_than_it_needs(
     image = client.generate("a fox", size="256x256", response_format="b64_json")[0]
     calls = counted_calls(monkeypatch, lambda: image.save(tmp_path / "fox.png"))
     assert calls == {"open": 2, "write": 1, "fsync": 2, "close": 2, "link": 1, "unlink": 1, "lstat": 2}
+
+
+def test_an_answer_in_base64_is_held_once() -> None:
+    """While it comes, when its image is asked for and in what an error would tell: as bytes, not as text."""
+    size, piece = 12 * 1024 * 1024, binascii.b2a_base64(bytes(48 * 1024), newline=False)
+    body = JsonBody()
+    tracemalloc.start()
+    body.feed(b'{"data": "')
+    for _ in range(size // (48 * 1024)):
+        body.feed(piece)
+    body.feed(b'"}')
+    document: Any = body.document()
+    content = document["data"].data()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert content is document["data"].data() == bytes(size)
+    assert peak < 1.2 * size
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "c = dalle2.Client('sk-test', base_url={0!r}); one = c.image({0!r} + '/a.png')\n"
+        "c.generate('a fox'); tracemalloc.start(); held = one.read()",
+        "async def main():\n"
+        "    async with dalle2.AsyncClient('sk-test', base_url={0!r}) as c:\n"
+        "        await c.generate('a fox'); tracemalloc.start(); global one, held\n"
+        "        one = c.image({0!r} + '/a.png'); held = await one.read()\n"
+        "asyncio.run(main())",
+    ],
+    ids=["blocking", "awaited"],
+)
+def test_a_fetched_image_is_held_once(code: str) -> None:
+    """Twelve MiB are read, blocking and awaited, by a process that never holds them twice."""
+    size = 12 * 1024 * 1024
+    data = b"IDAT" + bytes(size)
+    with FaultServer() as server:
+        server.image = IMAGE[:33] + size.to_bytes(4, "big") + data
+        server.image += zlib.crc32(data).to_bytes(4, "big") + IMAGE[-12:]
+        modules_after(
+            f"import asyncio, dalle2, tracemalloc\n{code.format(server.origin)}\n"
+            f"peak = tracemalloc.get_traced_memory()[1]; assert peak < {1.2 * size}, peak\n"
+            f"assert held is one.content and len(held) == {len(server.image)}"
+        )
 
 
 def test_a_download_holds_a_chunk_and_not_the_image(tmp_path: Path) -> None:
