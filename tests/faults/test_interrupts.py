@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,7 +22,7 @@ import dalle2
 from dalle2 import RetryPolicy
 
 from .interrupts import Stepping, Struck, struck_at
-from .server import IMAGE, FaultServer, good
+from .server import IMAGE, FaultServer, good, png
 from .tls import CERTIFICATE, TlsFront
 
 KEY = "sk-test"
@@ -241,6 +243,35 @@ def test_a_cancel_does_a_callers_pool_no_harm_of_ours(loop: str, server: FaultSe
         return ENDLESS
 
     assert 3 < RUNNERS[loop](until_done) < ENDLESS
+
+
+@every_loop
+def test_a_cancel_behind_the_last_byte_loses_no_image(loop: str) -> None:
+    """At each step of a long answer that is here whole: it is given, or it is with the cancel."""
+    image = png(700, 700)
+    body = json.dumps({"created": 1, "data": [{"b64_json": base64.b64encode(image).decode()}]}).encode()
+    told, billed = Told(), [0]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        billed[0] += 1
+        return httpx.Response(200, content=body)
+
+    async def until_done() -> int:
+        async with (
+            httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http,
+            awaited_client("https://api.example", told, http_client=http) as client,
+        ):
+            for step in range(1, ENDLESS):
+                told.begin()
+                billed[0] = 0
+                if not await cancelled_at(loop, step, client.generate("a fox"), told):
+                    return step
+                kept = [one.content for one in getattr(told.error, "images", ())]
+                assert kept == [image] * billed[0] or told.error is None
+        return ENDLESS
+
+    assert len(body) > 4 << 18
+    assert 4 < RUNNERS[loop](until_done) < ENDLESS
 
 
 # --- blocking ---
