@@ -19,6 +19,8 @@ ASYNC = ("dalle2", "httpx", "openai", "aiohttp")
 MIB = 1024 * 1024
 IMAGE = 1_150_000
 """Bytes of an image that is 1.5 MB in base64."""
+LARGE = 15_000_000
+"""Bytes of one that is 20 MB."""
 
 
 @attrs.frozen
@@ -42,6 +44,9 @@ SCENARIOS = (
     Scenario("crowd", "crowd", ASYNC, count="1000", folder="100"),
     Scenario("base64", "base64_images", count=f"10x{IMAGE}"),
     Scenario("download", "download", count=str(64 * MIB)),
+    Scenario("first stop", "first_stop", ASYNC, secure=True),
+    Scenario("answer stop", "large_stop", ASYNC, count=f"{LARGE}xb64"),
+    Scenario("save stop", "large_stop", ASYNC, count=f"{LARGE}xurl"),
 )
 
 
@@ -70,6 +75,9 @@ ROWS = (
     Row("the same, peak growth", "base64", "peak", "MiB"),
     Row("64 MB download to disk, CPU", "download", "cpu", "ms"),
     Row("the same, peak growth", "download", "peak", "MiB", plain=True),
+    Row("the event loop's longest stop: first https call", "first stop", "stop", "ms", plain=True),
+    Row("the same, a 20 MB base64 answer, saved", "answer stop", "stop", "ms", plain=True),
+    Row("the same, a 15 MB image by URL, saved", "save stop", "stop", "ms", plain=True),
     Row("cold process, https, wall", "cold https", "process_wall", "ms"),
     Row("warm sync call, wall", "warm", "wall", "µs"),
     Row("ten base64 images, wall", "base64", "wall", "ms"),

@@ -11,6 +11,10 @@ def load():
     import dalle2  # noqa: F401
 
 
+def names():
+    from dalle2 import AsyncClient  # noqa: F401
+
+
 def client(base):
     import dalle2
 
