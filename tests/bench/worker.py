@@ -17,6 +17,7 @@ A subject is a module of `subjects` with a function for each scenario that it ta
     download(base)           gives a function that saves the image of a URL in a folder
     loop(base, answers)      awaited: gives an awaited function of a prompt and a path that makes and saves
                              one image, and how to close; the answers are `url` or `b64`
+    command(words)           run its command line and give the exit status
     many(base, prompts, folder, answers)
                              makes and saves an image for each prompt
 """
@@ -94,6 +95,26 @@ def cold(subject, origin, folder, count):
     path = os.path.join(folder, "image.png")
     subject.cold(f"{origin}/url/1100000/v1", path)
     assert os.path.getsize(path) > 1_000_000
+    return {}
+
+
+def version(subject, origin, folder, count):
+    """The command line's `--version`."""
+    return commanded(subject, "--version")
+
+
+def generate(subject, origin, folder, count):
+    """One image by the command line."""
+    path = os.path.join(folder, "image.png")
+    base = f"{origin}/url/1100000/v1"
+    return commanded(subject, "generate", "a corgi astronaut", "--base-url", base, "-o", path)
+
+
+def commanded(subject, *words):
+    """A command, its own output thrown away."""
+    shown, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+    assert subject.command(words) == 0
+    sys.stdout = shown
     return {}
 
 

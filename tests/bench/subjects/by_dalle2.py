@@ -29,6 +29,16 @@ def cold(base, path):
         images[0].save(path)
 
 
+def command(words):
+    import sys
+
+    from dalle2._cli import main
+
+    os.environ["OPENAI_API_KEY"] = KEY
+    sys.argv = ["dalle2", *words]
+    return main()
+
+
 def caller(base):
     made = client(base)
     return lambda: made.generate("a corgi astronaut")[0].url
