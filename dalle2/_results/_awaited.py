@@ -92,16 +92,18 @@ class _ThreadedFile:
     def __init__(self, file: AtomicFile) -> None:
         self._file = file
         self._pending = bytearray()
+        self._begun = False
 
     async def write(self, data: bytes) -> None:
         self._pending += data
         if len(self._pending) >= BATCH:
-            batch, self._pending = bytes(self._pending), bytearray()
+            batch, self._pending, self._begun = bytes(self._pending), bytearray(), True
             await in_thread(self._file.write, batch)
 
     async def restart(self) -> None:
         self._pending.clear()
-        await in_thread(self._file.restart)
+        if self._begun:
+            await in_thread(self._file.restart)
 
     def finish(self, target: Target, kind: str) -> Path:
         self._file.write(bytes(self._pending))
