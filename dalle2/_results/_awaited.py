@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -91,16 +92,18 @@ class _ThreadedFile:
     def __init__(self, file: AtomicFile) -> None:
         self._file = file
         self._pending = bytearray()
+        self._begun = False
 
     async def write(self, data: bytes) -> None:
         self._pending += data
         if len(self._pending) >= BATCH:
-            batch, self._pending = bytes(self._pending), bytearray()
+            batch, self._pending, self._begun = bytes(self._pending), bytearray(), True
             await in_thread(self._file.write, batch)
 
     async def restart(self) -> None:
         self._pending.clear()
-        await in_thread(self._file.restart)
+        if self._begun:
+            await in_thread(self._file.restart)
 
     def finish(self, target: Target, kind: str) -> Path:
         self._file.write(bytes(self._pending))
@@ -108,18 +111,18 @@ class _ThreadedFile:
 
 
 class AsyncMemory:
-    """A sink that keeps the bytes."""
+    """A sink that keeps the bytes, and gives them without a copy."""
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data = BytesIO()
 
     async def write(self, data: bytes) -> None:
         """Append."""
-        self.data += data
+        self.data.write(data)
 
     async def restart(self) -> None:
         """Forget what was written."""
-        self.data.clear()
+        self.data.truncate(self.data.seek(0))
 
 
 class AsyncFetcher(BaseFetcher["AsyncTransport"]):
@@ -188,12 +191,14 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
         image from coming, also for held bytes that are not one (`content` has them as they are). Fetching
         costs nothing; what can pass is tried again.
         """
+        if len(self._data.content or b"") > BATCH and not self._checked:
+            await in_thread(self._held)
         held = self._held()
         if held is not None:
             return held[0]
         memory = AsyncMemory()
         kind = await self._fetcher.fetch(self._data, memory)
-        return self._hold(bytes(memory.data), kind)
+        return self._hold(memory.data.getvalue(), kind)
 
     async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save the image and give the path that it got; the bytes stream to the disk, in a
@@ -215,13 +220,10 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
     async def _save(self, target: Target) -> Path:
         file = await in_thread(target.open)
         try:
+            if self._data.content is not None:
+                return await in_thread(self._publish_held, file, target)
             sink = _ThreadedFile(file)
-            held = self._held()
-            if held is None:
-                kind = await self._fetcher.fetch(self._data, sink)
-            else:
-                content, kind = held
-                await sink.write(content)
+            kind = await self._fetcher.fetch(self._data, sink)
             return await in_thread(sink.finish, target, kind)
         except BaseException:
             file.withdraw()

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,19 +42,12 @@ if TYPE_CHECKING:
         def _fetcher(self) -> Fetcher: ...
 
 
-class Memory:
-    """A sink that keeps the bytes."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: bytes) -> None:
-        """Append."""
-        self.data += data
+class Memory(BytesIO):
+    """A sink that keeps the bytes, and gives them without a copy."""
 
     def restart(self) -> None:
         """Forget what was written."""
-        self.data.clear()
+        self.truncate(self.seek(0))
 
 
 class Fetcher(BaseFetcher["Transport"]):
@@ -77,7 +71,7 @@ class Fetcher(BaseFetcher["Transport"]):
         """The whole image and its media type, if it comes in that time and is not larger (bytes)."""
         memory = Memory()
         kind = Fetcher(self._transport, self.how.within(seconds, largest)).fetch(image, memory)
-        return bytes(memory.data), kind
+        return memory.getvalue(), kind
 
     def _attempt(self, transport: Transport, download: Download, sink: Sink) -> float | None:
         """One request; seconds until the next, `None` when the image is whole."""
@@ -133,7 +127,7 @@ class ImageResult(BaseResult[Fetcher]):
             return held[0]
         memory = Memory()
         kind = self._fetcher.fetch(self._data, memory)
-        return self._hold(bytes(memory.data), kind)
+        return self._hold(memory.getvalue(), kind)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save the image and give the path that it got; the bytes stream to the disk and are not kept.
@@ -153,13 +147,9 @@ class ImageResult(BaseResult[Fetcher]):
 
     def _save(self, target: Target) -> Path:
         with target.open() as file:
-            held = self._held()
-            if held is None:
-                kind = self._fetcher.fetch(self._data, file)
-            else:
-                content, kind = held
-                file.write(content)
-            return target.publish(file, kind)
+            if self._data.content is not None:
+                return self._publish_held(file, target)
+            return target.publish(file, self._fetcher.fetch(self._data, file))
 
     def show(self) -> None:
         """Show the picture: in a notebook, else with the system's viewer. It is fetched if it must be.

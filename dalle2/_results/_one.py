@@ -16,9 +16,12 @@ from ._files import safe_stem
 from ._origins import BaseFetcher, Fetching, Origins
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any, Self
 
     from .._types import ExpirySource
+    from ._atomic import AtomicFile
+    from ._files import Target
 
 F = TypeVar("F", bound="BaseFetcher[Any]")
 
@@ -194,9 +197,21 @@ class BaseResult(Generic[F]):
         content = self._data.content
         if content is None:
             return None
-        if self._whole is None or self._whole[0] is not content:
+        if not self._checked:
             self._whole = content, checked_type(self._data, content)
         return self._whole
+
+    @property
+    def _checked(self) -> bool:
+        """Whether the held bytes are known to be one whole image."""
+        return self._whole is not None and self._whole[0] is self._data.content
+
+    def _publish_held(self, file: AtomicFile, target: Target) -> Path:
+        """Write the held bytes and give the file its name. Raises like `_held`."""
+        held = self._held()
+        assert held is not None
+        file.write(held[0])
+        return target.publish(file, held[1])
 
 
 def checked_type(image: ImageData, content: bytes) -> str:
