@@ -135,8 +135,9 @@ class DownloadError(Dalle2Error):
 
     `reason` is one of `"truncated"`, `"too_large"`, `"not_an_image"`, `"forbidden"` (a host or address that
     is never contacted), `"forged"` (the signed URL was altered), `"unreachable"`, `"timeout"`, `"status"`,
-    `"expired"`, `"partial"` (some of several images failed). `saved` and `failed` speak for `images.save`:
-    the paths that were written, and the error of each image (by its index) that was not.
+    `"expired"`, `"partial"` (some of several images failed). `saved`, `uploaded` and `failed` speak for
+    `images.save` and `images.upload`: the paths or URLs that were written, and the error of each image (by
+    its index) that was not.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class DownloadError(Dalle2Error):
         status_code: int | None = None,
         url: str | None = None,
         saved: Sequence[Path] = (),
+        uploaded: Sequence[str] = (),
         failed: Mapping[int, Exception] | None = None,
         images: Sequence[KeptImage] = (),
     ) -> None:
@@ -155,6 +157,7 @@ class DownloadError(Dalle2Error):
         self.status_code = status_code
         self.url = url
         self.saved: tuple[Path, ...] = tuple(saved)
+        self.uploaded: tuple[str, ...] = tuple(uploaded)
         self.failed: dict[int, Exception] = dict(failed or {})
 
 

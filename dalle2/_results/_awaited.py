@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
+from . import BaseImages, BaseResult, Target, data_from, in_order, made_directory, partial_error
+from ._at_once import keep_each
 from ._download import Download
 from ._origins import BaseFetcher
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .._image._data import ImageData
     from .._transport._async import AsyncTransport
     from ._files import AtomicFile
+    from ._uploads import Upload
 
     class AsyncSink(Protocol):
         """Where the bytes go, awaited."""
@@ -227,6 +229,26 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
             file.withdraw()
             raise
 
+    async def upload(self, url: str, *, overwrite: bool = False, provenance: bool = False) -> str:
+        """`ImageResult.upload`, awaited: put the image into a store, and give the URL that it got.
+
+        The store is asked in a thread. A cancelled upload ends at once, and may still arrive, whole.
+        """
+        from ._uploads import Upload, Where
+
+        sidecar = self._sidecar() if provenance else None
+        where = await in_thread(Where, url)
+        return await self._upload(Upload(where, self._stem, overwrite=overwrite, sidecar=sidecar))
+
+    async def _upload(self, upload: Upload) -> str:
+        from .._stores import perform_async
+
+        if upload.where.path is not None:
+            return await in_thread(upload.beside, await self._save(await in_thread(upload.target)))
+        await perform_async(upload.before())
+        content = await self.read()
+        return await perform_async(upload.put(content, self._kind()))
+
     async def show(self) -> None:
         """Show the picture: in a notebook, else with the system's viewer. It is fetched if it must be.
 
@@ -279,25 +301,20 @@ class AsyncImages(BaseImages[AsyncImageResult]):
         They are fetched at once, and all are tried; if some failed, raises `DownloadError` with `.saved`
         (paths) and `.failed` (errors by index). `InvalidRequestError` for what is no directory on this disk.
         """
-        import anyio
-
         await in_thread(made_directory, directory)
-        saved: dict[int, Path] = {}
-        failed: dict[int, Exception] = {}
-
-        async def save(index: int, image: AsyncImageResult, target: Target) -> None:
-            try:
-                saved[index] = await image._save(target)
-            except Exception as error:
-                failed[index] = error
-
-        try:
-            async with anyio.create_task_group() as group:
-                for index, (image, target) in enumerate(self._targets(directory, overwrite)):
-                    group.start_soon(save, index, image, target)
-        except BaseException as interrupt:
-            note_saved(interrupt, saved)
-            raise
+        saved, failed = await keep_each(self._targets(directory, overwrite), AsyncImageResult._save)
         if failed:
-            raise partial_error(saved, failed, self)
-        return [saved[index] for index in range(len(self))]
+            raise partial_error(failed, self, saved=saved)
+        return in_order(saved)
+
+    async def upload(self, prefix: str, *, overwrite: bool = False, provenance: bool = False) -> list[str]:
+        """Put all images into the folder `prefix` of a store, and give their URLs in order.
+
+        All are tried, at once; if some failed, raises `DownloadError` with `.uploaded` (URLs) and `.failed`
+        (errors by index), `InvalidRequestError` for what is no folder of a store, else like `image.upload`.
+        """
+        uploads = await in_thread(self._uploads, prefix, overwrite, provenance)
+        uploaded, failed = await keep_each(uploads, AsyncImageResult._upload)
+        if failed:
+            raise partial_error(failed, self, uploaded=uploaded)
+        return in_order(uploaded)
