@@ -58,7 +58,12 @@ def run(
             "--prompt", metavar="TEMPLATE", help='What to paint: "Photo of {title}", with names of columns.'
         ),
     ],
-    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The directory for the pictures.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="The directory for the pictures, or s3://bucket/dir."
+        ),
+    ],
     id: Annotated[
         str | None,
         typer.Option("--id", metavar="COLUMN", help="The column that names a row; else its number from 1."),
@@ -85,6 +90,9 @@ def run(
         typer.Option("--images-per-minute", metavar="NUMBER", help="Not more than these, evenly spaced."),
     ] = None,
     concurrency: Concurrency = None,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", metavar="", help="Put NAME.json beside each: prompt, model, id.")
+    ] = False,
     yes: Yes = False,
     provider: Host = None,
     base_url: BaseUrl = None,
@@ -108,6 +116,7 @@ def run(
         budget=_limit(budget, max_images),
         on_unknown="hold",
         more=cast("Mapping[str, object]", host),
+        provenance=provenance,
     )
     fresh = not path.exists()
     with open_client(host) as client:

@@ -33,7 +33,12 @@ _KNOWN = (
 _FROM_HERE = "Error performing "
 _NO_CREDENTIALS = r"Error performing (?:token request|\w+ http://169\.254\.)"
 """Nothing else was found than to ask the machine that this may be running on."""
-_VARIABLES = {"s3": "AWS_*", "s3a": "AWS_*", "gs": "GOOGLE_*"}
+_VARIABLES = {
+    "s3": "AWS_*",
+    "s3a": "AWS_*",
+    "gs": "GOOGLE_*",
+    **dict.fromkeys(("az", "azure", "abfs", "abfss"), "AZURE_*"),
+}
 
 
 class Trouble(Exception):
@@ -82,7 +87,7 @@ def taken(url: str) -> FileExistsError:
 
 def variables_of(url: str) -> str:
     """Which environment variables a store of this kind reads."""
-    return _VARIABLES.get(url.partition("://")[0], "AZURE_*")
+    return _VARIABLES.get(url.partition("://")[0], "of the store")
 
 
 def trouble_of(error: BaseException) -> Trouble:
