@@ -141,7 +141,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(default=False)
 def screens(session: nox.Session) -> None:
     """Pictures of the notebook and the command line, to look at. Needs Chromium; takes a folder."""
-    install(session, "screens", extras="cli,cloud,pillow")
+    install(session, "screens", extras="cli,pillow")
     folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
     session.run("python", "-P", "tests/house/screens.py", folder)
 

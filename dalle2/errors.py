@@ -133,11 +133,8 @@ class DecodeError(Dalle2Error):
 class DownloadError(Dalle2Error):
     """An image could not be fetched or kept. Fetching costs nothing: trying again is always safe.
 
-    `reason` is one of `"truncated"`, `"too_large"`, `"not_an_image"`, `"forbidden"` (a host or address that
-    is never contacted), `"forged"` (the signed URL was altered), `"unreachable"`, `"timeout"`, `"status"`,
-    `"expired"`, `"partial"` (some of several images failed). `saved`, `uploaded` and `failed` speak for
-    `images.save` and `images.upload`: the paths or URLs that were written, and the error of each image (by
-    its index) that was not.
+    `reason`: `"truncated"`, `"too_large"`, `"not_an_image"`, `"forbidden"`, `"forged"`, `"unreachable"`,
+    `"timeout"`, `"status"`, `"expired"`, `"partial"` (of several; then `.saved` or `.uploaded`, `.failed`).
     """
 
     def __init__(

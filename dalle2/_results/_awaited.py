@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from . import BaseImages, BaseResult, Target, data_from, in_order, made_directory, partial_error
-from ._at_once import keep_each
+from . import BaseResult, Target, data_from
 from ._download import Download
 from ._origins import BaseFetcher
 
@@ -230,9 +229,21 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
             raise
 
     async def upload(self, url: str, *, overwrite: bool = False, provenance: bool = False) -> str:
-        """`ImageResult.upload`, awaited: put the image into a store, and give the URL that it got.
+        """Put the image into a store, and give the URL that it got; its bytes are fetched once and kept.
 
-        The store is asked in a thread. A cancelled upload ends at once, and may still arrive, whole.
+        `url` is `s3://`, `gs://`, `az://`, `memory://` or the like (extra `cloud`), or `file://`: a name, to
+        which a missing suffix is added from the bytes, or a folder (a URL that ends in a slash), in which the
+        image gets a free name made from its prompt. Credentials come from the store's own environment
+        variables. The object appears whole or not at all; without `overwrite` none is replaced, and of
+        several writers at once one wins (where the store has no such condition, it is looked for before).
+        `provenance` puts `NAME.json` beside it: prompt, model, parameters, request id. The store is asked in
+        a thread; a cancelled upload ends at once, and may still arrive, whole.
+
+        Raises `InvalidRequestError` for what is no URL of a store, `ConfigurationError` without the extra or
+        with settings that cannot be used, `FileExistsError` if the name is taken and `overwrite` is false,
+        `FileNotFoundError` for a bucket that is not there, `PermissionError`, `ConnectionError`,
+        `TimeoutError` and other built-in `OSError`s for the store (what can pass is tried again), and like
+        `read` for the rest.
         """
         from ._uploads import Upload, Where
 
@@ -287,34 +298,3 @@ async def held(*sources: object) -> None:
         for one in source if isinstance(source, (list, tuple)) else (source,):
             if isinstance(one, AsyncImageResult):
                 await one.read()
-
-
-class AsyncImages(BaseImages[AsyncImageResult]):
-    """The images of one call: a sequence of `AsyncImageResult`."""
-
-    __module__ = "dalle2"
-    _kind = AsyncImageResult
-
-    async def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
-        """Save all images into `directory`, which is made if it is missing, and give their paths in order.
-
-        They are fetched at once, and all are tried; if some failed, raises `DownloadError` with `.saved`
-        (paths) and `.failed` (errors by index). `InvalidRequestError` for what is no directory on this disk.
-        """
-        await in_thread(made_directory, directory)
-        saved, failed = await keep_each(self._targets(directory, overwrite), AsyncImageResult._save)
-        if failed:
-            raise partial_error(failed, self, saved=saved)
-        return in_order(saved)
-
-    async def upload(self, prefix: str, *, overwrite: bool = False, provenance: bool = False) -> list[str]:
-        """Put all images into the folder `prefix` of a store, and give their URLs in order.
-
-        All are tried, at once; if some failed, raises `DownloadError` with `.uploaded` (URLs) and `.failed`
-        (errors by index), `InvalidRequestError` for what is no folder of a store, else like `image.upload`.
-        """
-        uploads = await in_thread(self._uploads, prefix, overwrite, provenance)
-        uploaded, failed = await keep_each(uploads, AsyncImageResult._upload)
-        if failed:
-            raise partial_error(failed, self, uploaded=uploaded)
-        return in_order(uploaded)

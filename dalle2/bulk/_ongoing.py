@@ -22,8 +22,9 @@ from ._engine import Engine
 from ._journal import Journal
 from ._load import check_with, load_jobs
 from ._naming import Naming
+from ._out import folder_of, place_of
 from ._pacer import Pace
-from ._place import folder_of, is_place, place_of
+from ._place import is_place
 from ._planner import Limits, Planner
 from ._progress import Display, Progress
 from ._receipt import nano

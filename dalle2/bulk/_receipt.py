@@ -17,7 +17,7 @@ from ._pacer import Allowance
 
 if TYPE_CHECKING:
     from .._requests._values import Request
-    from .._results._awaited import AsyncImages
+    from .._results._at_once import AsyncImages
     from .._results._blocking import Images
     from .._types import KeptImage
     from .._wire._rate_limit import RateLimit

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidRequestError
 from . import _journal as j
 from ._naming import SUFFIXES, Naming, folded, stem
-from ._place import NotListed, is_place, place_of
+from ._out import place_of
+from ._place import NotListed, is_place
 from ._planner import Unit
 from ._spool import Spool
 
