@@ -65,8 +65,8 @@ class Bucket:
                 return
             except Trouble as problem:
                 trouble = problem
-            if trouble.kind == "forbidden" and not sending:
-                blind = True  # who may put need not be allowed to look
+            if not (sending or trouble.passing):
+                blind = True  # who may put need not be allowed to look, and a put says more of what is wrong
             elif trouble.kind == "unsupported" and mode == "create":
                 mode = "overwrite"
             elif wait is None or not (trouble.passing or (trouble.kind == "taken" and not overwrite)):
