@@ -51,8 +51,8 @@ class Bucket:
         """
         mode, doubt, blind = "overwrite" if overwrite else "create", False, False
         ask = partial(self._store.put, key, data, attributes={"Content-Type": content_type(key, data)})
-        trouble = Trouble("taken")
-        for wait in (*WAITS, None):
+        waits = iter(WAITS)
+        while True:
             sending = False
             try:
                 size = None if overwrite or blind else (yield from self._size(key))
@@ -65,15 +65,16 @@ class Bucket:
                 return
             except Trouble as problem:
                 trouble = problem
+            again = trouble.passing or (trouble.kind == "taken" and not overwrite)
             if not (sending or trouble.passing):
                 blind = True  # who may put need not be allowed to look, and a put says more of what is wrong
             elif trouble.kind == "unsupported" and mode == "create":
                 mode = "overwrite"
-            elif wait is None or not (trouble.passing or (trouble.kind == "taken" and not overwrite)):
-                break
-            else:
+            elif again and (wait := next(waits, None)) is not None:
                 doubt = doubt or (sending and trouble.passing and not trouble.unsent)
                 yield wait
+            else:
+                break
         if trouble.kind == "taken" and not blind:  # a conflict, and yet nothing is there
             trouble = Trouble("failed", trouble.told)
         raise trouble.error(self.root + key)

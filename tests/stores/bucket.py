@@ -51,7 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # who asked has gone
 
-    def answer(self, status: int, body: bytes = b"", kind: str = "application/xml", size: int | None = None) -> None:
+    def answer(
+        self, status: int, body: bytes = b"", kind: str = "application/xml", size: int | None = None
+    ) -> None:
         """Send an answer."""
         self.send_response_only(status)
         self.send_header("ETag", '"1"')
@@ -134,7 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
             for key, (data, _) in sorted(self.server.objects.items())
             if key.startswith(prefix)
         )
-        self.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>".encode())
+        self.answer(
+            200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>".encode()
+        )
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _go
 

@@ -106,7 +106,11 @@ def test_a_strange_object_is_refused_before_anything_is_spent(
 @pytest.mark.parametrize(
     ("break_it", "kind", "words"),
     [
-        (lambda bucket: setattr(bucket, "broken", (404, "NoSuchBucket")), FileNotFoundError, "no such bucket"),
+        (
+            lambda bucket: setattr(bucket, "broken", (404, "NoSuchBucket")),
+            FileNotFoundError,
+            "no such bucket",
+        ),
         (lambda bucket: setattr(bucket, "broken", (403, "InvalidAccessKeyId")), PermissionError, "AWS_"),
         (lambda bucket: setattr(bucket, "broken", (503, "SlowDown")), ConnectionError, "cannot serve"),
         (lambda bucket: bucket.forbidden.add("PUT"), PermissionError, "AccessDenied"),
@@ -130,7 +134,9 @@ def test_a_store_that_cannot_be_used_is_told_before_anything_is_spent(
     assert SECRET not in f"{caught.value!r}" + journal_text()
 
 
-@pytest.mark.parametrize("out", ["s3://key:private@pictures/run", "s3://pictures/run?sig=private", "ftp://private/"])
+@pytest.mark.parametrize(
+    "out", ["s3://key:private@pictures/run", "s3://pictures/run?sig=private", "ftp://private/"]
+)
 def test_a_url_that_is_none_is_not_written_down(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, out: str
 ) -> None:

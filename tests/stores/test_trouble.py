@@ -169,7 +169,9 @@ def test_no_credential_comes_out(
 ) -> None:
     """Whatever an error of the store's library holds, and wherever in it."""
     told = "" if status is None else f"Server returned non-2xx status code: {status} Oh: "
-    text = f"Generic S3 error: {where}{told}{code}{more} AWS_SECRET={{}}\n\nDebug source:\n{{}}".replace("{}", SECRET)
+    text = f"Generic S3 error: {where}{told}{code}{more} AWS_SECRET={{}}\n\nDebug source:\n{{}}".replace(
+        "{}", SECRET
+    )
     trouble = trouble_of(kind(text))
     error = trouble.error(url)
     shown = texts_of(error) + texts_of(trouble)

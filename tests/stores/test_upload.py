@@ -15,6 +15,7 @@ import trio
 
 import dalle2
 from dalle2._stores import _bucket
+from dalle2._stores._perform import asked
 from dalle2.testing import Emulator
 
 from .bucket import Bucket, cut, lost, meanwhile, says
@@ -57,9 +58,7 @@ def test_a_folder_gets_free_names(memory: Any, image: dalle2.ImageResult) -> Non
     assert len(keys(memory)) == 6
 
 
-def test_a_taken_name_is_refused_before_anything_is_fetched(
-    memory: Any, image: dalle2.ImageResult
-) -> None:
+def test_a_taken_name_is_refused_before_anything_is_fetched(memory: Any, image: dalle2.ImageResult) -> None:
     """What is there stays; with `overwrite` it is replaced."""
     memory.put("box/a.png", b"older")
     with pytest.raises(FileExistsError) as caught:
@@ -143,7 +142,9 @@ def test_what_can_pass_is_tried_again(bucket: Bucket, image: dalle2.ImageResult,
     assert placed(bucket) == {"a.png": image.read()}
 
 
-@pytest.mark.parametrize("faults", [[meanwhile(b"other")], [cut, meanwhile(b"other")], [says(503), meanwhile(b"x")]])
+@pytest.mark.parametrize(
+    "faults", [[meanwhile(b"other")], [cut, meanwhile(b"other")], [says(503), meanwhile(b"x")]]
+)
 def test_what_another_put_there_meanwhile_stays(
     bucket: Bucket, image: dalle2.ImageResult, faults: list[Any]
 ) -> None:
@@ -325,6 +326,12 @@ def test_all_are_tried_and_no_url_is_lost(bucket: Bucket, memory: Any, upload_al
     assert f"s3://pictures/foxes/a-fox-{index + 1}.png" == failed.filename
 
 
+def test_what_can_pass_is_tried_again_for_each(bucket: Bucket, memory: Any, upload_all: Uploads) -> None:
+    """Blocking and awaited alike."""
+    bucket.puts += [lost, cut, says(503)]
+    assert len(upload_all("s3://pictures/foxes")) == len(bucket.objects) == 3
+
+
 def test_one_picture_is_no_folder(memory: Any, upload_all: Uploads) -> None:
     """As for `images.save`."""
     with pytest.raises(dalle2.InvalidRequestError, match="names one picture") as caught:
@@ -373,6 +380,16 @@ def test_a_cancelled_upload_ends_at_once(bucket: Bucket, emulator: Emulator, loo
 
     asyncio.run(main()) if loop == "asyncio" else trio.run(main)
     assert all(len(data) > 100 for data in placed(bucket).values())
+
+
+def test_an_interrupt_is_no_trouble_of_the_store() -> None:
+    """Ctrl-C while it is asked comes through."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asked(interrupted)
 
 
 def test_without_obstore_the_error_names_the_extra(
