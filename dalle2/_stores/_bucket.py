@@ -88,7 +88,8 @@ class Bucket:
 
     def refuse_taken(self, key: str) -> Steps[None]:
         """Raise `FileExistsError` if something is under `key`, as far as the store tells."""
-        if (yield from self.look(key)):
+        there = yield from self.look(key)
+        if there:
             raise taken(self.root + key)
 
     def same(self, key: str, data: bytes) -> Steps[bool]:
