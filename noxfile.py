@@ -33,7 +33,7 @@ LOWEST = (
     "typer==0.28.0",
     "rich==13.8.0",
     "pillow==10.3.0",
-    "obstore==0.8.0",
+    "obstore==0.9.0",
 )
 LOWEST_TESTS = (
     "tests/clients",

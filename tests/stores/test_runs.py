@@ -14,6 +14,7 @@ from obstore.store import MemoryStore
 
 import dalle2
 from dalle2 import bulk
+from dalle2._cli import main
 from dalle2.bulk import _planner
 from dalle2.testing import Emulator
 
@@ -303,3 +304,52 @@ def test_a_sidecar_that_cannot_be_put_is_put_by_the_next_run(
     assert run(None).complete
     assert set(bucket.objects) == {"run/a1-1.png", "run/a1-1.png.json"}
     assert len(emulator.billed) == 1
+
+
+# On the command line
+
+
+@pytest.fixture
+def rows(folder: Path) -> list[str]:
+    """The words of a run over two rows, but for where it puts them."""
+    (folder / "rows.csv").write_text("title\nfox\ndog\n")
+    words = ["bulk", "run", "rows.csv", "--prompt", "a {title}", "--size", "256x256", "--yes"]
+    return [*words, "--provider", "emulator"]
+
+
+def test_the_command_puts_into_a_store(
+    bucket: Bucket, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It wants a journal by name; `--provenance` puts the sidecars; `bulk export` gives the URLs."""
+    assert main([*rows, "--out", OUT]) == 2
+    assert "say --journal FILE" in capsys.readouterr().err
+    assert main([*rows, "--out", OUT, "--journal", "run.db", "--provenance"]) == 0
+    names = {"run/1-1.png", "run/2-1.png"}
+    assert set(bucket.objects) == names | {f"{name}.json" for name in names}
+    assert main(["bulk", "resume", "run.db"]) == 0
+    capsys.readouterr()
+    assert main(["bulk", "export", "run.db"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["paths"] == ["s3://pictures/run/1-1.png"]
+
+
+def test_the_command_tells_of_a_bucket_that_is_not_there(
+    bucket: Bucket, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, before anything is spent, and without a trace of a journal."""
+    assert main([*rows, "--out", "s3://nothing/x", "--journal", "run.db"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["dalle2: s3://nothing/x: There is no such bucket (404 NoSuchBucket)"]
+    assert not list(Path().glob("run.db*"))
+
+
+def test_what_a_store_of_the_callers_says_is_written_down_without_signatures(run: Run) -> None:
+    """Its errors may hold the URLs that it asked."""
+
+    class Shelf:
+        def put(self, key: str, data: bytes, create: bool) -> None:
+            raise ValueError("403 for https://host/a.png?X-Amz-Signature=private0011")
+
+    with pytest.raises(ValueError, match="403"):
+        run(jobs(1), out=Shelf())
+    assert "403 for https://host" in journal_text()
+    assert "private0011" not in journal_text()
