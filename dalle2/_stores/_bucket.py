@@ -88,9 +88,9 @@ class Bucket:
 
     def refuse_taken(self, key: str) -> Steps[None]:
         """Raise `FileExistsError` if something is under `key`, as far as the store tells."""
-        there = yield from self.look(key)
-        if there:
-            raise taken(self.root + key)
+        if not (yield from self.look(key)):
+            return
+        raise taken(self.root + key)
 
     def same(self, key: str, data: bytes) -> Steps[bool]:
         """Whether exactly these bytes are under `key`; no where the store does not tell."""

@@ -74,7 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def keep(self, data: bytes) -> bool:
         """Keep an object if its condition holds."""
-        conditional = self.headers.get("if-none-match") == "*" and self.server.conditions == "kept"
+        said = (
+            self.headers.get("if-none-match") == "*" or self.headers.get("x-goog-if-generation-match") == "0"
+        )
+        conditional = said and self.server.conditions == "kept"
         with self.server.lock:
             if conditional and self.key in self.server.objects:
                 return False

@@ -119,6 +119,28 @@ def test_of_sixteen_writers_one_wins(
     assert place.endswith("/a.png")
 
 
+def test_google_s_condition_is_another_and_means_the_same(
+    bucket: Bucket, image: dalle2.ImageResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own variables; a stranger that comes after the look stays."""
+    names = ("client_email", "private_key", "private_key_id")
+    account = {"gcs_base_url": bucket.endpoint, "disable_oauth": True, **dict.fromkeys(names, "")}
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(tmp_path / "account.json"))
+    name = "gs://pictures/deep/a b#.png"
+    assert image.upload(name) == name
+    assert bucket.objects == {"deep/a b#.png": (image.read(), "image/png")}
+    bucket.puts.append(meanwhile(b"other"))
+    with pytest.raises(FileExistsError):
+        image.upload("gs://pictures/b.png")
+    assert placed(bucket)["b.png"] == b"other"
+    bucket.reads.clear()
+    monkeypatch.setenv("GOOGLE_TIMEOUT", "50ms")
+    with pytest.raises(TimeoutError):
+        image.upload("gs://pictures/c.png")
+    bucket.reads.set()
+
+
 # Answers that do not say what happened
 
 
