@@ -17,7 +17,7 @@ from typing import Any
 from .._image._media import sniff
 from ..errors import ConfigurationError
 from ._address import Address
-from ._perform import Steps, asked, perform
+from ._perform import Steps, answer_to, asked, perform
 from ._trouble import Trouble, taken
 
 WAITS = (0.25, 0.5, 1.0, 2.0)
@@ -61,7 +61,7 @@ class Bucket:
                         return
                     raise taken(self.root + key)
                 sending = True
-                yield partial(ask, mode=mode)
+                yield from answer_to(partial(ask, mode=mode))
                 return
             except Trouble as problem:
                 trouble = problem
@@ -101,16 +101,17 @@ class Bucket:
 
     def _size(self, key: str) -> Steps[int | None]:
         try:
-            size: int = (yield partial(self._store.head, key))["size"]
-            return size
+            found = yield from answer_to(partial(self._store.head, key))
         except Trouble as problem:
             if problem.kind != "missing":
                 raise
             return None
+        size: int = found["size"]
+        return size
 
     def _holds(self, key: str, data: bytes) -> Steps[bool]:
-        found = yield partial(self._store.get, key)
-        return bytes((yield found.bytes)) == data
+        found = yield from answer_to(partial(self._store.get, key))
+        return bytes((yield from answer_to(found.bytes))) == data
 
     def probe(self, folder: Address) -> None:
         """Raise what putting an image would end in, as far as it can be foreseen. A small object is put and
@@ -122,7 +123,7 @@ class Bucket:
 
     def _removed(self, key: str) -> Steps[None]:
         try:
-            yield partial(self._store.delete, key)
+            yield from answer_to(partial(self._store.delete, key))
         except Trouble:
             return
 
@@ -137,7 +138,7 @@ class Bucket:
 
     def _page(self, pages: Iterator[Any], folder: Address) -> Steps[Any]:
         try:
-            return (yield partial(next, pages, None))
+            return (yield from answer_to(partial(next, pages, None)))
         except Trouble as problem:
             trouble = problem
         raise trouble.error(folder.url)

@@ -19,12 +19,20 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[Step, Any, T]
 
 
+def answer_to(request: Callable[[], object]) -> Steps[Any]:
+    """The step that makes a request. Raises `Trouble`."""
+    answer = yield request
+    if isinstance(answer, Trouble):
+        raise answer
+    return answer
+
+
 def perform(steps: Steps[T]) -> T:
     """Do all that `steps` asks for; gives its result."""
     answer: object = None
     while True:
         try:
-            step = steps.throw(answer) if isinstance(answer, Trouble) else steps.send(answer)
+            step = steps.send(answer)
         except StopIteration as end:
             result: T = end.value
             return result
@@ -43,7 +51,7 @@ async def perform_async(steps: Steps[T]) -> T:
     answer: object = None
     while True:
         try:
-            step = steps.throw(answer) if isinstance(answer, Trouble) else steps.send(answer)
+            step = steps.send(answer)
         except StopIteration as end:
             result: T = end.value
             return result
