@@ -306,6 +306,17 @@ def test_a_sidecar_that_cannot_be_put_is_put_by_the_next_run(
     assert len(emulator.billed) == 1
 
 
+def test_a_batch_is_collected_into_a_store(bucket: Bucket, emulator: Emulator) -> None:
+    """And again without a word, as it was told."""
+    http = emulator.client()
+    with dalle2.Client("sk-test", http_client=http, model="gpt-image-2") as client:
+        bulk.submit(client, ["a fox", "a dog"], journal="run.db")
+        emulator.clock.advance(24 * 3600)
+        assert bulk.collect(client, "run.db", out=OUT).complete
+        assert paths(bulk.collect(client, "run.db")) == [f"{OUT}1-1.png", f"{OUT}2-1.png"]
+    assert set(bucket.objects) == {"run/1-1.png", "run/2-1.png"}
+
+
 # On the command line
 
 
