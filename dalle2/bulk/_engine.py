@@ -18,14 +18,14 @@ import attrs
 from ..errors import DownloadError
 from . import _journal as j
 from ._keeper import Keeping, Keepings
-from ._place import Folder
+from ._place import is_place
 from ._planner import Planner, Step, Unit
 from ._vault import Came, Vault
 from ._verdict import judge, told
 
 if TYPE_CHECKING:
     from ._journal import Change, Journal, Order
-    from ._place import Store
+    from ._place import Place, Store
     from ._planner import Reason
     from ._receipt import Receipt
     from ._schema import State
@@ -52,11 +52,12 @@ class Engine:
     def __init__(
         self,
         journal: Journal,
-        place: Folder | Store,
+        place: Place | Store,
         planner: Planner,
         *,
         retry_unknown: bool = False,
         pace: SharedPace | None = None,
+        provenance: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.journal = journal
@@ -73,6 +74,7 @@ class Engine:
         self.launched: set[int] = set()
         """The units whose calls a worker has begun to make."""
         self._retry_unknown = retry_unknown
+        self._provenance = provenance
         self._pace = pace
         self._clock = clock
         self._after = 0
@@ -162,7 +164,8 @@ class Engine:
 
     def _keeping(self, unit: Unit) -> Keeping:
         attempt, images = self.journal.awaiting(unit)
-        return Keeping(unit, j.spool_name(unit.number, attempt), images)
+        made_of = self.journal.made_of(unit) if self._provenance else None
+        return Keeping(unit, j.spool_name(unit.number, attempt), images, made_of)
 
     def _take(self, arrived: Sequence[Arrival], now: float) -> None:
         for arrival in arrived:
@@ -226,10 +229,9 @@ class Engine:
             self.planner.left(unit)
         else:
             again = self.planner.keep_failed(unit, now)
-            local = isinstance(failed, OSError) and isinstance(self.place, Folder)
             if isinstance(failed, DownloadError):
                 self._last = failed
-            elif local or not again:
+            elif not again or (is_place(self.place) and self.place.lasts(failed)):
                 self._fail(failed)
         error = result.dead or result.note or (told(failed) if failed else None)
         self.vault.note(j.kept(unit.number, result.kept, state, error))

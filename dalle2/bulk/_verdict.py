@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 from .. import errors as e
+from .._secrets import redact
 
 Fate: TypeAlias = Literal["refused", "failed", "held", "limited", "troubled", "stop", "retried"]
 
@@ -68,5 +69,7 @@ def judge(
 
 
 def told(error: BaseException) -> str:
-    """An error as the journal keeps it: its class and message, neither prompt nor key."""
-    return f"{type(error).__name__}: {error}"[:1000]
+    """An error as the journal keeps it: its class and message, neither prompt nor key. One that came out of
+    a caller's own store may hold a signed URL.
+    """
+    return f"{type(error).__name__}: {redact(str(error)[:1000])}"[:1000]
