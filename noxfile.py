@@ -139,6 +139,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def scale(session: nox.Session) -> None:
+    """Workers killed by the dozen, of a Dask cluster and of process pools: figures, and no double payment."""
+    install(session, "clusters", extras="cli")
+    env = {"PYTHONPATH": str(ROOT / "tests")}
+    run_tests(session, "python", "-m", "bulk.scale", *session.posargs, env=env)
+
+
+@nox.session(default=False)
 def screens(session: nox.Session) -> None:
     """Pictures of the notebook and the command line, to look at. Needs Chromium; takes a folder."""
     install(session, "screens", extras="cli,pillow")
