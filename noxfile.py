@@ -148,10 +148,11 @@ def scale(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def screens(session: nox.Session) -> None:
-    """Pictures of the notebook and the command line, to look at. Needs Chromium; takes a folder."""
+    """Pictures of notebook, command line and gallery, to look at. Needs Chromium; takes a folder."""
     install(session, "screens", extras="cli,pillow")
     folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
     session.run("python", "-P", "tests/house/screens.py", folder)
+    session.run("python", "-P", "tests/house/gallery.py", folder)
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:
