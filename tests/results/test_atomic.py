@@ -651,7 +651,7 @@ def test_links_are_followed_to_the_file(tmp_path: Path, known: bool) -> None:
 def test_a_link_to_another_disk_is_followed_whenever_it_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str | None
 ) -> None:
-    """The suffix came with the bytes, and the link with it: the file is replaced whole there, or not at all."""
+    """The suffix came with the bytes, and the link with it: the file is replaced whole, or not at all."""
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
