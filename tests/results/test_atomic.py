@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 import dalle2
 from dalle2._results import _atomic, _moves
 from dalle2._results._atomic import PART, AtomicFile
+from dalle2._results._parts import remove_abandoned
 
 HOME = Path(dalle2.__file__).parents[1]
 
@@ -684,6 +685,48 @@ def test_a_link_to_another_disk_is_followed_whenever_it_is_found(
     assert stat.S_IMODE(older.stat().st_mode) == 0o640
     assert (here / "a.png").is_symlink()
     assert [path.name for path in [*here.iterdir(), *there.iterdir()]] == ["a.png", "photo.png"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "data", "age", "stays"),
+    [
+        (None, b"", 0, True),
+        (PermissionError, b"", 0, True),
+        (ProcessLookupError, b"", 0, False),
+        (None, b"", 61, False),
+        (None, b"x", 0, False),
+    ],
+)
+def test_a_part_that_nobody_can_have_locked_yet_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Any, data: bytes, age: float, stays: bool
+) -> None:
+    """It is empty and new, and its process lives, which may be about to lock it. All others go."""
+
+    def ask(process: int, signal: int) -> None:
+        assert (process, signal) == (77, 0)
+        if problem is not None:
+            raise problem()
+
+    monkeypatch.setattr(os, "kill", ask)
+    part = tmp_path / f"{PART}77-{_atomic._machine()}-0123456789abcdef.part"
+    part.write_bytes(data)
+    at = time.time() - age
+    os.utime(part, (at, at))
+    _atomic._sweep(tmp_path)
+    assert part.exists() == stays
+
+
+def test_where_asking_would_end_a_process_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows, where a part that is open cannot be removed anyway."""
+    part = tmp_path / f"{PART}77-{_atomic._machine()}-0123456789abcdef.part"
+    part.touch()
+    monkeypatch.delattr(os, "kill")
+    monkeypatch.setattr("dalle2._results._parts.os.name", "nt")
+    remove_abandoned(part, _atomic._machine(), _atomic.lock)
+    monkeypatch.undo()
+    assert part.exists()
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EBUSY])
