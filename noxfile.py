@@ -148,13 +148,22 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def scale(session: nox.Session) -> None:
+    """Workers killed by the dozen, of a Dask cluster and of process pools: figures, and no double payment."""
+    install(session, "clusters", extras="cli")
+    env = {"PYTHONPATH": str(ROOT / "tests")}
+    run_tests(session, "python", "-m", "bulk.scale", *session.posargs, env=env)
+
+
+@nox.session(default=False)
 def screens(session: nox.Session) -> None:
-    """Pictures of notebook, command line, site and service, to look at. Needs Chromium; takes a folder."""
+    """Pictures of notebook, commands, site, service and gallery to look at. Needs Chromium; takes a folder."""
     install(session, "screens", extras="cli,pillow")
     folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
     site = site_of(session)
     session.run("python", "-P", "tests/house/screens.py", folder, env={"DALLE2_SITE": str(site)})
     session.run("python", "-P", "tests/house/service_screens.py", folder)
+    session.run("python", "-P", "tests/house/gallery.py", folder)
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:

@@ -345,7 +345,7 @@ class AsyncClient(BaseClient):
     ) -> ImagesData:
         """One paid call, and the questions after its task if the host makes the images in the background."""
         attempts = self._session.attempts(request, options)
-        calls.append(attempts)
+        attempts.join(calls)
         answer = await self._perform(attempts, timeout)
         if isinstance(answer, ImagesData):
             return answer

@@ -177,12 +177,12 @@ class AtomicFile:
 
     def _replace(self, place: Path) -> tuple[Path, bool]:
         """Put the file in the place of an older one; gives the place, and whether there was none."""
-        from ._replacing import replaceable, take_over
+        from ._replacing import put, replaceable, take_over
 
         place, older = replaceable(place)
         if older is not None:
             take_over(self._part, older)
-        os.replace(self._part, place)
+        put(self._part, place, lock)
         return place, older is None
 
     def _publish(self, place: Path) -> None:

@@ -173,12 +173,12 @@ class Engine:
                 self._kept(arrival, now)
                 continue
             self._orders.pop(arrival.order.unit.number, None)
-            self.launched.discard(arrival.order.unit.number)
             if arrival.receipt is not None:
                 self._answered(arrival, arrival.receipt, now)
             else:
                 assert arrival.error is not None
                 self._refused(arrival.order, arrival.error, now)
+            self.launched.discard(arrival.order.unit.number)
 
     def _answered(self, came: Came, receipt: Receipt, now: float) -> None:
         order = came.order
@@ -192,7 +192,8 @@ class Engine:
     def _refused(self, order: Order, error: BaseException, now: float) -> None:
         """An attempt without images."""
         unit = order.unit
-        verdict = judge(error, retry_unknown=self._retry_unknown)
+        begun = unit.number in self.launched
+        verdict = judge(error, begun=begun, retry_unknown=self._retry_unknown)
         state: State = "planned"
         if verdict.fate == "limited":
             self.planner.limited(unit, verdict.retry_after, now)

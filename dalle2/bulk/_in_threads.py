@@ -72,8 +72,10 @@ def drive(
                 if elsewhere is None:
                     pool.give(partial(_send, engine, sender, order, arrived))
                 else:
-                    engine.launched.add(order.unit.number)
-                    elsewhere.give(order.request, order.key, partial(_answered, engine, order, arrived))
+                    engine.launched.add(order.unit.number)  # before: an interrupt may come at any moment
+                    done = partial(_answered, engine, order, arrived)
+                    if not elsewhere.give(order.request, order.key, done):
+                        engine.launched.discard(order.unit.number)
             for keepings in work.keepings:
                 pool.give(partial(_keep, engine, client, keepings, arrived))
             after()

@@ -40,11 +40,15 @@ _PERMANENT = (
 
 
 def judge(
-    error: BaseException, *, retry_unknown: bool = False, longest_wait: float = LONGEST_WAIT
+    error: BaseException,
+    *,
+    begun: bool = True,
+    retry_unknown: bool = False,
+    longest_wait: float = LONGEST_WAIT,
 ) -> Verdict:
-    """The verdict on a call that gave no image."""
+    """The verdict on a call that gave no image; `begun` says whether anybody began to make it."""
     if not isinstance(error, e.Dalle2Error):  # not of our making: whether something was sent, it cannot say
-        return Verdict("held", billed=True, stops=True)
+        return Verdict("held" if begun else "stop", billed=begun, stops=True)
     billed = error.maybe_billed
     if isinstance(error, e.ContentPolicyError):
         return Verdict("refused", billed)
