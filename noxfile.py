@@ -157,7 +157,7 @@ def scale(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def screens(session: nox.Session) -> None:
-    """Pictures of notebook, commands, site, service and gallery to look at. Needs Chromium; takes a folder."""
+    """Pictures of notebook, commands, site, service, gallery to look at. Needs Chromium; takes a folder."""
     install(session, "screens", extras="cli,pillow")
     folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
     site = site_of(session)
