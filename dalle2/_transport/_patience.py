@@ -71,9 +71,13 @@ def _allowed(timeout: float | None) -> float | None:
 class Conversation:
     """Where the answers in the bytes of an HTTP/1.1 connection end; `surplus` once it said more than that."""
 
-    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "said", "surplus", "turn", "used")
+    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "gathers", "said", "surplus", "turn", "unsent",
+                 "used")  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, gathers: bool = False) -> None:
+        self.gathers = gathers
+        """Whether the head of a request waits for the first bytes of its body, so that both leave at once."""
+        self.unsent = b""
         self.said = bytearray()
         """How the last answer begins, as it came."""
         self.surplus = False
@@ -91,13 +95,18 @@ class Conversation:
         """Whether all that was asked is answered."""
         return self._step is Conversation._idle
 
-    def asked(self, data: bytes) -> None:
-        """Bytes of a request are sent."""
+    def asked(self, data: bytes) -> tuple[bytes, ...]:
+        """A request goes on; gives what is to be sent now. The library ends each request with no bytes."""
         if data and self.over:  # HTTP/2 counts for itself
             self._step = Conversation._unknown if data[:5] == b"PRI *" else Conversation._head
             self._seen = 0
             self.said.clear()
             self.turn = next(_turns)
+            if self.gathers:
+                self.unsent = data
+                return ()
+        head, self.unsent = self.unsent, b""
+        return (head, data) if len(data) > SAID else (head + data,)
 
     def heard(self, data: bytes) -> None:
         """Bytes came. Raises `TransportError` for an answer whose head does not end."""
@@ -206,8 +215,8 @@ class Overheard(_Stream):
             return True
         return super().get_extra_info(info)
 
-    def _ask(self, data: bytes) -> None:
-        """Bytes of a request are about to be sent.
+    def _ask(self, data: bytes) -> tuple[bytes, ...]:
+        """Bytes of a request are about to be sent; gives those that are to be sent now.
 
         A connection that has spoken since it was looked at is given up before the first of them: httpcore
         then takes another one.
@@ -216,7 +225,7 @@ class Overheard(_Stream):
             unavailable = _unavailable(type(self))
             if unavailable is not None:
                 raise unavailable
-        self.conversation.asked(data)
+        return self.conversation.asked(data)
 
 
 def _more_came(stream: object) -> bool:
@@ -249,9 +258,9 @@ class Attended(Overheard):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes, within the exchange's time."""
-        self._ask(buffer)
-        for at in range(0, len(buffer), _PIECE):
-            super().write(buffer[at : at + _PIECE], _allowed(timeout))
+        for piece in self._ask(buffer):
+            for at in range(0, len(piece), _PIECE):
+                super().write(piece[at : at + _PIECE], _allowed(timeout))
 
 
 class AsyncAttended(Overheard):
@@ -265,15 +274,16 @@ class AsyncAttended(Overheard):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes, within the exchange's time."""
-        self._ask(buffer)
-        await super().write(buffer, _allowed(timeout))
+        for piece in self._ask(buffer):
+            if piece:
+                await super().write(piece, _allowed(timeout))
 
 
 _classes: dict[type, type] = {}
 
 
-def attend(stream: object) -> None:
-    """From now on this stream is attended to, if it is of a kind that can be."""
+def attend(stream: object, *, ours: bool = False) -> None:
+    """From now on this stream is attended to, if it is of a kind that can be. `ours`: nobody else uses it."""
     base = type(stream)
     if not hasattr(base, "read") or issubclass(base, Overheard):
         return
@@ -282,7 +292,7 @@ def attend(stream: object) -> None:
         over = AsyncAttended if hasattr(base, "aclose") else Attended
         made = _classes[base] = type(base.__name__, (over, base), {})
     with suppress(TypeError, AttributeError):  # a stream that is not written in Python stays as it is
-        stream.conversation = Conversation()  # type: ignore[attr-defined]
+        stream.conversation = Conversation(gathers=ours)  # type: ignore[attr-defined]
         stream.__class__ = made
 
 
