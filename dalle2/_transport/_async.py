@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from .._http import Failure, HttpRequest, Timeouts, TransportError
+from . import _awaiting as _awaiting  # here, for the event loop is not to wait for it
 from ._exchange import Base, BaseAnswer
 from ._pools import Slot, Slots, maker
 
@@ -207,7 +208,7 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
         import anyio
 
         rung = anyio.Event()
-        turn = slots.queue(rung)
+        turn = slots.queue(rung.set)
         try:
             with anyio.move_on_after(watch.at_most(timeouts.pool)):
                 await rung.wait()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .._http import Failure, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from types import ModuleType
     from typing import TypeAlias
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     Step: TypeAlias = "Callable[[Conversation, bytes], bytes]"
     """Takes bytes, gives those that belong to the next step."""
 
-    class _Stream:  # what the library's streams are, blocking or awaited
+    class Stream:  # what the library's streams are, blocking or awaited
         def read(self, max_bytes: int, timeout: float | None = None) -> Any: ...
         def write(self, buffer: bytes, timeout: float | None = None) -> Any: ...
         def get_extra_info(self, info: str) -> Any: ...
 
 else:
-    _Stream = object
+    Stream = object
 
 LARGEST_HEAD = 1 << 20
 """Bytes before an answer's body: interim answers and heads."""
@@ -58,7 +58,7 @@ class Patience(float):
         return made
 
 
-def _allowed(timeout: float | None) -> float | None:
+def allowed(timeout: float | None) -> float | None:
     """The seconds that a step may take now. Raises `TransportError` if the time is over."""
     if not isinstance(timeout, Patience):
         return timeout
@@ -71,8 +71,8 @@ def _allowed(timeout: float | None) -> float | None:
 class Conversation:
     """Where the answers in the bytes of an HTTP/1.1 connection end; `surplus` once it said more than that."""
 
-    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "gathers", "said", "surplus", "turn", "unsent",
-                 "used")  # fmt: skip
+    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "gathers", "said", "socket", "surplus", "turn",
+                 "unsent", "used")  # fmt: skip
 
     def __init__(self, *, gathers: bool = False) -> None:
         self.gathers = gathers
@@ -80,6 +80,7 @@ class Conversation:
         self.unsent = b""
         self.said = bytearray()
         """How the last answer begins, as it came."""
+        self.socket: Any = None
         self.surplus = False
         self.turn = 0
         """Its last question's place among those of all conversations."""
@@ -204,16 +205,14 @@ class Conversation:
         return rest
 
 
-class Overheard(_Stream):
+class Overheard(Stream):
     """A stream with a `Conversation`."""
 
     conversation: Conversation
 
     def get_extra_info(self, info: str) -> Any:
         """Of the stream itself; one that said too much is readable, and so no more to be used."""
-        if info == "is_readable" and (self.conversation.surplus or _more_came(self)):
-            return True
-        return super().get_extra_info(info)
+        return (info == "is_readable" and self.conversation.surplus) or super().get_extra_info(info)
 
     def _ask(self, data: bytes) -> tuple[bytes, ...]:
         """Bytes of a request are about to be sent; gives those that are to be sent now.
@@ -226,17 +225,6 @@ class Overheard(_Stream):
             if unavailable is not None:
                 raise unavailable
         return self.conversation.asked(data)
-
-
-def _more_came(stream: object) -> bool:
-    """Whether bytes lie unread in the layers of an awaited stream, where no look at the socket shows them."""
-    layer = getattr(stream, "_stream", None)
-    while layer is not None:
-        bio = getattr(layer, "_read_bio", None) or getattr(layer, "_incoming", None)
-        if getattr(bio, "pending", 0) or getattr(getattr(layer, "_protocol", None), "read_queue", None):
-            return True
-        layer = getattr(layer, "transport_stream", None)
-    return False
 
 
 def _unavailable(kind: type) -> type[Exception] | None:
@@ -252,7 +240,7 @@ class Attended(Overheard):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, within the exchange's time."""
-        data: bytes = super().read(max_bytes, _allowed(timeout))
+        data: bytes = super().read(max_bytes, allowed(timeout))
         self.conversation.heard(data)
         return data
 
@@ -260,23 +248,7 @@ class Attended(Overheard):
         """Send bytes, within the exchange's time."""
         for piece in self._ask(buffer):
             for at in range(0, len(piece), _PIECE):
-                super().write(piece[at : at + _PIECE], _allowed(timeout))
-
-
-class AsyncAttended(Overheard):
-    """Put over the class of an awaited stream."""
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """The next bytes, within the exchange's time."""
-        data: bytes = await super().read(max_bytes, _allowed(timeout))
-        self.conversation.heard(data)
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send bytes, within the exchange's time."""
-        for piece in self._ask(buffer):
-            if piece:
-                await super().write(piece, _allowed(timeout))
+                super().write(piece[at : at + _PIECE], allowed(timeout))
 
 
 _classes: dict[type, type] = {}
@@ -289,38 +261,30 @@ def attend(stream: object, *, ours: bool = False) -> None:
         return
     made = _classes.get(base)
     if made is None:
-        over = AsyncAttended if hasattr(base, "aclose") else Attended
+        over: type[Overheard] = Attended
+        if hasattr(base, "aclose"):
+            from ._awaiting import AsyncAttended
+
+            over = AsyncAttended
         made = _classes[base] = type(base.__name__, (over, base), {})
     with suppress(TypeError, AttributeError):  # a stream that is not written in Python stays as it is
         stream.conversation = Conversation(gathers=ours)  # type: ignore[attr-defined]
         stream.__class__ = made
 
 
-class _Once:
-    """An awaited body of one chunk: no generator, which trio would warn of when a request is given up."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, content: bytes) -> None:
-        self._chunks = iter((content,))
-
-    def __aiter__(self) -> _Once:
-        return self
-
-    async def __anext__(self) -> bytes:
-        for chunk in self._chunks:
-            return chunk
-        raise StopAsyncIteration
-
-
 def body_of(lib: ModuleType, content: bytes) -> httpx.SyncByteStream | httpx.AsyncByteStream:
     """A request's body, blocking and awaited."""
     kind = _bodies.get(lib)
     if kind is None:
-        awaited = {"__aiter__": lambda body: _Once(b"".join(body))}
-        kind = _bodies[lib] = type("Body", (lib.ByteStream,), awaited)
+        kind = _bodies[lib] = type("Body", (lib.ByteStream,), {"__aiter__": _awaited})
     made: httpx.ByteStream = kind(content)
     return made
+
+
+def _awaited(body: Iterable[bytes]) -> AsyncIterator[bytes]:
+    from ._awaiting import Once
+
+    return Once(b"".join(body))
 
 
 _bodies: dict[ModuleType, type] = {}

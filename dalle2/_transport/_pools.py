@@ -14,12 +14,13 @@ connections: requests here are built whole, and nobody else is on the slot.
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from .._http import origin_of
@@ -106,19 +107,13 @@ def _run_on(work: Coroutine[object, None, object]) -> None:
         work.close()
 
 
-class _Bell(Protocol):
-    """An event of `threading` or anyio."""
-
-    def set(self) -> object: ...
-
-
 class Turn(Generic[C]):
-    """A place in the line. Its bell rings when a slot is there, or when none will come any more."""
+    """A place in the line. `ring` is called when a slot is there, or when none will come any more."""
 
-    __slots__ = ("bell", "slot")
+    __slots__ = ("ring", "slot")
 
-    def __init__(self, bell: _Bell) -> None:
-        self.bell = bell
+    def __init__(self, ring: Callable[[], object]) -> None:
+        self.ring = ring
         self.slot: Slot[C] | None = None
 
 
@@ -152,9 +147,9 @@ class Slots(Generic[C]):
         self.all.add(slot)
         return slot
 
-    def queue(self, bell: _Bell) -> Turn[C]:
+    def queue(self, ring: Callable[[], object]) -> Turn[C]:
         """Wait in the line."""
-        turn = Turn[C](bell)
+        turn = Turn[C](ring)
         self.line.append(turn)
         self._serve()  # what was given back just now
         return turn
@@ -173,9 +168,9 @@ class Slots(Generic[C]):
                 turn = self.line.popleft()
             except IndexError:  # another thread served it
                 self._rest(slot)
-            else:
-                turn.slot = slot
-                turn.bell.set()
+                continue
+            turn.slot = slot
+            turn.ring()
 
     def give_back(self, slot: Slot[C], *, clean: bool) -> None:
         """The request on it has ended; `clean`: and left nothing behind that could harm the next one."""
@@ -213,14 +208,11 @@ class Slots(Generic[C]):
         self.free.clear()
         with suppress(IndexError):
             while True:
-                self.line.popleft().bell.set()
+                self.line.popleft().ring()
 
 
 class Direct:
-    """What a slot's transport has in the place of httpcore's pool: its connections, made as that pool would.
-
-    `crowd`: all slots, which share what the system allows.
-    """
+    """What a slot's transport has in the place of httpcore's pool: its connections, made as that pool would."""
 
     __slots__ = ("_crowd", "_kept", "_pool", "_unavailable")
 
@@ -241,9 +233,8 @@ class Direct:
         most = CONNECTIONS if len(self._crowd) <= MOST_SLOTS // 2 else 1
         while len(self._kept) >= most:
             self._drop(self._kept[0])
-        made = self._pool.create_connection(origin)
-        self._kept.append(made)
-        return made
+        self._kept.append(self._pool.create_connection(origin))
+        return self._kept[-1]
 
     def _drop(self, connection: Any) -> None:
         self._kept.remove(connection)
@@ -297,11 +288,11 @@ def _proxy_for(origin: tuple[str, str, int]) -> Named | None:
 def maker(lib: ModuleType, name: str, scheme: str, proxy: Named | None) -> Callable[[Living[Any]], Any]:
     """Makes the transports of slots, all like the first one. Raises `ConfigurationError`."""
     first = new_transport(lib, name, scheme, proxy)
-    core = importlib.import_module("httpcore")
+    unavailable = importlib.import_module("httpcore").ConnectionNotAvailable
 
     def make(crowd: Living[Any]) -> Any:
         made = copy.copy(first)
-        made._pool = Direct(first._pool, core.ConnectionNotAvailable, crowd)
+        made._pool = Direct(first._pool, unavailable, crowd)
         return made
 
     return make
@@ -323,13 +314,9 @@ def new_transport(lib: ModuleType, name: str, scheme: str, proxy: Named | None) 
     return getattr(lib, name)(verify=verify, limits=lib.Limits(keepalive_expiry=IDLE), proxy=through)
 
 
-_plain: list[ssl.SSLContext] = []
-
-
+@functools.cache
 def _no_tls() -> ssl.SSLContext:
     """A context that trusts nobody, for what speaks plain http: httpx would build a full one each."""
-    if not _plain:
-        import ssl
+    import ssl
 
-        _plain.append(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    return _plain[0]
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -134,7 +134,7 @@ class Transport(Base["httpx.HTTPTransport"]):
         if slot is not None:
             return slots, slot
         rung = threading.Event()
-        turn = slots.queue(rung)
+        turn = slots.queue(rung.set)
         try:
             rung.wait(watch.at_most(timeouts.pool))
         except BaseException:
