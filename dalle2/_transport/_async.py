@@ -10,7 +10,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from .._http import Failure, HttpRequest, Timeouts, TransportError
-from . import _awaiting as _awaiting  # here, for the event loop is not to wait for it
+from ._awaiting import AsyncAttended
 from ._exchange import Base, BaseAnswer
 from ._pools import Slot, Slots, maker
 
@@ -153,7 +153,7 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
         lib = self._library()
         watch = self._watch(timeouts, guard, departure)
         loop = _current_loop()
-        watch.buffered = hasattr(loop, "call_soon")
+        watch.over, watch.buffered = AsyncAttended, hasattr(loop, "call_soon")
 
         async def trace(name: str, info: Mapping[str, object]) -> None:
             failure = watch.event(name, info)

@@ -1,4 +1,4 @@
-"""Streams that are awaited: a connection's, and a request's body. Loaded by clients that await."""
+"""The streams of awaited connections: `_patience` for them. Loaded by clients that await."""
 
 from __future__ import annotations
 
@@ -50,20 +50,3 @@ def _more_came(stream: object) -> bool:
             return True
         layer = getattr(layer, "transport_stream", None)
     return False
-
-
-class Once:
-    """An awaited body of one chunk: no generator, which trio would warn of when a request is given up."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, content: bytes) -> None:
-        self._chunks = iter((content,))
-
-    def __aiter__(self) -> Once:
-        return self
-
-    async def __anext__(self) -> bytes:
-        for chunk in self._chunks:
-            return chunk
-        raise StopAsyncIteration

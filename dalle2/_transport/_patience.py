@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .._http import Failure, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import Callable
     from types import ModuleType
     from typing import TypeAlias
 
@@ -254,37 +254,47 @@ class Attended(Overheard):
 _classes: dict[type, type] = {}
 
 
-def attend(stream: object, *, ours: bool = False) -> None:
-    """From now on this stream is attended to, if it is of a kind that can be. `ours`: nobody else uses it."""
+def attend(stream: object, over: type[Overheard] = Attended, *, ours: bool = False) -> None:
+    """From now on this stream is attended to, if it is of a kind that can be: `over` is put over its class.
+
+    `ours`: nobody else uses it.
+    """
     base = type(stream)
     if not hasattr(base, "read") or issubclass(base, Overheard):
         return
     made = _classes.get(base)
     if made is None:
-        over: type[Overheard] = Attended
-        if hasattr(base, "aclose"):
-            from ._awaiting import AsyncAttended
-
-            over = AsyncAttended
         made = _classes[base] = type(base.__name__, (over, base), {})
     with suppress(TypeError, AttributeError):  # a stream that is not written in Python stays as it is
         stream.conversation = Conversation(gathers=ours)  # type: ignore[attr-defined]
         stream.__class__ = made
 
 
+class _Once:
+    """An awaited body of one chunk: no generator, which trio would warn of when a request is given up."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, content: bytes) -> None:
+        self._chunks = iter((content,))
+
+    def __aiter__(self) -> _Once:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration
+
+
 def body_of(lib: ModuleType, content: bytes) -> httpx.SyncByteStream | httpx.AsyncByteStream:
     """A request's body, blocking and awaited."""
     kind = _bodies.get(lib)
     if kind is None:
-        kind = _bodies[lib] = type("Body", (lib.ByteStream,), {"__aiter__": _awaited})
+        awaited = {"__aiter__": lambda body: _Once(b"".join(body))}
+        kind = _bodies[lib] = type("Body", (lib.ByteStream,), awaited)
     made: httpx.ByteStream = kind(content)
     return made
-
-
-def _awaited(body: Iterable[bytes]) -> AsyncIterator[bytes]:
-    from ._awaiting import Once
-
-    return Once(b"".join(body))
 
 
 _bodies: dict[ModuleType, type] = {}

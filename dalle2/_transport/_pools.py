@@ -143,14 +143,12 @@ class Slots(Generic[C]):
             return slot
         if len(self.all) >= MOST_SLOTS:
             return None
-        slot = Slot(self._make(self.all))
-        self.all.add(slot)
+        self.all.add(slot := Slot(self._make(self.all)))
         return slot
 
     def queue(self, ring: Callable[[], object]) -> Turn[C]:
         """Wait in the line."""
-        turn = Turn[C](ring)
-        self.line.append(turn)
+        self.line.append(turn := Turn[C](ring))
         self._serve()  # what was given back just now
         return turn
 
@@ -212,7 +210,7 @@ class Slots(Generic[C]):
 
 
 class Direct:
-    """What a slot's transport has in the place of httpcore's pool: its connections, made as that pool would."""
+    """What a slot's transport has in the place of httpcore's pool: its connections, made as by that pool."""
 
     __slots__ = ("_crowd", "_kept", "_pool", "_unavailable")
 

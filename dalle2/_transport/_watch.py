@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .._http import Departure, Failure
-from ._patience import Overheard, Patience, attend
+from ._patience import Attended, Overheard, Patience, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +76,7 @@ class Watch:
 
     __slots__ = (
         "_dialled", "_doubt", "_stream", "_tunnel", "_until", "_writing", "buffered", "came", "departure",
-        "guard", "head", "host", "offered", "ours", "outer", "peer", "seen", "slot", "stream_id",
+        "guard", "head", "host", "offered", "ours", "outer", "over", "peer", "seen", "slot", "stream_id",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +97,8 @@ class Watch:
         self.came = b""
         """What was said in place of a head that could be read."""
         self.seen = False
+        self.over: type[Overheard] = Attended
+        """What its streams become."""
         self._stream: object = None
         self.head: Head | None = None
         self.peer: str | None = None
@@ -174,7 +176,7 @@ class Watch:
         self._attend(info["return_value"])
 
     def _attend(self, stream: object) -> None:
-        attend(stream, ours=self.slot is not None)
+        attend(stream, self.over, ours=self.slot is not None)
         self._stream = stream
         if self.slot is not None:
             self.slot.streams.add(stream)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 import dalle2
 from dalle2 import RetryPolicy
 from dalle2._http import TransportError
+from dalle2._transport._awaiting import AsyncAttended
 from dalle2._transport._patience import LARGEST_HEAD, Conversation, Patience, allowed, attend
 
 from ..faults.server import Connection, FaultServer, good
@@ -250,7 +251,7 @@ def test_what_lies_unread_in_a_streams_layers_is_seen(layers: Any, readable: boo
 
     stream: Any = Awaited()
     stream._stream = layers
-    attend(stream)
+    attend(stream, AsyncAttended)
     assert stream.get_extra_info("is_readable") is readable
 
 
@@ -279,7 +280,7 @@ def test_a_look_at_an_awaited_socket_costs_one_question(polls: bool, monkeypatch
         monkeypatch.delattr(select, "poll", raising=False)
     near, far = socket.socketpair()
     stream: Any = Layered(near)
-    attend(stream, ours=True)
+    attend(stream, AsyncAttended, ours=True)
     assert stream.get_extra_info("is_readable") is False
     far.send(b"more")
     assert stream.get_extra_info("is_readable") is True
