@@ -31,7 +31,7 @@ class AsyncAttended(Overheard):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, within the exchange's time."""
-        data: bytes = await super().read(max_bytes, allowed(timeout))
+        data: bytes = await super().read(self.conversation.at_once(max_bytes), allowed(timeout))
         self.conversation.heard(data)
         return data
 

@@ -39,7 +39,9 @@ else:
 LARGEST_HEAD = 1 << 20
 """Bytes before an answer's body: interim answers and heads."""
 _PIECE = 1 << 18
-"""Bytes that are written at once by a blocking stream: after each the time is looked at."""
+"""Bytes that are written at once by a blocking stream, and read at once of a long body: after each the time
+is looked at. Of 64 KiB, as much as the library asks for, a download costs a quarter more.
+"""
 SAID = 1 << 16
 """Bytes of an answer that are kept in case that its head cannot be read."""
 _turns = itertools.count(1)
@@ -108,6 +110,10 @@ class Conversation:
                 return ()
         head, self.unsent = self.unsent, b""
         return (head, data) if len(data) > SAID else (head + data,)
+
+    def at_once(self, most: int) -> int:
+        """How many bytes to read, where `most` is what the library would: in a long body, more."""
+        return max(most, min(self._left, _PIECE))
 
     def heard(self, data: bytes) -> None:
         """Bytes came. Raises `TransportError` for an answer whose head does not end."""
@@ -240,7 +246,7 @@ class Attended(Overheard):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, within the exchange's time."""
-        data: bytes = super().read(max_bytes, allowed(timeout))
+        data: bytes = super().read(self.conversation.at_once(max_bytes), allowed(timeout))
         self.conversation.heard(data)
         return data
 
