@@ -101,6 +101,14 @@ class Engine:
             self.planner.spooled = self.vault.size
             return self._begun(self.planner.next(now))
 
+    def came(self, came: Came) -> None:
+        """Take in an answer that no call of this run brought; the next step keeps its images."""
+        order, receipt = came.order, came.receipt
+        assert receipt is not None
+        self.vault.came(order.name, receipt, came.spooled)
+        self.vault.note(j.answered(order.unit, order.attempt, receipt, receipt.nano, time.time()))
+        self.planner.answered_before([order.unit])
+
     def interrupt(self) -> None:
         """Send nothing more."""
         self.planner.stop("interrupted")
