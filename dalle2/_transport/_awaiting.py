@@ -31,6 +31,8 @@ class AsyncAttended(Overheard):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, within the exchange's time."""
+        if self.conversation.unsent:  # as there
+            await self.write(b"")
         data: bytes = await super().read(self.conversation.at_once(max_bytes), allowed(timeout))
         self.conversation.heard(data)
         return data
