@@ -28,7 +28,7 @@ _GONE = "the file was removed or changed, and its URL is not known"
 
 def recover(journal: Journal, spool: Spool) -> dict[str, int]:
     """Settle what was under way when the last run ended; gives the spooled answers with their bytes."""
-    spooled = spool.names()
+    spooled = spool.receipts()
     changes: list[Change] = []
     now = time.time()
     rows = journal.db.execute(
@@ -41,12 +41,24 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
         if name in spooled:
             wanted.add(name)
             if state != "answered":
-                receipt = spool.receipt(name)
+                receipt = spooled[name]
                 nano = expected if receipt.nano is None else receipt.nano
                 changes += j.answered(Unit(number, images), attempt, receipt, nano, now)
         elif state == "sent":
             why = "sent when the machine or the run was stopped: nobody here knows whether it was paid for"
             changes += j.ended(number, attempt, "held", why, now, unpaid=False)
+    for name in spooled.keys() - wanted:  # a disk that had promised to keep it lost even that it was sent
+        number, found = (
+            int(name.partition("-")[0]),
+            "SELECT images FROM job WHERE n = ? AND state = 'planned'",
+        )
+        for (images,) in journal.db.execute(found, (number,)).fetchall():
+            order = journal.order(Unit(number, images))
+            if order.name == name:
+                wanted.add(name)
+                nano = spooled[name].nano
+                changes += j.sent(order, now)
+                changes += j.answered(order.unit, order.attempt, spooled[name], nano, now)
     journal.write(changes)
     return spool.sweep(wanted)
 
