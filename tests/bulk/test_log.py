@@ -94,7 +94,7 @@ def test_a_log_that_is_cut_at_any_byte_loses_the_group_that_is_cut(
     """
     recorder = Recorder(JOBS[1:], emulator, folder.resolve(), monkeypatch)
     log, chance, before = recorder.log, random.Random(14), recorder.groups[0].state
-    assert len(recorder.groups) >= 5
+    assert len(recorder.groups) == 4  # the run, sent, answered, done
     for number, group in enumerate(recorder.groups):
         for cut in range(group.start + 1, group.end) if number else ():
             assert recorder.found(log[:cut]) == before, cut
