@@ -16,13 +16,13 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "types", "package", "tests", "lowest", "peers"]
+nox.options.sessions = ["lint", "types", "package", "tests", "lowest", "docs", "peers"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-CODE = ("dalle2", "tests", "noxfile.py")
+CODE = ("dalle2", "tests", "noxfile.py", "docs/conf.py")
 NPM_PACKAGES = ("openai@7.55.0", "azurite@3.35.0", "s3rver@3.7.1")
 LITELLM = "litellm[proxy]==1.106.2"
 OLD_SDKS = {"DALLE2_PEERS_OPENAI_0": "openai==0.28.1", "DALLE2_PEERS_OPENAI_1": "openai==1.109.1"}
@@ -128,6 +128,14 @@ def peers(session: nox.Session) -> None:
     run_tests(session, "pytest", "tests/peers", *session.posargs, env=env)
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site: warnings are errors, and each link of it leads somewhere. Takes a folder to leave it in."""
+    install(session, "docs", extras="")
+    site = site_of(session, session.posargs[0] if session.posargs else "")
+    run_tests(session, "pytest", "tests/site", env={"DALLE2_SITE": str(site)})
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Speed and memory: figures, not verdicts. It makes an environment for each subject."""
@@ -140,10 +148,11 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def screens(session: nox.Session) -> None:
-    """Pictures of the notebook and the command line, to look at. Needs Chromium; takes a folder."""
+    """Pictures of notebook, command line and site, to look at. Needs Chromium; takes a folder."""
     install(session, "screens", extras="cli,pillow")
     folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
-    session.run("python", "-P", "tests/house/screens.py", folder)
+    site = site_of(session)
+    session.run("python", "-P", "tests/house/screens.py", folder, env={"DALLE2_SITE": str(site)})
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:
@@ -151,6 +160,18 @@ def install(session: nox.Session, group: str, *, extras: str) -> None:
     session.install(
         f"dalle2-sdk[{extras}] @ {wheel(session).as_uri()}", *nox.project.dependency_groups(PYPROJECT, group)
     )
+
+
+def site_of(session: nox.Session, folder: str = "") -> Path:
+    """Build the site into a folder, from a copy of the pages: the tree stays as it is."""
+    work = Path(session.create_tmp()).resolve() / "site"
+    site = Path(folder).resolve() if folder else work / "html"
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", work / "docs")
+    shutil.copy(ROOT / "CHANGELOG.md", work)
+    options = ("-q", "-W", "--keep-going", "-j", "2", "-b", "html", "-d", str(work / "trees"))
+    run_tests(session, "sphinx-build", *options, str(work / "docs"), str(site))
+    return site
 
 
 def litellm(session: nox.Session, work: Path) -> Path:

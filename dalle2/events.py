@@ -15,6 +15,20 @@ import attrs
 
 from .errors import Dalle2Error
 
+__all__ = [
+    "AttemptFailed",
+    "AttemptStarted",
+    "CallEvent",
+    "CallSucceeded",
+    "Event",
+    "ImageFetched",
+    "ImageLost",
+    "Listener",
+    "OutcomeUnknown",
+    "Waiting",
+    "line",
+]
+
 
 @attrs.frozen(kw_only=True)
 class CallEvent:
@@ -85,7 +99,9 @@ class ImageLost:
 Event: TypeAlias = (
     AttemptStarted | AttemptFailed | OutcomeUnknown | Waiting | CallSucceeded | ImageFetched | ImageLost
 )
+"""Whatever a listener may be told."""
 Listener: TypeAlias = Callable[[Event], object]
+"""A function that is called with each event; what it returns is not looked at, what it raises is logged."""
 
 
 def line(event: Event) -> str:

@@ -15,6 +15,8 @@ from ._secrets import Secret, quoted
 from ._texts import STRAY, KeySource, clean_base_url, clean_key, read_variable, variable_set
 from .errors import ConfigurationError
 
+__all__ = ["PROVIDERS", "Provider"]
+
 DEFAULT_PATHS: Mapping[str, str] = {
     "generate": "/images/generations",
     "edit": "/images/edits",

@@ -63,6 +63,52 @@ from .openai_object import OpenAIObject as OpenAIObject
 from .types import BaseModel as BaseModel
 from .types import ImagesResponse as ImagesResponse
 
+__all__ = [
+    "NOT_GIVEN",
+    "APIConnectionError",
+    "APIError",
+    "APIResponseValidationError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncAzureOpenAI",
+    "AsyncClient",
+    "AsyncImages",
+    "AsyncOpenAI",
+    "AsyncStream",
+    "AuthenticationError",
+    "AzureOpenAI",
+    "BadRequestError",
+    "BaseModel",
+    "Client",
+    "ConflictError",
+    "Image",
+    "Images",
+    "ImagesResponse",
+    "InternalServerError",
+    "InvalidRequestError",
+    "Model",
+    "Moderation",
+    "NotFoundError",
+    "NotGiven",
+    "Omit",
+    "OpenAI",
+    "OpenAIError",
+    "OpenAIObject",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RawResponse",
+    "Stream",
+    "UnprocessableEntityError",
+    "error",
+    "install",
+    "not_given",
+    "omit",
+    "openai_object",
+    "reset",
+    "types",
+    "uninstall",
+]
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -1,8 +1,9 @@
-"""Remakes what people see, as pictures to be looked at: the notebook, and the command line in a terminal.
+"""Remakes what people see, as pictures to be looked at: the notebook, the command line, the site.
 
-Run by the session `screens`: `python screens.py FOLDER`. The notebook is executed and photographed by
-Chromium; commands run in a terminal of their own, whose screen is read back as a terminal would draw it.
-Nothing is compared: a person looks.
+Run by the session `screens`: `python screens.py FOLDER`, with the built site in `DALLE2_SITE`. The notebook
+is executed and photographed by Chromium; commands run in a terminal of their own, whose screen is read back
+as a terminal would draw it; the site is seen at the width of a phone and of a desk. Nothing is compared: a
+person looks.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ SCENES = {
 }
 MOMENTS = {"waiting": "next attempt in 2 s"}
 """Scenes that are photographed as soon as this is on the screen, and not at their end."""
+
+
+PAGES = ("index", "timeouts", "reference", "api/clients")
+WIDTHS = {"phone": 390, "desk": 1280}
 
 
 def scene(command: str, folder: Path, moment: str | None) -> pyte.Screen:
@@ -129,6 +134,12 @@ def photograph(browser: str, page: Path, width: int, height: int) -> None:
     print(target)
 
 
+def framed(page: Path, width: int, height: int) -> str:
+    """A page in a frame of that width: Chromium's own window is never as narrow as a phone's."""
+    style = f"border:0;width:{width}px;height:{height}px"
+    return f'<meta charset="utf-8"><body style="margin:0"><iframe src="{page.as_uri()}" style="{style}">'
+
+
 def main(folder: Path) -> None:
     """Make each picture."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -150,6 +161,12 @@ def main(folder: Path) -> None:
             page = folder / f"terminal-{name}.html"
             page.write_text(page_of(scene(command, work, MOMENTS.get(name))), encoding="utf-8")
             photograph(browser, page, 900, 1300)
+    for name in PAGES:
+        for place, width in WIDTHS.items():
+            page = folder / f"site-{name.replace('/', '-')}-{place}.html"
+            seen = Path(os.environ["DALLE2_SITE"]) / f"{name}.html"
+            page.write_text(framed(seen, width, 1800), encoding="utf-8")
+            photograph(browser, page, width, 1800)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def pages() -> Iterator[tuple[str, str]]:
 def main(folder: Path) -> int:
     """Write the modules, have them checked, and tell what is wrong."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{name}.py" for name, _ in pages()]
+    files = [folder / f"page_{name}.py" for name, _ in pages()]  # `logging.md` is not the module
     for file, (_, text) in zip(files, pages(), strict=True):
         file.write_text(module_of(text), encoding="utf-8")
     planted = folder / "planted.py"
