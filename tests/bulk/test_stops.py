@@ -246,16 +246,23 @@ def test_a_spool_that_is_full_once_takes_the_room_that_was_kept(
     assert len(emulator.billed) == 1
 
 
+@pytest.mark.parametrize("what", [".image", ".new"])
 def test_an_answer_that_cannot_be_spooled_goes_straight_to_its_place(
-    run: Run, emulator: Emulator, disk: Full
+    run: Run, emulator: Emulator, disk: Full, what: str
 ) -> None:
-    """And nothing more is sent."""
-    disk.ends = (".image",)
+    """Neither its images nor its manifest; and nothing more is sent."""
+    disk.ends = (what,)
     jobs = [job(str(n), response_format="b64_json") for n in range(12)]
     with pytest.raises(OSError, match="No space left") as caught:
         run(jobs, concurrency=2)
     report = caught.value.report  # type: ignore[attr-defined]
     assert report.done == len(emulator.billed) <= 3
+
+
+def test_a_fetched_image_needs_no_room_in_the_spool(run: Run, emulator: Emulator, disk: Full) -> None:
+    """It is written where it belongs."""
+    disk.ends = (".image",)
+    assert run([job("a")]).done == 1
 
 
 def test_what_can_be_put_nowhere_is_rescued(
