@@ -48,17 +48,13 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
             why = "sent when the machine or the run was stopped: nobody here knows whether it was paid for"
             changes += j.ended(number, attempt, "held", why, now, unpaid=False)
     for name in spooled.keys() - wanted:  # a disk that had promised to keep it lost even that it was sent
-        number, found = (
-            int(name.partition("-")[0]),
-            "SELECT images FROM job WHERE n = ? AND state = 'planned'",
-        )
-        for (images,) in journal.db.execute(found, (number,)).fetchall():
-            order = journal.order(Unit(number, images))
-            if order.name == name:
-                wanted.add(name)
-                nano = spooled[name].nano
-                changes += j.sent(order, now)
-                changes += j.answered(order.unit, order.attempt, spooled[name], nano, now)
+        number, attempt = map(int, name.split("-"))
+        planned = "SELECT images FROM job WHERE n = ? AND state = 'planned' AND attempts = ?"
+        for (images,) in journal.db.execute(planned, (number, attempt - 1)).fetchall():
+            wanted.add(name)
+            order, receipt = journal.order(Unit(number, images)), spooled[name]
+            changes += j.sent(order, now)
+            changes += j.answered(order.unit, attempt, receipt, receipt.nano, now)
     journal.write(changes)
     return spool.sweep(wanted)
 

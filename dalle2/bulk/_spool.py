@@ -29,8 +29,8 @@ class Spool:
         """The manifest that tells of an answer."""
 
     def put(self, name: str, answer: Receipt) -> int:
-        """Write the images of an answer; gives their bytes. They are spooled once they are confirmed. Raises
-        `OSError`.
+        """Write the images of an answer; gives their bytes. They are spooled once a manifest tells of
+        them (`confirm`). Raises `OSError`.
         """
         size = 0
         try:

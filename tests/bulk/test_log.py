@@ -59,7 +59,7 @@ class Recorder:
             reader.execute("SELECT COUNT(*) FROM job").fetchone()  # so that the log is not folded in
             patch.setattr(Journal, "write", lambda journal, changes: self.write(journal, changes))
             with dalle2.Client("sk-test", http_client=emulator.client()) as client:
-                assert bulk.run(client, jobs, journal="run.db", out="out").done == len(jobs)
+                assert bulk.run(client, jobs, journal="run.db", out="out", concurrency=1).done == len(jobs)
             self.log = Path("run.db-wal").read_bytes()
 
     def write(self, journal: Journal, changes: Iterable[Change]) -> None:
