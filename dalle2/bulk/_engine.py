@@ -140,7 +140,6 @@ class Engine:
 
     def abandon(self, arrived: Sequence[Arrival] = ()) -> None:
         """Stop at once: what came is taken in, what was sent is held, what was not is still planned."""
-        self.left = True
         with self._lock:
             came = [one for one in arrived if isinstance(one, Came) and one.order.unit.number in self._orders]
             self._take(self.vault.secure(came), self._clock())
