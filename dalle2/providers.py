@@ -24,6 +24,8 @@ DEFAULT_PATHS: Mapping[str, str] = {
     "moderate": "/moderations",
     "models": "/models",
     "responses": "/responses",
+    "files": "/files",
+    "batches": "/batches",
 }
 
 

@@ -84,7 +84,7 @@ def api_request(
     if provider.query and not address:
         from urllib.parse import urlencode
 
-        url += "?" + urlencode(provider.query)
+        url += ("&" if "?" in tail else "?") + urlencode(provider.query)
     headers: dict[str, tuple[str, str | Secret]] = {
         provider.auth_header.lower(): settings.credential,
         "accept": ("Accept", accept),

@@ -14,7 +14,7 @@ from ._envelope import api_request
 from ._outcome import Call, accept, context_of
 
 if TYPE_CHECKING:
-    from .._http import HttpResponse
+    from .._http import Form, HttpResponse
     from .._state import ClientState
     from .._wire._context import Context
     from .._wire._lists import ModelInfo, Moderation
@@ -27,12 +27,12 @@ def moderation_call(settings: Settings, state: ClientState, prompt: str) -> Call
     """The check of a prompt. Raises `InvalidRequestError`."""
     check_prompt(prompt)
     body = encode_json({"model": "omni-moderation-latest", "input": prompt})
-    return _free(settings, state, "moderate", read_moderation, body, prompt)
+    return free_call(settings, state, "moderate", read_moderation, body, prompt)
 
 
 def models_call(settings: Settings, state: ClientState) -> Call[tuple[ModelInfo, ...]]:
     """The list of the host's models."""
-    return _free(settings, state, "models", lambda document, response: read_models(document))
+    return free_call(settings, state, "models", lambda document, response: read_models(document))
 
 
 def document_call(
@@ -50,20 +50,22 @@ def document_call(
         return plain(document), response
 
     content = None if body is None else encode_json(body)
-    return _free(settings, state, route, read, content, tail=tail, extra=extra)
+    return free_call(settings, state, route, read, content, tail=tail, extra=extra)
 
 
-def _free(
+def free_call(
     settings: Settings,
     state: ClientState,
     route: str,
     read: Callable[[object, HttpResponse], T],
-    body: bytes | None = None,
+    body: bytes | Form | None = None,
     prompt: str | None = None,
     *,
     tail: str = "",
     extra: Mapping[str, str] | None = None,
 ) -> Call[T]:
+    """A free call: a POST if it has a body, else a GET."""
+
     def decode(response: HttpResponse, context: Context) -> T:
         try:
             return read(accept(response, context), response)

@@ -142,14 +142,7 @@ def stream(
 ) -> Generator[StreamEvent, None, None]:
     """The events of a streamed call. Closing the generator ends the connection."""
 
-    def once() -> Answer:
-        answer = _sent(attempts, transport, timeouts)
-        if not 200 <= answer.status < 300:
-            with answer:
-                attempts.read(_collected(attempts, answer))
-        return answer
-
-    answer = _repeated(attempts, once)
+    answer = begun(attempts, transport, timeouts)
     with answer, _ending(attempts, reader, answer):
         reader.begin(_response_of(answer))
         for chunk in answer:
@@ -158,6 +151,19 @@ def stream(
             if reader.over:
                 break
         yield from reader.finish()
+
+
+def begun(attempts: Attempts[T], transport: Transport, timeouts: Timeouts) -> Answer:
+    """An answer that says yes, its body still to come. Raises the error of any other."""
+
+    def once() -> Answer:
+        answer = _sent(attempts, transport, timeouts)
+        if not 200 <= answer.status < 300:
+            with answer:
+                attempts.read(_collected(attempts, answer))
+        return answer
+
+    return _repeated(attempts, once)
 
 
 @contextmanager
@@ -262,14 +268,7 @@ async def stream_async(
 ) -> AsyncGenerator[StreamEvent, None]:
     """`stream`, awaited."""
 
-    async def once() -> AsyncAnswer:
-        answer = await _sent_async(attempts, transport, timeouts)
-        if not 200 <= answer.status < 300:
-            async with answer:
-                attempts.read(await _collected_async(attempts, answer))
-        return answer
-
-    answer = await _repeated_async(attempts, once)
+    answer = await begun_async(attempts, transport, timeouts)
     body = cast("AsyncGenerator[bytes, None]", aiter(answer))
     async with answer, aclosing(body) as chunks:
         with _ending(attempts, reader, answer):
@@ -282,3 +281,16 @@ async def stream_async(
                     break
             for event in reader.finish():
                 yield event
+
+
+async def begun_async(attempts: Attempts[T], transport: AsyncTransport, timeouts: Timeouts) -> AsyncAnswer:
+    """`begun`, awaited."""
+
+    async def once() -> AsyncAnswer:
+        answer = await _sent_async(attempts, transport, timeouts)
+        if not 200 <= answer.status < 300:
+            async with answer:
+                attempts.read(await _collected_async(attempts, answer))
+        return answer
+
+    return await _repeated_async(attempts, once)

@@ -142,12 +142,11 @@ def lost_error(failure: Failure, context: Context, response: HttpResponse | None
         response = _headless(failure.came)
     kind = failure.kind
     reason = kind if kind in ("timeout", "unreadable", "cancelled") else "disconnected"
-    way_on = (
-        "It may have been carried out and billed. If a second bill is acceptable: "
-        "client.send(e.request, idempotency_key=e.idempotency_key)"
-        if context.paid
-        else "It costs nothing: try again"
-    )
+    way_on = "It may have been carried out and billed" if context.paid else "It costs nothing: try again"
+    if context.paid and context.request is not None:
+        way_on += (
+            ". If a second bill is acceptable: client.send(e.request, idempotency_key=e.idempotency_key)"
+        )
     return e.OutcomeUnknownError(
         f"The request reached {context.host} and no readable answer came ({reason}: {detail}). {way_on}",
         reason=reason,

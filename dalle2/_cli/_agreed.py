@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -54,8 +55,40 @@ def go(client: Client, journal: Path, wishes: Wishes | Callable[[Mapping[str, ob
     from ..bulk._run import run_with
 
     onward = f"go on with: dalle2 bulk resume {journal}"
+    report = _ended(partial(run_with, client, None, journal, wishes, progress=True), onward)
+    _told(report, journal, onward)
+
+
+def told_submitted(onward: str, submit: Callable[[], Report]) -> None:
+    """Hand over, and tell how it ended; `onward` is the command that follows."""
+    report = _ended(submit, "go on with the same command")
+    planned = report.remaining - report.batched
+    if planned:
+        why = f" ({report.stopped})" if report.stopped else ""
+        raise Dalle2Error(
+            f"{report.batched} of {report.total} in batches, {planned} not handed over{why}; go on with the "
+            "same command"
+        )
+    say(*counted(report), *told_batches(report))
+    if report.batched:
+        tell(f"bring the pictures with: {onward}", prefix="")
+
+
+def told_collected(journal: Path, collect: Callable[[], Report]) -> None:
+    """Bring back, and tell how it ended."""
+    onward = f"go on with: dalle2 bulk collect {journal}"
+    report = _ended(collect, onward)
+    if report.remaining > report.batched:
+        onward = (
+            f"hand them over again with the command that did, or make them with: dalle2 bulk resume {journal}"
+        )
+    _told(report, journal, onward)
+
+
+def _ended(work: Callable[[], Report], onward: str) -> Report:
+    """The report of what is done; whatever ends it early tells how to go on."""
     try:
-        report = run_with(client, None, journal, wishes, progress=True)
+        return work()
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(onward)
         raise
@@ -68,6 +101,10 @@ def go(client: Client, journal: Path, wishes: Wishes | Callable[[Mapping[str, ob
         if found is None:
             raise
         raise Dalle2Error(f"{describe(error)}; {_left(cast('Report', found))}; {onward}") from None
+
+
+def _told(report: Report, journal: Path, onward: str) -> None:
+    """The counts, or where something is left one line that says what. Raises `Dalle2Error` with it."""
     if not report.complete:
         way = onward if report.remaining else f"look at them with: dalle2 bulk export {journal}"
         why = f" ({report.stopped})" if report.stopped else ""
@@ -88,6 +125,8 @@ def counted(report: Report) -> list[str]:
     for state in ("refused", "failed", "held", "expired", "remaining"):
         if getattr(report, state):
             lines.append(f"{state:10} {getattr(report, state)}")
+    if report.batched:
+        lines.append(f"in batches {report.batched} of these")
     lines.append(
         f"spent      ${report.usd:.2f}"
         + (f", and {report.unpriced} without a price" if report.unpriced else "")
@@ -95,3 +134,13 @@ def counted(report: Report) -> list[str]:
     if report.held:
         lines.append(f"held       may have cost ${report.usd_held:.2f}")
     return lines
+
+
+def told_batches(report: Report) -> list[str]:
+    """A line for each batch that is out, or that was odd."""
+    return [
+        f"batch {batch['part']}    {batch['id'] or 'not heard of'}: {batch['error'] or batch['status']}, "
+        f"{batch['waiting']} of {batch['rows']} waiting"
+        for batch in report.batches()
+        if not batch["ended"] or (batch["error"] and batch["id"])
+    ]

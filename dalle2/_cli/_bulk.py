@@ -7,27 +7,43 @@ The rule: before anything is spent, the plan is shown and somebody says yes: a p
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ._agreed import agree, counted, forgetting, go
+from ._agreed import agree, counted, forgetting, go, told_batches
+from ._bulk_options import (
+    Column,
+    Concurrency,
+    Dollars,
+    Journal,
+    MaxImages,
+    Name,
+    Prompt,
+    Rows,
+    Yes,
+    as_before,
+    beside,
+    client_of,
+    limit_of,
+)
+from ._halves import collect, submit
 from ._options import BaseUrl, Count, Host, HostOptions, Json, Model, Quality, Size, Successor, open_client
 from ._screen import document, say
 from ._words import WrongUsage
 
 if TYPE_CHECKING:
-    from .._client import Client
-    from .._money import Budget
-    from ..bulk._ongoing import Wishes
     from ..bulk._outlook import Outlook
 
 bulk = typer.Typer(
     help="Many pictures from a file of rows: a run that can be stopped at any moment and goes on.",
     no_args_is_help=False,
 )
+
+bulk.command()(submit)
+bulk.command()(collect)
 
 EXAMPLES = """
 Examples:
@@ -37,49 +53,28 @@ Examples:
   dalle2 bulk resume pictures.db --yes
   dalle2 bulk export pictures.db > pictures.jsonl
   dalle2 bulk gallery pictures.db -o pictures.html
-"""
 
-Journal: TypeAlias = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal of a run.")]
-Yes: TypeAlias = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask; go on with the plan.")]
-Concurrency: TypeAlias = Annotated[
-    int | None, typer.Option("--concurrency", metavar="NUMBER", help="So many calls at once; 8 unless said.")
-]
+  dalle2 bulk submit products.csv --prompt "Studio photo of {Title}" --id SKU \\
+      --model gpt-image-2 --quality low --journal pictures.db
+  dalle2 bulk collect pictures.db --out pictures
+"""
 
 
 @bulk.command(epilog=EXAMPLES)
 def run(
-    rows: Annotated[
-        Path,
-        typer.Argument(metavar="ROWS", help="A file that ends in .csv, .tsv or .jsonl.", show_default=False),
-    ],
-    prompt: Annotated[
-        str,
-        typer.Option(
-            "--prompt", metavar="TEMPLATE", help='What to paint: "Photo of {title}", with names of columns.'
-        ),
-    ],
+    rows: Rows,
+    prompt: Prompt,
     out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The directory for the pictures.")],
-    id: Annotated[
-        str | None,
-        typer.Option("--id", metavar="COLUMN", help="The column that names a row; else its number from 1."),
-    ] = None,
+    id: Column = None,
     journal: Annotated[
         Path | None, typer.Option("--journal", metavar="FILE", help="Else OUT.db beside OUT.")
     ] = None,
     size: Size = None,
     n: Count = None,
     quality: Quality = None,
-    name: Annotated[
-        str, typer.Option("--name", metavar="TEMPLATE", help="What a file is called, without its suffix.")
-    ] = "{id}-{index}",
-    budget: Annotated[
-        float | None,
-        typer.Option("--budget", metavar="USD", help="Stop before more dollars than these are spent in all."),
-    ] = None,
-    max_images: Annotated[
-        int | None,
-        typer.Option("--max-images", metavar="NUMBER", help="Stop before more images than these are made."),
-    ] = None,
+    name: Name = "{id}-{index}",
+    budget: Dollars = None,
+    max_images: MaxImages = None,
     images_per_minute: Annotated[
         float | None,
         typer.Option("--images-per-minute", metavar="NUMBER", help="Not more than these, evenly spaced."),
@@ -97,7 +92,7 @@ def run(
     from ..bulk._rows import read_jobs
 
     host: HostOptions = {"provider": provider, "base_url": base_url, "model": model, "successor": successor}
-    path = journal or _beside(out)
+    path = journal or beside(out)
     jobs = read_jobs(rows, prompt=prompt, id=id, n=n, size=size, quality=quality)
     wishes = Wishes.checked(
         out=out,
@@ -105,7 +100,7 @@ def run(
         concurrency=8 if concurrency is None else concurrency,
         images_per_minute=images_per_minute,
         pace=None,
-        budget=_limit(budget, max_images),
+        budget=limit_of(budget, max_images),
         on_unknown="hold",
         more=cast("Mapping[str, object]", host),
     )
@@ -122,20 +117,6 @@ def run(
         go(client, path, wishes)
 
 
-def _limit(usd: float | None, images: int | None) -> Budget | None:
-    from .._money import Budget
-
-    return None if usd is None and images is None else Budget(max_images=images, max_usd=usd)
-
-
-def _beside(out: str) -> Path:
-    """The journal of a local directory: `pictures.db` for `pictures/`."""
-    if "://" in out:
-        raise WrongUsage("say --journal FILE: beside a store there is no place for it")
-    folder = Path(out)
-    return folder.with_name(f"{folder.name}.db") if folder.name else Path("bulk.db")
-
-
 @bulk.command()
 def resume(
     journal: Journal,
@@ -150,10 +131,10 @@ def resume(
     from ..bulk._outlook import outlook
 
     found = outlook(journal)
-    with _client_of(journal, provider, base_url, model, successor) as client:
+    with client_of(journal, provider, base_url, model, successor) as client:
         if found.remaining:
             agree(_lines(found), yes)
-        go(client, journal, _as_before(journal, concurrency))
+        go(client, journal, as_before(journal, concurrency))
 
 
 @bulk.command()
@@ -174,12 +155,12 @@ def release(
     from ..bulk._outlook import outlook
 
     found = outlook(journal)
-    with _client_of(journal, provider, base_url, model, successor) as client:
+    with client_of(journal, provider, base_url, model, successor) as client:
         what = f"all {found.held}" if not ids else f"{len(ids)} of {found.held}"
         told = f"to be sent once more: {what} that are held, which may be paid for twice"
         agree([told, *_lines(found)], yes)
         room.release(journal, ids or None)
-        go(client, journal, _as_before(journal, concurrency))
+        go(client, journal, as_before(journal, concurrency))
 
 
 @bulk.command()
@@ -191,7 +172,7 @@ def status(journal: Journal, as_json: Json = False) -> None:
     if as_json:
         document({name: getattr(report, name) for name in (*_names(Counts), "total")})
     else:
-        say(*counted(report))
+        say(*counted(report), *told_batches(report))
 
 
 def _names(kind: type) -> list[str]:
@@ -224,26 +205,3 @@ def gallery(
 
 def _lines(found: Outlook) -> list[str]:
     return found.lines(None, images_per_minute=None, max_usd=None, max_images=None)
-
-
-def _client_of(
-    journal: Path, provider: str | None, base_url: str | None, model: str | None, successor: str | None
-) -> Client:
-    """The client of the last run, but for what is said now."""
-    from ..bulk._standing import notes_of
-
-    more = notes_of(journal).get("more")
-    before = more if isinstance(more, Mapping) else {}
-    said = {"provider": provider, "base_url": base_url, "model": model, "successor": successor}
-    if provider is not None or base_url is not None:
-        before = {name: before.get(name) for name in ("model", "successor")}
-    host = {name: before.get(name) if value is None else value for name, value in said.items()}
-    return open_client(cast("HostOptions", host))
-
-
-def _as_before(journal: Path, concurrency: int | None) -> Callable[[Mapping[str, object]], Wishes]:
-    from functools import partial
-
-    from ..bulk._ongoing import from_notes
-
-    return partial(from_notes, given={"concurrency": concurrency}, journal=journal)

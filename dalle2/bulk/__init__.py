@@ -13,6 +13,7 @@ and is gone.
 from __future__ import annotations
 
 from ._dask import dask_executor
+from ._half_price import acollect, asubmit, collect, submit
 from ._jobs import Job, RowError
 from ._progress import Progress
 from ._rows import Jobs, read_jobs
@@ -25,12 +26,16 @@ __all__ = [
     "Progress",
     "Report",
     "RowError",
+    "acollect",
     "aresume",
     "arun",
+    "asubmit",
+    "collect",
     "dask_executor",
     "read_jobs",
     "release",
     "resume",
     "run",
     "status",
+    "submit",
 ]

@@ -134,6 +134,14 @@ class Engine:
                 step = self.planner.next(now)
             return self._written(step)
 
+    def came(self, came: Came) -> None:
+        """Take in an answer that no call of this run brought; the next step keeps its images."""
+        order, receipt = came.order, came.receipt
+        assert receipt is not None
+        self.vault.came(order.name, receipt, came.spooled)
+        self.vault.note(j.answered(order.unit, order.attempt, receipt, receipt.nano, time.time()))
+        self.planner.answered_before([order.unit])
+
     def interrupt(self) -> None:
         """Send nothing more."""
         self.planner.stop("interrupted")

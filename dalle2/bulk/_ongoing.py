@@ -49,9 +49,9 @@ SPOOL_LIMIT = 2 * 1024**3
 
 @attrs.frozen(kw_only=True)
 class Wishes:
-    """The arguments of a run, checked."""
+    """The arguments of a run, checked. `out` is `None` where it is not known yet."""
 
-    out: Out
+    out: Out | None
     name: str
     concurrency: int
     images_per_minute: float | None
@@ -82,7 +82,7 @@ class Wishes:
     def checked(
         cls,
         *,
-        out: Out,
+        out: Out | None,
         name: str,
         concurrency: int,
         images_per_minute: float | None,
@@ -119,6 +119,11 @@ class Wishes:
             "more": dict(self.more),
         }
 
+    def noted_after(self, before: Mapping[str, object]) -> dict[str, object]:
+        """The same after what an earlier run was told: its `out` stays where none is said now."""
+        kept = {name: before.get(name) for name in ("out", "folder")} if self.out is None else {}
+        return {**self.noted(), **kept}
+
 
 def _check_whole(name: str, value: object) -> None:
     if type(value) is not int or value < 1:
@@ -145,6 +150,12 @@ def check_client(client: Sender, kind: type, other: str) -> None:
         )
 
 
+def refuse_path(jobs: object) -> None:
+    """Raise for a path in the place of jobs."""
+    if isinstance(jobs, (str, bytes, os.PathLike)):
+        raise InvalidRequestError("jobs is a path: dalle2.bulk.read_jobs makes jobs of it", field="jobs")
+
+
 class Ongoing:
     """A run that has begun: its engine, who is shown what, and how it ended."""
 
@@ -153,6 +164,8 @@ class Ongoing:
         self.stopper = Stopper()
         self.outcomes: list[object] = []
         """What `on_outcome` gave back."""
+        self.why: str | None = None
+        """Why not everything was done, where that is no stop and no error."""
         self._display = display
         self._on_outcome = on_outcome
         self._began = time.monotonic()
@@ -197,7 +210,7 @@ class Ongoing:
             return "the budget is reached"
         if reason == "spool":
             return f"{self.engine.vault.spool.folder} is full of images that could not be kept"
-        return None if reason is None or error is None else f"{type(error).__name__}: {error}"
+        return self.why if reason is None or error is None else f"{type(error).__name__}: {error}"
 
 
 @contextmanager
@@ -213,8 +226,7 @@ def begun(
     """A run from the lock to the report. Raises `JournalError`, `InvalidRequestError`, `BudgetExceededError`
     and `OSError`, all before anything is sent.
     """
-    if isinstance(jobs, (str, bytes, os.PathLike)):
-        raise InvalidRequestError("jobs is a path: dalle2.bulk.read_jobs makes jobs of it", field="jobs")
+    refuse_path(jobs)
     path = journal_path(journal)
     book = Journal(path, create=jobs is not None)
     shared: SharedPace | None = None
@@ -223,7 +235,7 @@ def begun(
     try:
         wishes = wishes if isinstance(wishes, Wishes) else wishes(book.last_options())
         naming = Naming.parse(wishes.name)
-        place = place_of(wishes.out)
+        place = place_of(cast("Out", wishes.out))
         spool = Spool(path)
         spooled = recover(book, spool)
         if jobs is not None:

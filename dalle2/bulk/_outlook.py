@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from ._jobs import Job
-    from ._load import Sender
+    from ._load import Check, Sender
     from ._ongoing import Wishes
 
 
@@ -56,14 +56,17 @@ class Outlook(Counts):
         images_per_minute: float | None,
         max_usd: float | None,
         max_images: int | None,
+        in_batches: bool = False,
     ) -> list[str]:
-        """The plan for people, a line each."""
+        """The plan for people, a line each. `in_batches`: at half the price, within a day."""
         known = self.total - self.remaining
         lines = [f"{_many(self.calls, 'call')} for {_many(self.images, 'image')}" + (
             f" ({known} of {_many(self.total, 'row')} ended before)" if known else ""
         )]  # fmt: skip
         about = "about " if self.rough else ""
-        price = f"price: {about}${self.price:.2f}" + ("" if self.rough else " at list price")
+        of = "half the list price" if in_batches else "list price"
+        price = f"price: {about}${self.price / (2 if in_batches else 1):.2f}"
+        price += "" if self.rough and not in_batches else f" at {of}"
         if self.priceless:
             price += f", and {_many(self.priceless, 'call')} whose price is not known"
         lines.append(price)
@@ -74,6 +77,8 @@ class Outlook(Counts):
         if images_per_minute:
             minutes = self.images / images_per_minute
             lines.append(f"time: at least {minutes:.0f} min at {images_per_minute:g} images a minute")
+        if in_batches:
+            lines.append("time: up to a day, in batches")
         if isinstance(jobs, Jobs):
             sent = jobs.sent
             lines.append(
@@ -96,7 +101,11 @@ def _many(count: int, what: str) -> str:
 
 
 def prepare(
-    client: Sender, jobs: Iterable[Job | str], journal: str | PathLike[str], wishes: Wishes
+    client: Sender,
+    jobs: Iterable[Job | str],
+    journal: str | PathLike[str],
+    wishes: Wishes,
+    check: Check | None = None,
 ) -> Outlook:
     """Put the jobs into the journal and tell what a run would do. Raises like `run`, and spends nothing."""
     path = journal_path(journal)
@@ -104,9 +113,11 @@ def prepare(
     try:
         naming = Naming.parse(wishes.name)
         recover(book, Spool(path))
-        load_jobs(book, jobs, check_with(client, priced=wishes.max_usd is not None), naming)
-        verify(book, place_of(wishes.out), naming)
-        book.begin_run(wishes.noted())
+        check = check or check_with(client, priced=wishes.max_usd is not None)
+        load_jobs(book, jobs, check, naming)
+        if wishes.out is not None:
+            verify(book, place_of(wishes.out), naming)
+        book.begin_run(wishes.noted_after(book.last_options()))
         return _outlook(book.db)
     finally:
         book.close()

@@ -1,8 +1,8 @@
 """What a run finds when it starts: what the last one left, made true again before anything is sent.
 
-The rule: what was sent and has no answer on this disk is held, never sent again by itself. What is spooled is
-answered, whatever the journal knew. A file that is not there as it was written is fetched again where that is
-free, and is told as gone where it is not.
+The rule: what was sent and has no answer on this disk is held, never sent again by itself; but a line of a
+batch is known to its host, and waits there. What is spooled is answered, whatever the journal knew. A file
+that is not there as it was written is fetched again where that is free, and is told as gone where it is not.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
     changes: list[Change] = []
     now = time.time()
     rows = journal.db.execute(
-        "SELECT job.n, job.attempts, job.state, job.images, expected FROM job "
+        "SELECT job.n, job.attempts, job.state, job.images, expected, batch FROM job "
+        "LEFT JOIN line ON line.job = job.n AND attempt = job.attempts "
         "WHERE state IN ('sent', 'held', 'answered')"
     )
     wanted = set()
-    for number, attempt, state, images, expected in rows:
+    for number, attempt, state, images, expected, batch in rows:
         name = j.spool_name(number, attempt)
         if name in spooled:
             wanted.add(name)
@@ -44,7 +45,7 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
                 receipt = spooled[name]
                 nano = expected if receipt.nano is None else receipt.nano
                 changes += j.answered(Unit(number, images), attempt, receipt, nano, now)
-        elif state == "sent":
+        elif state == "sent" and batch is None:
             why = "sent when the machine or the run was stopped: nobody here knows whether it was paid for"
             changes += j.ended(number, attempt, "held", why, now, unpaid=False)
     for name in spooled.keys() - wanted:  # a disk that had promised to keep it lost even that it was sent
@@ -95,7 +96,7 @@ def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     journal.write([*changes, *again])
 
 
-_WAITING = "path IS NULL AND NOT putting AND state IN ('planned', 'answered', 'held')"
+_WAITING = "path IS NULL AND NOT putting AND state IN ('planned', 'sent', 'answered', 'held')"
 
 
 def _refuse_strangers(journal: Journal, place: Folder, naming: Naming) -> None:

@@ -207,13 +207,14 @@ async def _arun_with(
     sender = client.with_options(retry=_one_attempt(client), download=None)
     setup = begun(client, jobs, journal, wishes, on_outcome=on_outcome, progress=progress)
     async with entered(setup) as ongoing:
-        await drive_async(ongoing.engine, client, sender, ongoing.stopper, partial(_after, ongoing))
+        await drive_async(ongoing.engine, client, sender, ongoing.stopper, partial(told_awaited, ongoing))
         await in_thread(ongoing.engine.finish)
-        await _after(ongoing, last=True)
+        await told_awaited(ongoing, last=True)
         return ongoing.report()
 
 
-async def _after(ongoing: Ongoing, *, last: bool = False) -> None:
+async def told_awaited(ongoing: Ongoing, *, last: bool = False) -> None:
+    """After each step: tell who wants to know, and await what they give back."""
     ongoing.after(last=last)
     results, ongoing.outcomes = ongoing.outcomes, []
     for result in results:
@@ -254,7 +255,7 @@ def release(journal: str | PathLike[str], ids: Iterable[str] | None = None) -> i
     try:
         recover(book, Spool(path))
         with book.transaction() as db:
-            again = "UPDATE job SET state = 'planned', error = NULL WHERE state = 'held'"
+            again = "UPDATE job SET state = 'planned', error = NULL, nano = NULL WHERE state = 'held'"
             if ids is None:
                 return db.execute(again).rowcount
             count = 0

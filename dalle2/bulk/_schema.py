@@ -1,8 +1,8 @@
 """The journal as a file: its tables, and how it is opened for the one writer and for readers.
 
 The rule: a commit that returned is on the disk (`synchronous=FULL`), one connection writes, and a
-reader never writes. A file that is no journal of this version is refused as it is, never repaired and
-never converted.
+reader never writes. A file that is no journal is refused as it is, and never repaired; one of the version
+before is given the tables that it lacks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ..errors import JournalError
 
 APPLICATION = 0x0DA11E2B
-VERSION = 1
+VERSION = 2
 
 State = Literal["planned", "sent", "answered", "done", "failed", "refused", "held", "expired"]
 
@@ -26,7 +26,7 @@ CREATE TABLE run (
     n INTEGER PRIMARY KEY, started REAL NOT NULL, version TEXT NOT NULL, options TEXT NOT NULL
 );
 CREATE TABLE job (
-    n INTEGER PRIMARY KEY, id TEXT NOT NULL, part INTEGER NOT NULL, state TEXT NOT NULL,
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, part INTEGER NOT NULL, state TEXT NOT NULL,
     request TEXT NOT NULL, key TEXT NOT NULL, images INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
     expected INTEGER, rough INTEGER NOT NULL DEFAULT 0, nano INTEGER, error TEXT, meta TEXT NOT NULL,
     UNIQUE (id, part)
@@ -45,6 +45,18 @@ CREATE TABLE image (
 ) WITHOUT ROWID;
 CREATE TABLE input (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
+BATCHES = """
+CREATE TABLE batch (
+    n INTEGER PRIMARY KEY, run TEXT NOT NULL, model TEXT NOT NULL, file TEXT NOT NULL, who TEXT,
+    state TEXT NOT NULL, id TEXT, status TEXT, sent_at REAL NOT NULL, error TEXT
+);
+CREATE TABLE line (
+    job INTEGER NOT NULL, attempt INTEGER NOT NULL, batch INTEGER NOT NULL, scale TEXT,
+    PRIMARY KEY (job, attempt)
+) WITHOUT ROWID;
+CREATE INDEX line_batch ON line (batch, job);
+"""
+"""What version 1 did not have: the batches that were handed over, and which attempt is a line of which."""
 
 
 def journal_path(path: str | os.PathLike[str]) -> Path:
@@ -78,12 +90,13 @@ def open_for_writing(path: Path, *, create: bool) -> sqlite3.Connection:
 
 
 def _found(db: sqlite3.Connection) -> None:
-    """Make the tables if they are missing; else write nothing, which a read-only file refuses."""
+    """Make the tables that are missing; else write nothing, which a read-only file refuses."""
     db.execute("BEGIN IMMEDIATE")
-    if _tables(db):
+    there = _tables(db)
+    if "batch" in there:
         db.execute("UPDATE run SET n = n WHERE n = 0")
     else:
-        for statement in TABLES.split(";\n"):
+        for statement in (BATCHES if there else TABLES + BATCHES).split(";\n"):
             db.execute(statement)
         db.execute(f"PRAGMA application_id={APPLICATION}")
         db.execute(f"PRAGMA user_version={VERSION}")
@@ -139,8 +152,15 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
             f"the journal {str(path)!r} was written by a newer dalle2 (format {version}, this one knows "
             f"{VERSION}): upgrade dalle2"
         )
-    if not {"run", "job", "attempt", "image", "input"} <= tables:
+    wanted = {"run", "job", "attempt", "image", "input", *(("batch", "line") if version > 1 else ())}
+    if not wanted <= tables:
         raise JournalError(f"the journal {str(path)!r} is malformed: a table is missing")
+
+
+def has_batches(db: sqlite3.Connection) -> bool:
+    """Whether anything was ever handed over in batches; not so in a journal of version 1."""
+    found = "SELECT EXISTS (SELECT 1 FROM batch)"
+    return "batch" in _tables(db) and db.execute(found).fetchone() == (1,)
 
 
 def _tables(db: sqlite3.Connection) -> set[str]:

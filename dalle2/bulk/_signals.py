@@ -56,6 +56,8 @@ class Stopper:
         import anyio
 
         numbers = _free()
+        if not numbers:  # somebody else listens
+            return
         before = {number: signal.getsignal(number) for number in numbers}
         with suppress(NotImplementedError):  # Windows
             try:

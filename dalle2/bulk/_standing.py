@@ -16,8 +16,9 @@ from typing import cast
 
 import attrs
 
+from ._batch_book import batch_rows
 from ._receipt import NANO
-from ._schema import journal_path, open_for_reading
+from ._schema import has_batches, journal_path, open_for_reading
 
 _OWN = ("id", "state", "paths", "usd", "error")
 
@@ -30,6 +31,7 @@ class Counts:
     very row. `held`: sent, and no one knows whether it was paid for. `expired`: paid for, and the URL is
     dead. `remaining`: what the next run does. `usd` is what the done and expired ones cost, `usd_held` what
     the held ones may have cost; `unpriced` counts those of them whose price is not known and is in neither.
+    `batched` counts those of the remaining ones that are out in a batch.
     """
 
     done: int = 0
@@ -41,6 +43,7 @@ class Counts:
     usd: float = 0.0
     usd_held: float = 0.0
     unpriced: int = 0
+    batched: int = 0
 
     @property
     def total(self) -> int:
@@ -57,8 +60,8 @@ def counts(db: sqlite3.Connection) -> dict[str, float]:
     """The fields of `Counts`, from an open journal."""
     found: dict[str, tuple[int, int, int, int]] = {}
     for state, number, nano, known, expected, expecting in db.execute(
-        "SELECT state, COUNT(*), COALESCE(SUM(nano), 0), COUNT(nano), COALESCE(SUM(expected), 0), "
-        "COUNT(expected) "
+        "SELECT state, COUNT(*), COALESCE(SUM(nano), 0), COUNT(nano), "
+        "COALESCE(SUM(COALESCE(nano, expected)), 0), COUNT(COALESCE(nano, expected)) "
         "FROM job GROUP BY state"
     ):
         money = (expected, expecting) if state == "held" else (nano, known)
@@ -72,6 +75,11 @@ def counts(db: sqlite3.Connection) -> dict[str, float]:
     values["usd"] = (done[1] + expired[1]) / NANO
     values["usd_held"] = held[1] / NANO
     values["unpriced"] = done[3] + expired[3] + held[3]
+    if has_batches(db):
+        (values["batched"],) = db.execute(
+            "SELECT COUNT(*) FROM job JOIN line ON line.job = job.n AND attempt = attempts "
+            "WHERE state = 'sent'"
+        ).fetchone()
     return values
 
 
@@ -93,6 +101,14 @@ class Report(Counts):
         """
         with closing(open_for_reading(self.journal)) as db:
             yield from rows_of(db)
+
+    def batches(self) -> Iterator[dict[str, object]]:
+        """Each batch as a plain dictionary: `part`, `id` and `status` at the host, `ended`, `rows`, those
+        that are `waiting`, `sent_at` (Unix seconds), and in `error` what was odd about it.
+        """
+        with closing(open_for_reading(self.journal)) as db:
+            if has_batches(db):
+                yield from batch_rows(db)
 
 
 def report_of(db: sqlite3.Connection, journal: Path, stopped: str | None = None) -> Report:

@@ -129,6 +129,7 @@ class Model(NamedTuple):
     `mask` are the limits of uploads (`None` where the model takes none). `retired_on` is the first day
     without the model on OpenAI's own host. `successor` is the vendor's advice. `snapshot_of` names the
     model of which this is a dated copy. `tokens` is what an image takes, where the price is one of tokens.
+    `batches`: the vendor's page says that it is made in batches, too.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Model(NamedTuple):
     successor: str | None = None
     snapshot_of: str | None = None
     tokens: OutputTokens | None = None
+    batches: bool = False
 
     @property
     def endpoints(self) -> tuple[Operation, ...]:

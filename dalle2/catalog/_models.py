@@ -196,6 +196,7 @@ def _gpt_model(
     free_sizes: bool = True,
     retired_on: date | None = None,
     successor: str | None = None,
+    batches: bool = False,
 ) -> Model:
     return Model(
         name,
@@ -210,6 +211,7 @@ def _gpt_model(
         retired_on=retired_on,
         successor=successor,
         tokens=tokens,
+        batches=batches,
     )
 
 
@@ -251,7 +253,7 @@ _BASE = (
         "gpt-image-1.5", _GPT_1_5, _GPT_1_5_PRICE, free_sizes=False, retired_on=_DECEMBER, successor=_SUNBURST
     ),
     _gpt_model("chatgpt-image-latest", _GPT_1_5, free_sizes=False, retired_on=_DECEMBER, successor=_SUNBURST),
-    _gpt_model("gpt-image-2", _GPT_2, _GPT_2_PRICE, _GPT_2_TOKENS),
+    _gpt_model("gpt-image-2", _GPT_2, _GPT_2_PRICE, _GPT_2_TOKENS, batches=True),
     _gpt_model(_SUNBURST, _GPT_2_5, _GPT_2_5_PRICE, _GPT_2_5_TOKENS),
     _gpt_model(_FLARE, _GPT_2_5, _GPT_2_5_PRICE, _GPT_2_5_TOKENS),
     _gpt_model("gpt-image-2.6-sunburst", _GPT_2_6, _GPT_2_6_PRICE, _GPT_2_6_TOKENS),

@@ -7,18 +7,20 @@ are the same emulator. State is guarded by locks; pictures are painted outside o
 from __future__ import annotations
 
 import functools
+import math
 import secrets
 import threading
 import time
 from datetime import date
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from . import _faults, _moderation, _responses
 from . import _refusals as refuse
 from ._asserting import Assertions
+from ._batches import BatchEnd, Status
 from ._exchange import BilledRequest, Cause, EmulatedRequest, EmulatedResponse, Loss, json_response
 from ._faults import Failure, StreamFailure, Target
 from ._forms import read_json
@@ -32,6 +34,7 @@ from ._studio import Studio
 if TYPE_CHECKING:
     import httpx
 
+    from ._models import Operation
     from ._server import Serving
 
 
@@ -42,8 +45,9 @@ class Emulator(Studio, Assertions):
     by then is gone; `None` serves every model whatever the date, and has nothing to do with `clock`.
     `responses_shape` chooses how CometAPI's `/v1/responses` answers, `task_polls` how many polls a task
     stays pending. `images_per_minute` enforces that limit with real 429 answers. `latency` is how many
-    seconds a paid call takes; what a stream sends is spread over them. `keep` bounds how many requests, bills
-    and images are remembered (`None`: all).
+    seconds a paid call takes; what a stream sends is spread over them. `batch_latency` is how many seconds of
+    `clock` a batch takes: its lines are carried out and billed evenly over them, and after a day it expires.
+    `keep` bounds how many requests, bills, images, files and batches are remembered (`None`: all).
 
     A prompt that holds one of the words of `dalle2.testing.TRIGGERS` is refused as unsafe. Two requests with
     one idempotency key are both billed, as at most hosts; with `honours_keys` the second gets 409 while the
@@ -62,6 +66,7 @@ class Emulator(Studio, Assertions):
         task_polls: int = 1,
         images_per_minute: int | None = None,
         latency: float = 0.0,
+        batch_latency: float = 0.0,
         honours_keys: bool = False,
         keep: int | None = None,
     ) -> None:
@@ -73,6 +78,8 @@ class Emulator(Studio, Assertions):
             )
         if isinstance(latency, bool) or not 0 <= latency <= 3600:
             raise ValueError(f"latency={latency!r}: expected seconds from 0 to 3600")
+        if isinstance(batch_latency, bool) or not 0 <= batch_latency < math.inf:
+            raise ValueError(f"batch_latency={batch_latency!r}: expected seconds from 0 up")
         super().__init__(
             persona=persona,
             today=today,
@@ -80,6 +87,7 @@ class Emulator(Studio, Assertions):
             task_polls=task_polls,
             images_per_minute=images_per_minute,
             latency=latency,
+            batch_latency=batch_latency,
             honours_keys=honours_keys,
             keep=keep,
         )
@@ -91,7 +99,8 @@ class Emulator(Studio, Assertions):
 
     @property
     def billed(self) -> list[BilledRequest]:
-        """What was carried out and paid for, in order."""
+        """What was carried out and paid for, in order; lines of batches, too, as far as these are by now."""
+        self._batches.advance()
         return self._ledger.billed
 
     @property
@@ -119,7 +128,8 @@ class Emulator(Studio, Assertions):
 
         The body is the one that the real host sends for `code`, else for `status`, unless `body` (an object
         sent as JSON, or text or bytes sent as they are) says otherwise. `retry_after` is in seconds, or a
-        text sent as it is. `on="image"` does it to the next image downloads instead.
+        text sent as it is. `on="image"` does it to the next image downloads instead, `on="file"` to uploads
+        and downloads of batch files, `on="poll"` to questions after files and batches.
         """
         self._faults.add(Failure(status, retry_after, code, headers or {}, body), times, on)
 
@@ -135,13 +145,33 @@ class Emulator(Studio, Assertions):
 
         `after_bytes` sends the head and so many bytes of the body before the connection breaks. With
         `cause="timeout"` nothing more comes, and the connection stays open. `on="image"` does it to the
-        next image downloads instead.
+        next image downloads instead, `on="file"` to uploads and downloads of batch files, `on="poll"` to
+        questions after files and batches.
         """
         self._faults.add(Loss(after_bytes, cause), times, on)
 
     def fail_stream_next(self, *, after_events: int = 1, code: str = "server_error", times: int = 1) -> None:
         """Break off the next event stream with an `error` event after so many events; it is billed."""
         self._faults.add(StreamFailure(after_events, code), times, "paid")
+
+    def end_batch_next(
+        self,
+        status: Status = "completed",
+        *,
+        done: int | None = None,
+        missing: int = 0,
+        doubled: int = 0,
+        garbled: int = 0,
+        gone: bool = False,
+        times: int = 1,
+    ) -> None:
+        """Let the next batch that is created end in this way, and its files be like this.
+
+        `done` lines are carried out and billed, in order (unsaid, all); `"failed"` is a batch that does not
+        pass the checks. Of these the first `missing` are in no file, `doubled` stand twice, and `garbled`
+        lines that are no JSON come on top. `gone`: the output file is gone before anybody fetched it.
+        """
+        self._batches.end_next(BatchEnd(status, done, missing, doubled, garbled, gone), times)
 
     def delete_images(self) -> None:
         """Delete every image from the store: their URLs answer 404 from now on."""
@@ -204,8 +234,8 @@ class Emulator(Studio, Assertions):
 
     def _route(self, request: EmulatedRequest, request_id: str) -> EmulatedResponse:
         route = find_route(request, self.persona)
-        if route.paid:
-            failure = self._faults.failure("paid")
+        if route.target is not None:
+            failure = self._faults.failure(route.target)
             if failure is not None:
                 return _faults.failure_response(failure, self.persona, self.clock.now(), request.path)
         check_key(request, self.persona, self.api_key)
@@ -220,13 +250,18 @@ class Emulator(Studio, Assertions):
             return json_response(_moderation.moderate(read_json(request)))
         if route.kind == "poll_response":
             return json_response(_responses.polled_response(route.argument, self._tasks))
+        about_batches = self._batches.answers(request, route.argument).get(route.kind)
+        if about_batches is not None:
+            response = self._honoured.once(request, about_batches) if self.honours_keys else about_batches()
+            mishap = None if route.target is None else self._faults.mishap(route.target)
+            return attrs.evolve(response, loss=mishap) if isinstance(mishap, Loss) else response
         put = functools.partial(self._put, request, int(self.clock.timestamp()))
         if route.kind == "poll_images":
             return json_response(_responses.polled_images(route.argument, put, self._tasks))
         if route.kind == "poll_operation":
             return json_response(_responses.polled_operation(route.argument, put, self._tasks))
-        operation = "generate" if route.kind == "submit" else route.kind
-        if operation == "respond":
+        operation = cast("Operation", "generate" if route.kind == "submit" else route.kind)
+        if route.kind == "respond":
             carry_out = functools.partial(self._respond, request, request_id)
         else:
             carry_out = functools.partial(self._paint, request, request_id, route, operation)

@@ -87,6 +87,8 @@ class BilledRequest:
     size: str
     request_id: str
     at: datetime
+    batch: str | None = None
+    """The batch that it was a line of; such a line costs half."""
 
 
 def json_response(

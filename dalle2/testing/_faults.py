@@ -1,8 +1,8 @@
 """What goes wrong on purpose: failures and losses waiting for the next requests.
 
 The rule: they are used up in the order in which they were asked for, one a request, and separately for paid
-calls and for image downloads. A failure is answered before anything is looked at and bills nothing; a loss
-waits until something was really carried out.
+calls, image downloads, batch files and free questions. A failure is answered before anything is looked at
+and bills nothing; a loss waits until something was really carried out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import threading
 from collections import deque
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import attrs
 
@@ -21,7 +21,7 @@ from ._exchange import EmulatedResponse, Loss
 from ._personas import PersonaName, refusal_response, wait_headers
 from ._refusals import Refusal
 
-Target = Literal["paid", "image"]
+Target = Literal["paid", "image", "file", "poll"]
 Body = bytes | str | dict[str, object] | list[object]
 
 
@@ -49,15 +49,14 @@ class Faults:
 
     def __init__(self) -> None:
         self._waiting: dict[Target, deque[Failure | Loss | StreamFailure]] = {
-            "paid": deque(),
-            "image": deque(),
+            target: deque() for target in get_args(Target)
         }
         self._lock = threading.Lock()
 
     def add(self, fault: Failure | Loss | StreamFailure, times: int, target: Target) -> None:
         """Let the fault happen to the next `times` requests."""
         if target not in self._waiting:
-            raise ValueError(f"on={target!r}: expected 'paid' or 'image'")
+            raise ValueError(f"on={target!r}: expected one of {list(self._waiting)}")
         with self._lock:
             self._waiting[target].extend([fault] * times)
 

@@ -26,6 +26,16 @@ class Ledger:
         self._recent: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
 
+    def enter(self, entry: BilledRequest) -> None:
+        """Enter it, whatever the limit: a line of a batch does not count there."""
+        with self._lock:
+            self._enter(entry)
+
+    def _enter(self, entry: BilledRequest) -> None:
+        self.billed.append(entry)
+        if self._keep is not None:
+            del self.billed[: -self._keep]
+
     def bill(self, entry: BilledRequest) -> None:
         """Enter it, or refuse it with 429 if it would pass the limit."""
         now = entry.at.timestamp()
@@ -36,9 +46,7 @@ class Ledger:
                 wait = math.ceil(60 - (now - self._recent[0][0])) if self._recent else 60
                 raise refuse.rate_limited(self._limit, current, wait)
             self._recent.append((now, entry.n))
-            self.billed.append(entry)
-            if self._keep is not None:
-                del self.billed[: -self._keep]
+            self._enter(entry)
 
     def headers(self, now: float) -> dict[str, str]:
         """The rate-limit headers of the image endpoints."""

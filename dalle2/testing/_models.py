@@ -41,6 +41,8 @@ class EmulatedModel:
     input_fidelity: bool = False
     more: frozenset[str] = frozenset()
     """Parameters beyond those of the family."""
+    batches: bool = False
+    """Whether it is made in batches, too."""
 
     def is_retired(self, today: date | None) -> bool:
         """Whether the model is gone on that day; `None` stands for a world without retirements."""
@@ -79,7 +81,8 @@ _MORE_26 = frozenset({"complexity", "frame_count", "frame_duration_ms", "markup"
 
 
 def _gpt2(id: str, released: date, *, qualities: tuple[str, ...] = _NEWER) -> EmulatedModel:
-    return EmulatedModel(id, "gpt-image", released, free_sizes=True, qualities=qualities)
+    batches = qualities is not _NEWER
+    return EmulatedModel(id, "gpt-image", released, free_sizes=True, qualities=qualities, batches=batches)
 
 
 def _gpt26(id: str) -> EmulatedModel:

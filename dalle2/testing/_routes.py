@@ -14,6 +14,7 @@ import attrs
 
 from . import _refusals as refuse
 from ._exchange import EmulatedRequest
+from ._faults import Target
 from ._personas import PersonaName
 
 Kind = Literal[
@@ -28,6 +29,14 @@ Kind = Literal[
     "poll_response",
     "poll_images",
     "poll_operation",
+    "upload",
+    "files",
+    "file",
+    "content",
+    "create_batch",
+    "batches",
+    "batch",
+    "cancel_batch",
 ]
 
 _ROUTES: tuple[tuple[str, str, Kind], ...] = (
@@ -42,6 +51,14 @@ _ROUTES: tuple[tuple[str, str, Kind], ...] = (
     ("GET", r"images/generations/([^/]+)", "poll_images"),
     ("POST", r"images/generations:submit", "submit"),
     ("GET", r"operations/images/([^/]+)", "poll_operation"),
+    ("POST", r"files", "upload"),
+    ("GET", r"files", "files"),
+    ("GET", r"files/([^/]+)", "file"),
+    ("GET", r"files/([^/]+)/content", "content"),
+    ("POST", r"batches", "create_batch"),
+    ("GET", r"batches", "batches"),
+    ("GET", r"batches/([^/]+)", "batch"),
+    ("POST", r"batches/([^/]+)/cancel", "cancel_batch"),
 )
 _AZURE_2023 = r"(?=images/generations:submit|operations/)"
 """Where Azure made dall-e-2's images in the background. Source:
@@ -54,6 +71,13 @@ _PREFIXES = {
 _COMET_ONLY = ("poll_response", "poll_images")
 _AZURE_ONLY = ("submit", "poll_operation")
 _AZURE = ("generate", "edit", "models", "model")
+_TARGETS: dict[Kind, Target] = {
+    **dict.fromkeys(("generate", "edit", "vary", "respond", "submit", "create_batch"), "paid"),
+    **dict.fromkeys(("upload", "content"), "file"),
+    **dict.fromkeys(("files", "file", "batches", "batch"), "poll"),
+}
+"""Which faults wait for which requests."""
+_BATCHES = ("upload", "files", "file", "content", "create_batch", "batches", "batch", "cancel_batch")
 
 
 @attrs.frozen
@@ -65,9 +89,9 @@ class Route:
     deployment: str | None = None
 
     @property
-    def paid(self) -> bool:
-        """Whether answering it costs money."""
-        return self.kind in ("generate", "edit", "vary", "respond", "submit")
+    def target(self) -> Target | None:
+        """Which faults may befall it: `"paid"` says that answering it costs money."""
+        return _TARGETS.get(self.kind)
 
 
 def find_route(request: EmulatedRequest, persona: PersonaName) -> Route:
@@ -91,6 +115,8 @@ def find_route(request: EmulatedRequest, persona: PersonaName) -> Route:
 
 def _has(persona: PersonaName, kind: Kind, request: EmulatedRequest, *, dated: bool) -> bool:
     """Whether the host has such a route; on Azure's older ones only with a version."""
+    if kind in _BATCHES:
+        return persona in ("openai", "litellm")
     if persona != "azure":
         return kind not in _AZURE_ONLY and (kind not in _COMET_ONLY or persona == "cometapi")
     if dated or kind in _AZURE_ONLY:

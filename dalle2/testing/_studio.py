@@ -7,12 +7,14 @@ How long it takes is written on the answer, and spent by whoever carries it.
 from __future__ import annotations
 
 import functools
+import secrets
 from datetime import date
 
 import attrs
 
 from . import _delivery, _pictures, _responses
 from . import _refusals as refuse
+from ._batches import Batches
 from ._clock import Clock
 from ._exchange import BilledRequest, EmulatedRequest, EmulatedResponse, Loss, json_response
 from ._faults import Faults, StreamFailure
@@ -38,6 +40,7 @@ class Studio:
         task_polls: int,
         images_per_minute: int | None,
         latency: float,
+        batch_latency: float,
         honours_keys: bool,
         keep: int | None,
     ) -> None:
@@ -52,6 +55,7 @@ class Studio:
         self._faults = Faults()
         self._tasks = _responses.Tasks(task_polls, keep=keep)
         self._ledger = Ledger(images_per_minute=images_per_minute, keep=keep)
+        self._batches = Batches(self.clock, batch_latency, self._carry_out_line, self._body_of_line, keep)
 
     def _paint(
         self, request: EmulatedRequest, request_id: str, route: Route, operation: Operation
@@ -135,6 +139,27 @@ class Studio:
         )
         self._ledger.bill(entry)
         return self._faults.mishap("paid", streamed=order.stream)
+
+    def _carry_out_line(self, form: Form, batch: str) -> Order:
+        """A line of a batch, checked and billed."""
+        order = self._check(form, "generate")
+        entry = BilledRequest(
+            prompt=order.prompt,
+            n=order.n,
+            model=order.model.id,
+            idempotency_key=None,
+            operation="generate",
+            size=order.size,
+            request_id=f"batch_req_{secrets.token_hex(12)}",
+            at=self.clock.now(),
+            batch=batch,
+        )
+        self._ledger.enter(entry)
+        return order
+
+    def _body_of_line(self, order: Order, created: int) -> dict[str, object]:
+        """The answer of a line; no model that is made in batches answers with URLs."""
+        return _delivery.images_body(order, created, lambda order, index: "", self.persona)
 
     def _put(self, request: EmulatedRequest, created: int, order: Order, index: int) -> str:
         origin = self._host.image_origin

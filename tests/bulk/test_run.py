@@ -101,6 +101,16 @@ def test_edits_and_variations_can_be_jobs_too(run: Run, emulator: Emulator) -> N
         assert db.execute("SELECT COUNT(*) FROM input").fetchone() == (1,)
 
 
+def test_the_number_of_a_row_that_went_is_never_given_again(run: Run, emulator: Emulator) -> None:
+    """What was sent under it stays in the books: a new row has books of its own."""
+    owl = dalle2.GenerateRequest(prompt="an owl", model="dall-e-3", n=2)
+    emulator.fail_next(400, code="moderation_blocked", times=2)
+    run([bulk.Job("b", owl)], client={"split_n": True})
+    fewer = dalle2.GenerateRequest(prompt="an owl", model="dall-e-3")
+    new = dalle2.GenerateRequest(prompt="a hen", model="dall-e-3")
+    assert run([bulk.Job("b", fewer), bulk.Job("c", new)], client={"split_n": True}).done == 2
+
+
 def test_a_split_call_is_a_row_for_each_part(run: Run, emulator: Emulator) -> None:
     """Each with its own key, and one may fail while the others are done."""
     emulator.fail_next(400, code="moderation_blocked")
