@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Errand:
+class Trip:
     """What is to be done elsewhere before the images of an answer can be kept."""
 
     effect: Fetch | Put
@@ -46,9 +46,9 @@ class Errand:
 
 @attrs.frozen
 class Brought:
-    """What came of an errand: its result, or the exception."""
+    """What came of a trip: its result, or the exception."""
 
-    errand: Errand
+    trip: Trip
     result: object
 
 
@@ -60,7 +60,7 @@ class Work:
     """What is to be done now, what to wait for at most (seconds), and whether that was all."""
 
     orders: Sequence[Order] = ()
-    errands: Sequence[Errand] = ()
+    trips: Sequence[Trip] = ()
     wait: float | None = None
     finished: bool = False
 
@@ -99,7 +99,7 @@ class Engine:
         self._orders: dict[int, Order] = {}
         self._begun: list[Steps] = []
         """Keeping that is written down and starts with the next step."""
-        self._errands: list[Errand] = []
+        self._trips: list[Trip] = []
         self._kept: list[Keepings] = []
         self._near = isinstance(place, Folder) and alike(
             os.fspath(journal.path.parent), os.fspath(place.path)
@@ -183,7 +183,7 @@ class Engine:
             self._advance(steps, None)
         for one in arrived:
             if isinstance(one, Brought):
-                self._advance(one.errand.steps, one.result)
+                self._advance(one.trip.steps, one.result)
         if isinstance(self.place, Folder):
             self.place.flush()
         return came
@@ -194,7 +194,7 @@ class Engine:
             self._kept.append(effect)
         else:
             assert not isinstance(effect, Load)
-            self._errands.append(Errand(effect, steps))
+            self._trips.append(Trip(effect, steps))
 
     def _elsewhere(self, effect: Effect) -> bool:
         return isinstance(effect, Fetch) or (isinstance(effect, Put) and not isinstance(self.place, Folder))
@@ -235,9 +235,9 @@ class Engine:
                 self._begun.append(keeping(work))  # once the orders are on their way
             else:
                 self._advance(keeping(work), None)
-        errands, self._errands = self._errands, []
+        trips, self._trips = self._trips, []
         wait = 0.0 if self._begun or self._kept else step.wait
-        return Work(orders, errands, wait, self.planner.finished)
+        return Work(orders, trips, wait, self.planner.finished)
 
     def _keeping(self, unit: Unit) -> Keeping:
         attempt, images = self.journal.awaiting(unit)

@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from .._results._awaited import AsyncImageResult, in_thread
 from ..errors import Dalle2Error
-from ._engine import Arrival, Brought, Engine, Errand
+from ._engine import Arrival, Brought, Engine, Trip
 from ._keeper import Fetch, Put
 from ._receipt import receipt_of, receipt_of_error
 from ._vault import Came
@@ -97,8 +97,8 @@ async def _loop(
         await checkpoint()  # if the run was cancelled meanwhile, none of it begins
         for order in work.orders:
             group.start_soon(_send, engine, sender, order, inbox)
-        for errand in work.errands:
-            group.start_soon(_run, engine, client, errand, inbox)
+        for trip in work.trips:
+            group.start_soon(_run, engine, client, trip, inbox)
         await after()
         if work.finished:
             return
@@ -119,12 +119,12 @@ async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox
     inbox.put(came)
 
 
-async def _run(engine: Engine, client: AsyncClient, errand: Errand, inbox: _Inbox) -> None:
+async def _run(engine: Engine, client: AsyncClient, trip: Trip, inbox: _Inbox) -> None:
     try:
-        result = await _perform(engine, client, errand.effect)
+        result = await _perform(engine, client, trip.effect)
     except Exception as error:
         result = error
-    inbox.put(Brought(errand, result))
+    inbox.put(Brought(trip, result))
 
 
 async def _perform(engine: Engine, client: AsyncClient, effect: Fetch | Put) -> object:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._results._blocking import ImageResult
 from ._elsewhere import Answered, Elsewhere, call
-from ._engine import Arrival, Brought, Engine, Errand
+from ._engine import Arrival, Brought, Engine, Trip
 from ._keeper import Fetch, Put
 from ._vault import Came
 
@@ -75,8 +75,8 @@ def drive(
                 else:
                     engine.launched.add(order.unit.number)
                     elsewhere.give(order.request, order.key, partial(_answered, engine, order, arrived))
-            for errand in work.errands:
-                pool.give(partial(_run, engine, client, errand, arrived))
+            for trip in work.trips:
+                pool.give(partial(_run, engine, client, trip, arrived))
             after()
             if work.finished:
                 return
@@ -115,12 +115,12 @@ def _answered(
         engine.late(_gathered(arrived, 0))
 
 
-def _run(engine: Engine, client: Client, errand: Errand, arrived: queue.SimpleQueue[Arrival | None]) -> None:
+def _run(engine: Engine, client: Client, trip: Trip, arrived: queue.SimpleQueue[Arrival | None]) -> None:
     try:
-        result = _perform(engine, client, errand.effect)
+        result = _perform(engine, client, trip.effect)
     except Exception as error:
         result = error
-    arrived.put(Brought(errand, result))
+    arrived.put(Brought(trip, result))
 
 
 def _perform(engine: Engine, client: Client, effect: Fetch | Put) -> object:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import bulk
-from dalle2.bulk._engine import Arrival, Brought, Engine, Errand
+from dalle2.bulk._engine import Arrival, Brought, Engine, Trip
 from dalle2.bulk._journal import Journal, Order
 from dalle2.bulk._keeper import Fetch
 from dalle2.bulk._load import check_with, load_jobs
@@ -54,12 +54,12 @@ class World:
             place.probe()
             engine = Engine(journal, spool, place, Planner(concurrency=2), clock=lambda: self.now)
             engine.begin(spooled)
-            under_way: list[Order | Errand] = []
+            under_way: list[Order | Trip] = []
             arrived: list[Arrival] = []
             for _ in range(300):
                 work = engine.step(arrived)
                 arrived = []
-                under_way += [*work.orders, *work.errands]
+                under_way += [*work.orders, *work.trips]
                 if work.finished:
                     engine.finish()
                     return True
@@ -69,7 +69,7 @@ class World:
                     self.now += 0.1 if work.wait is None else work.wait
                     continue
                 one = under_way.pop(self.data.draw(st.integers(0, len(under_way) - 1)))
-                if isinstance(one, Errand):
+                if isinstance(one, Trip):
                     assert isinstance(one.effect, Fetch)
                     fails = crashes and self.data.draw(st.integers(0, 5)) == 5
                     arrived.append(Brought(one, dalle2.DownloadError("away") if fails else PICTURE))
