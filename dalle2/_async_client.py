@@ -12,7 +12,8 @@ from ._calls._loop import perform_async, sleep, stream_async
 from ._calls._plan import keep
 from ._image._data import ImagesData
 from ._requests._draft import Draft
-from ._results._awaited import AsyncFetcher, AsyncImageResult, AsyncImages, held, in_thread
+from ._results._at_once import AsyncImages
+from ._results._awaited import AsyncFetcher, AsyncImageResult, held, in_thread
 from ._session import BaseClient, Session
 from ._texts import Environment, hide
 from ._transport._async import AsyncTransport
@@ -344,7 +345,7 @@ class AsyncClient(BaseClient):
     ) -> ImagesData:
         """One paid call, and the questions after its task if the host makes the images in the background."""
         attempts = self._session.attempts(request, options)
-        calls.append(attempts)
+        attempts.join(calls)
         answer = await self._perform(attempts, timeout)
         if isinstance(answer, ImagesData):
             return answer

@@ -337,7 +337,7 @@ class Client(BaseClient):
     ) -> ImagesData:
         """One paid call, and the questions after its task if the host makes the images in the background."""
         attempts = self._session.attempts(request, options)
-        calls.append(attempts)
+        attempts.join(calls)
         answer = self._perform(attempts, timeout)
         if isinstance(answer, ImagesData):
             return answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -112,10 +113,11 @@ class ServerClock:
     Threads share it without a lock, since learning is one assignment.
     """
 
-    __slots__ = ("offset",)
+    __slots__ = ("_seen", "offset")
 
     def __init__(self, offset: timedelta = timedelta(0)) -> None:
         self.offset = offset
+        self._seen: tuple[datetime, float] | None = None
 
     def observe(self, date_header: str | None, local_now: datetime, age: str | None = None) -> None:
         """Learn from an answer's `Date`: whole seconds that travelled, so a skew under 2 s counts as none.
@@ -126,6 +128,7 @@ class ServerClock:
         if served is not None:
             skew = served - local_now
             self.offset = timedelta(0) if abs(skew) < timedelta(seconds=2) else skew
+            self._seen = local_now, time.monotonic()
 
     def now(self, local_now: datetime | None = None) -> datetime:
         """The server's time now (aware, UTC), for the given local time or that of the machine."""
@@ -136,9 +139,14 @@ class ServerClock:
             return local
 
     def earliest(self, local_now: datetime | None = None) -> datetime:
-        """The time by which something is surely past: with clocks far apart, either may be the wrong one."""
+        """The time by which something is surely past. With clocks far apart, either may be the wrong one, and
+        one that was set meanwhile is no longer as far off as it was: no more time has passed than elapsed.
+        """
         local = datetime.now(UTC) if local_now is None else local_now
         served = self.now(local)
+        if self._seen is not None:
+            before, then = self._seen
+            served -= max(local - before - timedelta(seconds=time.monotonic() - then), timedelta(0))
         return min(local, served) if abs(self.offset) > FAR else served
 
 

@@ -133,10 +133,8 @@ class DecodeError(Dalle2Error):
 class DownloadError(Dalle2Error):
     """An image could not be fetched or kept. Fetching costs nothing: trying again is always safe.
 
-    `reason` is one of `"truncated"`, `"too_large"`, `"not_an_image"`, `"forbidden"` (a host or address that
-    is never contacted), `"forged"` (the signed URL was altered), `"unreachable"`, `"timeout"`, `"status"`,
-    `"expired"`, `"partial"` (some of several images failed). `saved` and `failed` speak for `images.save`:
-    the paths that were written, and the error of each image (by its index) that was not.
+    `reason`: `"truncated"`, `"too_large"`, `"not_an_image"`, `"forbidden"`, `"forged"`, `"unreachable"`,
+    `"timeout"`, `"status"`, `"expired"`, `"partial"` (of several; then `.saved` or `.uploaded`, `.failed`).
     """
 
     def __init__(
@@ -147,6 +145,7 @@ class DownloadError(Dalle2Error):
         status_code: int | None = None,
         url: str | None = None,
         saved: Sequence[Path] = (),
+        uploaded: Sequence[str] = (),
         failed: Mapping[int, Exception] | None = None,
         images: Sequence[KeptImage] = (),
     ) -> None:
@@ -155,6 +154,7 @@ class DownloadError(Dalle2Error):
         self.status_code = status_code
         self.url = url
         self.saved: tuple[Path, ...] = tuple(saved)
+        self.uploaded: tuple[str, ...] = tuple(uploaded)
         self.failed: dict[int, Exception] = dict(failed or {})
 
 

@@ -20,7 +20,7 @@ VERSION = 1
 
 _HOMES = {
     "AsyncImageResult": "_results._awaited",
-    "AsyncImages": "_results._awaited",
+    "AsyncImages": "_results._at_once",
     "EditRequest": "_requests._values",
     "GenerateRequest": "_requests._values",
     "ImageResult": "_results._blocking",

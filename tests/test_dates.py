@@ -189,6 +189,15 @@ def test_of_two_clocks_that_are_far_apart_the_earlier_one_counts(skew: timedelta
     assert abs(ServerClock().earliest() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+@given(st.timedeltas(timedelta(0), timedelta(hours=2)))
+def test_a_clock_that_was_behind_and_is_set_right_makes_nothing_past(behind: timedelta) -> None:
+    """No more is past than really elapsed since the host said what time it is."""
+    clock = ServerClock()
+    clock.observe(format_datetime(NOW, usegmt=True), NOW - behind)
+    assert NOW - timedelta(minutes=1) <= clock.earliest(NOW) <= NOW + timedelta(seconds=2)
+    assert clock.earliest(NOW - behind) <= NOW + timedelta(seconds=2)
+
+
 @pytest.mark.parametrize("age", ["1", "86400", "-5", "a day"])
 def test_an_answer_out_of_a_cache_teaches_no_time(age: str) -> None:
     """With an `Age`, its `Date` is that of another day."""

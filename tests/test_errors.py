@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, object] = {
     "status_code": 418,
     "url": "https://h/x",
     "saved": [Path("a.png")],
+    "uploaded": ["s3://pictures/a.png"],
     "failed": {1: e.DownloadError("inner", reason="truncated")},
     "expires_at": NOW,
     "attempts": 3,
@@ -109,12 +110,13 @@ def test_every_argument_is_a_field_of_the_same_name(kind: type[e.Dalle2Error]) -
     error = made(kind)
     assert error.message == str(error) == "what happened"
     for name in inspect.signature(kind).parameters:
-        if name not in ("message", "allowed", "saved"):
+        if name not in ("message", "allowed", "saved", "uploaded"):
             assert same(getattr(error, name), ARGUMENTS[name])
     if isinstance(error, e.InvalidRequestError):
         assert error.allowed == (1, 2)
     if type(error) is e.DownloadError:
         assert error.saved == (Path("a.png"),)
+        assert error.uploaded == ("s3://pictures/a.png",)
 
 
 @pytest.mark.parametrize("kind", CLASSES)

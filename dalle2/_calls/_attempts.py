@@ -117,6 +117,17 @@ class Attempts(Generic[T]):
             idempotency_key=self.call.context.idempotency_key,
         )
 
+    def join(self, calls: list[Attempts[T]]) -> None:
+        """Be one of the calls of a plan, under the deadline of the first. Raises `ConnectTimeoutError` if
+        nothing is left of it: this one is not sent then.
+        """
+        if calls:
+            self.deadline = calls[0].deadline
+            left = self.remaining()
+            if left is not None and left <= 0:
+                raise self.lost(Failure("connect_timeout", False, "the deadline passed before it was sent"))
+        calls.append(self)
+
     def start(self, timeouts: Timeouts) -> tuple[Timeouts, Departure]:
         """An attempt begins: the timeouts it may use, and where the transport notes how far it got."""
         self.attempt += 1

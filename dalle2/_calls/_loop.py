@@ -7,8 +7,9 @@ what is raised in the end is decided by `Attempts`. (Images are fetched by a loo
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -255,6 +256,13 @@ async def _collected_async(attempts: Attempts[T], answer: AsyncAnswer) -> HttpRe
                     break
     except TransportError as error:
         failure = error.failure
+    except BaseException as problem:
+        rest = answer.rest() if _stops(problem) else None
+        if rest is not None:  # stopped behind the last byte: what was paid for is kept
+            with suppress(Dalle2Error):
+                deque(map(body.feed, rest))
+                attempts.read(_response_of(answer, body))
+        raise
     else:
         return _response_of(answer, body)
     return attempts.cut(failure, _response_of(answer, body))

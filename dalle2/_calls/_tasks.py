@@ -47,9 +47,18 @@ def task_of(reading: Reading, response: HttpResponse) -> Task | None:
     if task is None:
         if address is None or reading.data.images or isinstance(reading.problem, Problem):
             return None
-        task = Task(urlsplit(address).path.rstrip("/").rpartition("/")[2] or "without a name")
+        task = Task(_name_in(address))
     wait = parse_retry_after(headers, response.at)
     return task._replace(address=address or task.address, wait=wait)
+
+
+def _name_in(address: str) -> str:
+    """The task's name, by where a host says to ask; any text may stand there."""
+    try:
+        path = urlsplit(address).path
+    except ValueError:
+        path = ""
+    return path.rstrip("/").rpartition("/")[2] or "without a name"
 
 
 def own_address(address: str | None, settings: Settings, asked: str) -> str | None:

@@ -64,7 +64,12 @@ Examples:
 def run(
     rows: Rows,
     prompt: Prompt,
-    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="The directory for the pictures.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="The directory for the pictures, or s3://bucket/dir."
+        ),
+    ],
     id: Column = None,
     journal: Annotated[
         Path | None, typer.Option("--journal", metavar="FILE", help="Else OUT.db beside OUT.")
@@ -80,6 +85,9 @@ def run(
         typer.Option("--images-per-minute", metavar="NUMBER", help="Not more than these, evenly spaced."),
     ] = None,
     concurrency: Concurrency = None,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", metavar="", help="Put NAME.json beside each: prompt, model, id.")
+    ] = False,
     yes: Yes = False,
     provider: Host = None,
     base_url: BaseUrl = None,
@@ -103,6 +111,7 @@ def run(
         budget=limit_of(budget, max_images),
         on_unknown="hold",
         more=cast("Mapping[str, object]", host),
+        provenance=provenance,
     )
     fresh = not path.exists()
     with open_client(host) as client:

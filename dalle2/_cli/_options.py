@@ -2,15 +2,13 @@
 
 The rule: what was typed is checked one by one by the house's own checks, under the names of the command line,
 so that a mistake there is `WrongUsage` by its type, and whatever else a client lacks (a key, a good variable)
-is not.
+is not. They are declared as plain values, of which typer's are made (`_typed`) where typer is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, TypeAlias, TypedDict
-
-import typer
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, TypedDict
 
 from ._words import WrongUsage, in_own_words
 
@@ -19,6 +17,24 @@ if TYPE_CHECKING:
 
     from .._client import Client
     from ..events import Listener
+
+
+class Argument(NamedTuple):
+    """What stands without a name."""
+
+    metavar: str
+    help: str
+
+
+class Option(NamedTuple):
+    """What has a name, with the values that a shell completes; the metavar of a flag is empty."""
+
+    names: tuple[str, ...]
+    metavar: str
+    help: str
+    panel: str | None = None
+    completed: Callable[[], list[str]] | None = None
+
 
 _PICTURE, _PLACE, _HOST = "The picture", "What comes out", "Who paints it"
 
@@ -35,121 +51,93 @@ def _known_models() -> list[str]:
     return list(MODELS)
 
 
-Source: TypeAlias = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="A square PNG under 4 MB; - reads standard input.")
-]
+Source: TypeAlias = Annotated[str, Argument("IMAGE", "A square PNG under 4 MB; - reads standard input.")]
 Count: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        "-n", "--n", metavar="NUMBER", help="How many images; 1 unless said.", rich_help_panel=_PICTURE
-    ),
+    int | None, Option(("-n", "--n"), "NUMBER", "How many images; 1 unless said.", _PICTURE)
 ]
 Size: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--size",
-        metavar="SIZE",
-        help="Pixels: 256x256, 512x512 or 1024x1024; more on newer models.",
-        autocompletion=lambda: ["256x256", "512x512", "1024x1024"],
-        rich_help_panel=_PICTURE,
+    Option(
+        ("--size",),
+        "SIZE",
+        "Pixels: 256x256, 512x512 or 1024x1024; more on newer models.",
+        _PICTURE,
+        lambda: ["256x256", "512x512", "1024x1024"],
     ),
 ]
 Quality: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--quality",
-        metavar="QUALITY",
-        help="For newer models: low, medium, high, auto (dall-e-3: standard, hd).",
-        autocompletion=lambda: ["low", "medium", "high", "auto", "standard", "hd"],
-        rich_help_panel=_PICTURE,
+    Option(
+        ("--quality",),
+        "QUALITY",
+        "For newer models: low, medium, high, auto (dall-e-3: standard, hd).",
+        _PICTURE,
+        lambda: ["low", "medium", "high", "auto", "standard", "hd"],
     ),
 ]
 Output: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="PATH",
-        help="A file, a directory (several images are numbered), or - for standard output.",
-        rich_help_panel=_PLACE,
+    Option(
+        ("-o", "--output"),
+        "PATH",
+        "A file, a directory (several images are numbered), or - for standard output.",
+        _PLACE,
     ),
 ]
-Overwrite: TypeAlias = Annotated[
-    bool, typer.Option("--overwrite", metavar="", help="Replace files that exist.", rich_help_panel=_PLACE)
-]
+Overwrite: TypeAlias = Annotated[bool, Option(("--overwrite",), "", "Replace files that exist.", _PLACE)]
 Json: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--json", metavar="", help="Print one JSON document instead of lines.", rich_help_panel=_PLACE
-    ),
+    bool, Option(("--json",), "", "Print one JSON document instead of lines.", _PLACE)
 ]
 DryRun: TypeAlias = Annotated[
     bool,
-    typer.Option(
-        "--dry-run",
-        metavar="",
-        help="Say what would be sent and what it would cost; send nothing.",
-        rich_help_panel=_PLACE,
-    ),
+    Option(("--dry-run",), "", "Say what would be sent and what it would cost; send nothing.", _PLACE),
 ]
 Host: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--provider",
-        metavar="NAME",
-        help="openai, cometapi, cometapi-responses, or emulator (no key, no network, no cost). "
+    Option(
+        ("--provider",),
+        "NAME",
+        "openai, cometapi, cometapi-responses, or emulator (no key, no network, no cost). "
         "Else DALLE2_PROVIDER, else the host whose key is set.",
-        autocompletion=_known_providers,
-        rich_help_panel=_HOST,
+        _HOST,
+        _known_providers,
     ),
 ]
 BaseUrl: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--base-url",
-        metavar="URL",
-        help="Any compatible host. Else OPENAI_BASE_URL or COMETAPI_BASE_URL.",
-        rich_help_panel=_HOST,
-    ),
+    Option(("--base-url",), "URL", "Any compatible host. Else OPENAI_BASE_URL or COMETAPI_BASE_URL.", _HOST),
 ]
 Model: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--model",
-        metavar="NAME",
-        help="Else DALLE2_MODEL, else dall-e-2.",
-        autocompletion=_known_models,
-        rich_help_panel=_HOST,
-    ),
+    Option(("--model",), "NAME", "Else DALLE2_MODEL, else dall-e-2.", _HOST, _known_models),
 ]
 Successor: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--successor",
-        metavar="NAME",
-        help="The living model that paints what is meant for a retired one; auto or none. "
-        "Else DALLE2_SUCCESSOR.",
-        autocompletion=lambda: ["auto", "none", *_known_models()],
-        rich_help_panel=_HOST,
+    Option(
+        ("--successor",),
+        "NAME",
+        "The living model that paints what is meant for a retired one; auto or none. Else DALLE2_SUCCESSOR.",
+        _HOST,
+        lambda: ["auto", "none", *_known_models()],
     ),
 ]
 Timeout: TypeAlias = Annotated[
     float | None,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        help="How long to wait for the host in each phase (connect, send, answer).",
-        rich_help_panel=_HOST,
+    Option(
+        ("--timeout",),
+        "SECONDS",
+        "How long to wait for the host in each phase (connect, send, answer).",
+        _HOST,
     ),
 ]
 Format: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--response-format",
-        metavar="FORMAT",
-        help="url or b64_json: how the host hands the picture over.",
-        autocompletion=lambda: ["url", "b64_json"],
-        rich_help_panel=_HOST,
+    Option(
+        ("--response-format",),
+        "FORMAT",
+        "url or b64_json: how the host hands the picture over.",
+        _HOST,
+        lambda: ["url", "b64_json"],
     ),
 ]
 

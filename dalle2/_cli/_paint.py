@@ -6,10 +6,9 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias, cast
 
-import typer
-
 from ._deliver import Delivery
 from ._options import (
+    Argument,
     BaseUrl,
     Count,
     DryRun,
@@ -18,6 +17,7 @@ from ._options import (
     HostOptions,
     Json,
     Model,
+    Option,
     Output,
     Overwrite,
     Quality,
@@ -60,8 +60,7 @@ Examples:
 }
 
 Prompt: TypeAlias = Annotated[
-    str,
-    typer.Argument(metavar="PROMPT", help="What the whole picture should show; - reads standard input."),
+    str, Argument("PROMPT", "What the whole picture should show; - reads standard input.")
 ]
 LONGEST_PROMPT = 1_000_000
 """Characters read from standard input: far more than any model takes."""
@@ -122,15 +121,12 @@ def edit(
     image: Source,
     prompt: Prompt,
     mask: Annotated[
-        str | None,
-        typer.Option("--mask", metavar="PATH", help="A PNG of the same size; transparent is repainted."),
+        str | None, Option(("--mask",), "PATH", "A PNG of the same size; transparent is repainted.")
     ] = None,
     mask_box: Annotated[
         str | None,
-        typer.Option(
-            "--mask-box",
-            metavar="LEFT,TOP,RIGHT,BOTTOM",
-            help="The box to repaint, in pixels, in place of a mask.",
+        Option(
+            ("--mask-box",), "LEFT,TOP,RIGHT,BOTTOM", "The box to repaint, in pixels, in place of a mask."
         ),
     ] = None,
     n: Count = None,

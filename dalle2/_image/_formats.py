@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # In JPEG's compressed data FF 00 stands for the byte FF, FF D0 to FF D7 are restarts, and FF may repeat.
 _JPEG_MARKER = rb"\xff[^\x00\xd0-\xd7\xff]"
+_SEARCHED = 1 << 18
+"""Bytes of a picture that are searched at once: no other thread runs meanwhile."""
 _LONGEST_META = 65_536
 _ISPE = rb"(?s)ispe....(.{4})(.{4})"
 _ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
@@ -155,10 +157,12 @@ def _jpeg_marker(seen: Seen) -> Generator[None, bytes, int]:
 def _jpeg_scan(seen: Seen) -> Generator[None, bytes, int]:
     """Pass over compressed data; the marker that ends it."""
     while True:
-        found = re.compile(_JPEG_MARKER).search(seen.chunk, seen.place)  # compiled once: `re` keeps it
-        if found:
-            seen.place = found.end()
-            return found[0][1]
+        search = re.compile(_JPEG_MARKER).search  # compiled once: `re` keeps it
+        for start in range(seen.place, len(seen.chunk), _SEARCHED):
+            found = search(seen.chunk, start, start + _SEARCHED + 1)  # an FF at the end, with what follows
+            if found:
+                seen.place = found.end()
+                return found[0][1]
         # An FF at the very end may be the first half of a marker.
         split = seen.chunk.endswith(b"\xff") and seen.place < len(seen.chunk)
         chunk = yield

@@ -8,7 +8,7 @@ forgotten `await`; what is pure they share, and it is here.
 from __future__ import annotations
 
 from ._files import Target, made_directory
-from ._many import BaseImages, note_saved, partial_error
+from ._many import BaseImages, in_order, note_kept, partial_error
 from ._one import BaseResult, data_from
 
 __all__ = [
@@ -16,7 +16,8 @@ __all__ = [
     "BaseResult",
     "Target",
     "data_from",
+    "in_order",
     "made_directory",
-    "note_saved",
+    "note_kept",
     "partial_error",
 ]

@@ -136,7 +136,7 @@ class AtomicFile:
             with _naming(wanted):
                 self._settle()
             number = 1
-            while not self._published_as(final := _numbered(wanted, number)):
+            while not self._published_as(final := numbered(wanted, number)):
                 number = self._free_after(number, wanted)
         return final
 
@@ -151,20 +151,16 @@ class AtomicFile:
         return True
 
     def _free_after(self, taken: int, wanted: Path) -> int:
-        """A number that is free while the one before it is taken: found by doubling, then by halving."""
+        from ._numbers import free_number
 
-        def free(number: int) -> bool:
-            return not os.path.lexists(self._place.with_name(_numbered(wanted, number).name))
-
-        step = 1
-        while not free(taken + step):
-            taken += step
-            step *= 2
-        while step > 1:
-            step //= 2
-            if not free(taken + step):
-                taken += step
-        return taken + 1
+        looks = free_number(taken)
+        number = next(looks)
+        while True:
+            place = self._place.with_name(numbered(wanted, number).name)
+            try:
+                number = looks.send(not os.path.lexists(place))
+            except StopIteration as found:
+                return int(found.value)
 
     def _fd(self) -> int:
         if not self._part or self._settled:
@@ -181,12 +177,12 @@ class AtomicFile:
 
     def _replace(self, place: Path) -> tuple[Path, bool]:
         """Put the file in the place of an older one; gives the place, and whether there was none."""
-        from ._replacing import replaceable, take_over
+        from ._replacing import put, replaceable, take_over
 
         place, older = replaceable(place)
         if older is not None:
             take_over(self._part, older)
-        os.replace(self._part, place)
+        put(self._part, place, lock)
         return place, older is None
 
     def _publish(self, place: Path) -> None:
@@ -293,7 +289,8 @@ def _sweep(directory: Path) -> None:
                 remove_abandoned(directory / name, _machine(), lock)
 
 
-def _numbered(wanted: Path, number: int) -> Path:
+def numbered(wanted: Path, number: int) -> Path:
+    """`name.png`, `name-2.png`, `name-3.png`, …"""
     if number == 1:
         return wanted
     stem, suffix = (wanted.stem, wanted.suffix) if has_image_suffix(wanted) else (wanted.name, "")

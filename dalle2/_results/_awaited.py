@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
+from . import BaseResult, Target, data_from
 from ._download import Download
 from ._origins import BaseFetcher
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .._image._data import ImageData
     from .._transport._async import AsyncTransport
     from ._files import AtomicFile
+    from ._uploads import Upload
 
     class AsyncSink(Protocol):
         """Where the bytes go, awaited."""
@@ -91,16 +93,18 @@ class _ThreadedFile:
     def __init__(self, file: AtomicFile) -> None:
         self._file = file
         self._pending = bytearray()
+        self._begun = False
 
     async def write(self, data: bytes) -> None:
         self._pending += data
         if len(self._pending) >= BATCH:
-            batch, self._pending = bytes(self._pending), bytearray()
+            batch, self._pending, self._begun = bytes(self._pending), bytearray(), True
             await in_thread(self._file.write, batch)
 
     async def restart(self) -> None:
         self._pending.clear()
-        await in_thread(self._file.restart)
+        if self._begun:
+            await in_thread(self._file.restart)
 
     def finish(self, target: Target, kind: str) -> Path:
         self._file.write(bytes(self._pending))
@@ -108,18 +112,18 @@ class _ThreadedFile:
 
 
 class AsyncMemory:
-    """A sink that keeps the bytes."""
+    """A sink that keeps the bytes, and gives them without a copy."""
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data = BytesIO()
 
     async def write(self, data: bytes) -> None:
         """Append."""
-        self.data += data
+        self.data.write(data)
 
     async def restart(self) -> None:
         """Forget what was written."""
-        self.data.clear()
+        self.data.truncate(self.data.seek(0))
 
 
 class AsyncFetcher(BaseFetcher["AsyncTransport"]):
@@ -188,12 +192,14 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
         image from coming, also for held bytes that are not one (`content` has them as they are). Fetching
         costs nothing; what can pass is tried again.
         """
+        if len(self._data.content or b"") > BATCH and not self._checked:
+            await in_thread(self._held)
         held = self._held()
         if held is not None:
             return held[0]
         memory = AsyncMemory()
         kind = await self._fetcher.fetch(self._data, memory)
-        return self._hold(bytes(memory.data), kind)
+        return self._hold(memory.data.getvalue(), kind)
 
     async def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save the image and give the path that it got; the bytes stream to the disk, in a
@@ -215,17 +221,46 @@ class AsyncImageResult(BaseResult[AsyncFetcher]):
     async def _save(self, target: Target) -> Path:
         file = await in_thread(target.open)
         try:
+            if self._data.content is not None:
+                return await in_thread(self._publish_held, file, target)
             sink = _ThreadedFile(file)
-            held = self._held()
-            if held is None:
-                kind = await self._fetcher.fetch(self._data, sink)
-            else:
-                content, kind = held
-                await sink.write(content)
+            kind = await self._fetcher.fetch(self._data, sink)
             return await in_thread(sink.finish, target, kind)
         except BaseException:
             file.withdraw()
             raise
+
+    async def upload(self, url: str, *, overwrite: bool = False, provenance: bool = False) -> str:
+        """Put the image into a store, and give the URL that it got; its bytes are fetched once and kept.
+
+        `url` is `s3://`, `gs://`, `az://`, `memory://` or the like (extra `cloud`), or `file://`: a name, to
+        which a missing suffix is added from the bytes, or a folder (a URL that ends in a slash), in which the
+        image gets a free name made from its prompt. Credentials come from the store's own environment
+        variables. The object appears whole or not at all; without `overwrite` none is replaced, and of
+        several writers at once one wins (where the store has no such condition, it is looked for before).
+        `provenance` puts `NAME.json` beside it: prompt, model, parameters, request id. The store is asked in
+        a thread; a cancelled upload ends at once, and may still arrive, whole.
+
+        Raises `InvalidRequestError` for what is no URL of a store, `ConfigurationError` without the extra or
+        with settings that cannot be used, `FileExistsError` if the name is taken and `overwrite` is false,
+        `FileNotFoundError` for a bucket that is not there, `PermissionError`, `ConnectionError`,
+        `TimeoutError` and other built-in `OSError`s for the store (what can pass is tried again), and like
+        `read` for the rest.
+        """
+        from ._uploads import Upload, Where
+
+        sidecar = self._sidecar() if provenance else None
+        where = await in_thread(Where, url)
+        return await self._upload(Upload(where, self._stem, overwrite=overwrite, sidecar=sidecar))
+
+    async def _upload(self, upload: Upload) -> str:
+        from .._stores import perform_async
+
+        if upload.where.path is not None:
+            return await in_thread(upload.beside, await self._save(await in_thread(upload.target)))
+        await perform_async(upload.before())
+        content = await self.read()
+        return await perform_async(upload.put(content, self._kind()))
 
     async def show(self) -> None:
         """Show the picture: in a notebook, else with the system's viewer. It is fetched if it must be.
@@ -265,39 +300,3 @@ async def held(*sources: object) -> None:
         for one in source if isinstance(source, (list, tuple)) else (source,):
             if isinstance(one, AsyncImageResult):
                 await one.read()
-
-
-class AsyncImages(BaseImages[AsyncImageResult]):
-    """The images of one call: a sequence of `AsyncImageResult`."""
-
-    __module__ = "dalle2"
-    _kind = AsyncImageResult
-
-    async def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
-        """Save all images into `directory`, which is made if it is missing, and give their paths in order.
-
-        They are fetched at once, and all are tried; if some failed, raises `DownloadError` with `.saved`
-        (paths) and `.failed` (errors by index). `InvalidRequestError` for what is no directory on this disk.
-        """
-        import anyio
-
-        await in_thread(made_directory, directory)
-        saved: dict[int, Path] = {}
-        failed: dict[int, Exception] = {}
-
-        async def save(index: int, image: AsyncImageResult, target: Target) -> None:
-            try:
-                saved[index] = await image._save(target)
-            except Exception as error:
-                failed[index] = error
-
-        try:
-            async with anyio.create_task_group() as group:
-                for index, (image, target) in enumerate(self._targets(directory, overwrite)):
-                    group.start_soon(save, index, image, target)
-        except BaseException as interrupt:
-            note_saved(interrupt, saved)
-            raise
-        if failed:
-            raise partial_error(saved, failed, self)
-        return [saved[index] for index in range(len(self))]

@@ -9,21 +9,26 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import BaseImages, BaseResult, Target, data_from, made_directory, note_saved, partial_error
+from . import BaseImages, BaseResult, Target, data_from, in_order, made_directory, note_kept, partial_error
 from ._download import Download
 from ._origins import BaseFetcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Protocol
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Protocol, TypeVar
 
     from PIL.Image import Image as PillowImage
 
     from .._image._data import ImageData
     from .._transport._sync import Transport
+    from ._uploads import Upload
+
+    T = TypeVar("T")
+    K = TypeVar("K")
 
     class Sink(Protocol):
         """Where the bytes go."""
@@ -41,19 +46,12 @@ if TYPE_CHECKING:
         def _fetcher(self) -> Fetcher: ...
 
 
-class Memory:
-    """A sink that keeps the bytes."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: bytes) -> None:
-        """Append."""
-        self.data += data
+class Memory(BytesIO):
+    """A sink that keeps the bytes, and gives them without a copy."""
 
     def restart(self) -> None:
         """Forget what was written."""
-        self.data.clear()
+        self.truncate(self.seek(0))
 
 
 class Fetcher(BaseFetcher["Transport"]):
@@ -77,7 +75,7 @@ class Fetcher(BaseFetcher["Transport"]):
         """The whole image and its media type, if it comes in that time and is not larger (bytes)."""
         memory = Memory()
         kind = Fetcher(self._transport, self.how.within(seconds, largest)).fetch(image, memory)
-        return bytes(memory.data), kind
+        return memory.getvalue(), kind
 
     def _attempt(self, transport: Transport, download: Download, sink: Sink) -> float | None:
         """One request; seconds until the next, `None` when the image is whole."""
@@ -133,7 +131,7 @@ class ImageResult(BaseResult[Fetcher]):
             return held[0]
         memory = Memory()
         kind = self._fetcher.fetch(self._data, memory)
-        return self._hold(bytes(memory.data), kind)
+        return self._hold(memory.getvalue(), kind)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save the image and give the path that it got; the bytes stream to the disk and are not kept.
@@ -153,13 +151,38 @@ class ImageResult(BaseResult[Fetcher]):
 
     def _save(self, target: Target) -> Path:
         with target.open() as file:
-            held = self._held()
-            if held is None:
-                kind = self._fetcher.fetch(self._data, file)
-            else:
-                content, kind = held
-                file.write(content)
-            return target.publish(file, kind)
+            if self._data.content is not None:
+                return self._publish_held(file, target)
+            return target.publish(file, self._fetcher.fetch(self._data, file))
+
+    def upload(self, url: str, *, overwrite: bool = False, provenance: bool = False) -> str:
+        """Put the image into a store, and give the URL that it got; its bytes are fetched once and kept.
+
+        `url` is `s3://`, `gs://`, `az://`, `memory://` or the like (extra `cloud`), or `file://`: a name, to
+        which a missing suffix is added from the bytes, or a folder (a URL that ends in a slash), in which the
+        image gets a free name made from its prompt. Credentials come from the store's own environment
+        variables. The object appears whole or not at all; without `overwrite` none is replaced, and of
+        several writers at once one wins (where the store has no such condition, it is looked for before).
+        `provenance` puts `NAME.json` beside it: prompt, model, parameters, request id.
+
+        Raises `InvalidRequestError` for what is no URL of a store, `ConfigurationError` without the extra or
+        with settings that cannot be used, `FileExistsError` if the name is taken and `overwrite` is false,
+        `FileNotFoundError` for a bucket that is not there, `PermissionError`, `ConnectionError`,
+        `TimeoutError` and other built-in `OSError`s for the store (what can pass is tried again), and like
+        `read` for the rest.
+        """
+        from ._uploads import Upload, Where
+
+        sidecar = self._sidecar() if provenance else None
+        return self._upload(Upload(Where(url), self._stem, overwrite=overwrite, sidecar=sidecar))
+
+    def _upload(self, upload: Upload) -> str:
+        from .._stores import perform
+
+        if upload.where.path is not None:
+            return upload.beside(self._save(upload.target()))
+        perform(upload.before())
+        return perform(upload.put(self.read(), self._kind()))
 
     def show(self) -> None:
         """Show the picture: in a notebook, else with the system's viewer. It is fetched if it must be.
@@ -206,16 +229,36 @@ class Images(BaseImages[ImageResult]):
         index). `InvalidRequestError` for what is no directory on this disk.
         """
         made_directory(directory)
-        saved: dict[int, Path] = {}
-        failed: dict[int, Exception] = {}
-        for index, (image, target) in enumerate(self._targets(directory, overwrite)):
-            try:
-                saved[index] = image._save(target)
-            except Exception as error:
-                failed[index] = error
-            except BaseException as interrupt:
-                note_saved(interrupt, saved)
-                raise
+        saved, failed = _each(self._targets(directory, overwrite), ImageResult._save)
         if failed:
-            raise partial_error(saved, failed, self)
-        return [saved[index] for index in range(len(self))]
+            raise partial_error(failed, self, saved=saved)
+        return in_order(saved)
+
+    def upload(self, prefix: str, *, overwrite: bool = False, provenance: bool = False) -> list[str]:
+        """Put all images into the folder `prefix` of a store, and give their URLs in order.
+
+        All are tried; if some failed, raises `DownloadError` with `.uploaded` (URLs) and `.failed` (errors by
+        index). `InvalidRequestError` for what is no folder of a store, and like `image.upload` otherwise.
+        """
+        uploads = self._uploads(prefix, overwrite, provenance)
+        uploaded, failed = _each(uploads, ImageResult._upload)
+        if failed:
+            raise partial_error(failed, self, uploaded=uploaded)
+        return in_order(uploaded)
+
+
+def _each(
+    images: Iterable[tuple[ImageResult, T]], keep: Callable[[ImageResult, T], K]
+) -> tuple[dict[int, K], dict[int, Exception]]:
+    """Keep each image; gives what was kept and what failed, by their places."""
+    kept: dict[int, K] = {}
+    failed: dict[int, Exception] = {}
+    for index, (image, target) in enumerate(images):
+        try:
+            kept[index] = keep(image, target)
+        except Exception as error:
+            failed[index] = error
+        except BaseException as interrupt:
+            note_kept(interrupt, kept)
+            raise
+    return kept, failed

@@ -30,7 +30,7 @@ _MAX_MARKS = 8
 _RESERVED = "(?i)" r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\Z"
 _JOINERS = "\u200c\u200d"  # Persian and Indic spelling needs them, and so do many emoji
 _URL = r"[A-Za-z][A-Za-z0-9+.-]+:/"
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".avif", ".bmp", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".avif", ".bmp", ".tif", ".tiff")
 
 
 class Target:
@@ -107,7 +107,7 @@ def _local_path(path: str | os.PathLike[str], *, directory: bool = False) -> str
             "(one that begins with './' if a folder really has such a name)"
         )
         text = shown_url(text)
-    elif directory and text.lower().endswith(_PICTURES) and not os.path.isdir(text):
+    elif directory and text.lower().endswith(PICTURES) and not os.path.isdir(text):
         problem = "names one picture: save one with images[0].save(...), or give a directory for all of them"
     if problem:
         raise InvalidRequestError(f"{field} {problem}; it is {text!r:.80}", field=field)

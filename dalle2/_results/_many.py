@@ -4,7 +4,7 @@ not saved.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from .._requests._values import Request
     from .._wire._rate_limit import RateLimit
     from ._one import BaseResult
+    from ._uploads import Upload
 
 R = TypeVar("R", bound="BaseResult[Any]")
+K = TypeVar("K")
 
 
 class BaseImages(Sequence[R], Generic[R]):
@@ -36,6 +38,9 @@ class BaseImages(Sequence[R], Generic[R]):
         self._data = data
         self._results = tuple(results)
         self._made = len(self._results)
+        answer = data._replace(images=())
+        for result in self._results:
+            result._answer = answer
 
     @classmethod
     def of(cls, data: ImagesData, fetcher: object) -> Self:
@@ -83,15 +88,32 @@ class BaseImages(Sequence[R], Generic[R]):
         return made
 
     def _targets(self, directory: str | os.PathLike[str], overwrite: bool) -> list[tuple[R, Target]]:
-        """Where each image is saved in `directory`: under its prompt, numbered if there are several."""
+        """Where each image is saved in `directory`."""
+        return [
+            (result, Target(directory, stem, overwrite=overwrite, inside=True))
+            for result, stem in self._stems()
+        ]
+
+    def _uploads(self, prefix: str, overwrite: bool, provenance: bool) -> list[tuple[R, Upload]]:
+        """Where each image is put under `prefix`, which is opened once for all."""
+        from ._uploads import Upload, Where
+
+        where = Where(prefix, several=True)
+        return [
+            (
+                result,
+                Upload(where, stem, overwrite=overwrite, sidecar=result._sidecar() if provenance else None),
+            )
+            for result, stem in self._stems()
+        ]
+
+    def _stems(self) -> Iterator[tuple[R, str]]:
+        """What each image is called: by its prompt, numbered if there are several."""
         stems: dict[str, str] = {}
-        targets = []
         for number, result in enumerate(self._results, 1):
             prompt: str = result._data.prompt or ""
             stem = stems.get(prompt) or stems.setdefault(prompt, safe_stem(prompt))
-            name = f"{stem}-{number}" if len(self._results) > 1 else stem
-            targets.append((result, Target(directory, name, overwrite=overwrite, inside=True)))
-        return targets
+            yield result, f"{stem}-{number}" if len(self._results) > 1 else stem
 
     def fit(self) -> None:
         """Bring the images to the size that was asked for, if a successor could not make it."""
@@ -217,21 +239,32 @@ class BaseImages(Sequence[R], Generic[R]):
 
 
 def partial_error(
-    saved: Mapping[int, Path], failed: Mapping[int, Exception], images: Sequence[R]
+    failed: Mapping[int, Exception],
+    images: Sequence[R],
+    *,
+    saved: Mapping[int, Path] | None = None,
+    uploaded: Mapping[int, str] | None = None,
 ) -> DownloadError:
-    """The error of an `images.save` of which some failed: nothing that was saved is forgotten."""
+    """The error of several images of which some failed: nothing that was saved or uploaded is forgotten."""
     first = failed[min(failed)]
+    what = "saved" if uploaded is None else "uploaded"
     return DownloadError(
-        f"{len(failed)} of {len(images)} images were not saved (see .failed; .saved lists the others); "
+        f"{len(failed)} of {len(images)} images were not {what} (see .failed; .{what} lists the others); "
         f"the first: {type(first).__name__}: {one_line(str(first), 300)}",
         reason="partial",
-        saved=[saved[index] for index in sorted(saved)],
+        saved=in_order(saved or {}),
+        uploaded=in_order(uploaded or {}),
         failed=failed,
         images=[images[index] for index in sorted(failed)],
     )
 
 
-def note_saved(error: BaseException, saved: Mapping[int, Path]) -> None:
-    """Tell what was saved before an interrupt."""
-    paths = ", ".join(one_line(str(saved[index])) for index in sorted(saved))
-    error.add_note(f"dalle2: saved before this: {paths or 'nothing'}")
+def in_order(found: Mapping[int, K]) -> list[K]:
+    """What was kept, by the place of its image."""
+    return [found[index] for index in sorted(found)]
+
+
+def note_kept(error: BaseException, kept: Mapping[int, object]) -> None:
+    """Tell what was saved or uploaded before an interrupt."""
+    places = ", ".join(one_line(str(place)) for place in in_order(kept))
+    error.add_note(f"dalle2: saved before this: {places or 'nothing'}")

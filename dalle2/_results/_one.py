@@ -16,9 +16,13 @@ from ._files import safe_stem
 from ._origins import BaseFetcher, Fetching, Origins
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any, Self
 
+    from .._image._data import ImagesData
     from .._types import ExpirySource
+    from ._atomic import AtomicFile
+    from ._files import Target
 
 F = TypeVar("F", bound="BaseFetcher[Any]")
 
@@ -26,7 +30,7 @@ F = TypeVar("F", bound="BaseFetcher[Any]")
 class BaseResult(Generic[F]):
     """One image, without any way to fetch it."""
 
-    __slots__ = ("_data", "_fetcher", "_whole")
+    __slots__ = ("_answer", "_data", "_fetcher", "_whole")
 
     _fetchers: type[F]
 
@@ -34,6 +38,8 @@ class BaseResult(Generic[F]):
         self._data = data
         self._fetcher: F = self._fetchers() if fetcher is None else fetcher
         self._whole: tuple[bytes, str] | None = None
+        self._answer: ImagesData | None = None
+        """What was said of the call, without its images; `None` for an image that was kept since."""
 
     @property
     def url(self) -> str | None:
@@ -147,7 +153,9 @@ class BaseResult(Generic[F]):
         return cls(image_of(state["image"]), cls._fetchers(None, fetching_of(state["fetching"])))
 
     def __copy__(self) -> Self:
-        return type(self)(self._data, self._fetcher)
+        made = type(self)(self._data, self._fetcher)
+        made._answer = self._answer
+        return made
 
     def __deepcopy__(self, memo: object) -> Self:
         return self.__copy__()  # on the same connections; what it holds never changes
@@ -180,11 +188,22 @@ class BaseResult(Generic[F]):
     def _stem(self) -> str:
         return safe_stem(self._data.prompt or "")
 
+    def _sidecar(self) -> bytes:
+        from ._uploads import sidecar
+
+        return sidecar(self._data, self._answer)
+
     def _hold(self, content: bytes, kind: str) -> bytes:
         """Keep bytes that were fetched, and so are one whole image of that media type."""
         self._data = self._data.holding(content)
         self._whole = content, kind
         return content
+
+    def _kind(self) -> str:
+        """The media type of bytes that are held."""
+        held = self._held()
+        assert held is not None
+        return held[1]
 
     def _held(self) -> tuple[bytes, str] | None:
         """The held bytes and their media type, if there are any.
@@ -194,9 +213,21 @@ class BaseResult(Generic[F]):
         content = self._data.content
         if content is None:
             return None
-        if self._whole is None or self._whole[0] is not content:
+        if not self._checked:
             self._whole = content, checked_type(self._data, content)
         return self._whole
+
+    @property
+    def _checked(self) -> bool:
+        """Whether the held bytes are known to be one whole image."""
+        return self._whole is not None and self._whole[0] is self._data.content
+
+    def _publish_held(self, file: AtomicFile, target: Target) -> Path:
+        """Write the held bytes and give the file its name. Raises like `_held`."""
+        held = self._held()
+        assert held is not None
+        file.write(held[0])
+        return target.publish(file, held[1])
 
 
 def checked_type(image: ImageData, content: bytes) -> str:

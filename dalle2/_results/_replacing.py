@@ -11,8 +11,12 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def replaceable(place: Path) -> tuple[Path, os.stat_result | None]:
@@ -51,3 +55,29 @@ def take_over(part: str, older: os.stat_result) -> None:
     with suppress(OSError, AttributeError):
         os.chown(part, older.st_uid, older.st_gid)
     os.chmod(part, stat.S_IMODE(older.st_mode))
+
+
+def put(part: str, place: Path, lock: Callable[[int], object]) -> None:
+    """Put a part in the place of a file. On another disk, where a link led that only the whole name has, it
+    becomes a part there first.
+    """
+    try:
+        os.replace(part, place)
+        return
+    except OSError as problem:
+        if problem.errno != errno.EXDEV:
+            raise
+    beside = str(place.with_name(os.path.basename(part)))
+    try:
+        with open(part, "rb") as source, open(beside, "xb") as copy:
+            lock(copy.fileno())
+            while data := source.read(1 << 20):
+                copy.write(data)
+            copy.flush()
+            os.fsync(copy.fileno())
+            take_over(beside, os.fstat(source.fileno()))
+            os.replace(beside, place)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from .._http import Failure, HttpRequest, Timeouts, TransportError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _BUFFERED = 64
 """Chunks that may have come before a connection was closed."""
+_PIECE = 1 << 18
+"""Bytes that are handed on at once: whoever takes them keeps the event loop from its other work meanwhile."""
 _GRACE = 0.1
 """Seconds after the deadline in which a traced exchange ends by itself. Others are cancelled then."""
 
@@ -33,12 +36,13 @@ _GRACE = 0.1
 class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
     """`Answer`, awaited."""
 
-    __slots__ = ("_chunks", "_left", "_next")
+    __slots__ = ("_chunks", "_given", "_left", "_next")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._chunks: AsyncIterator[bytes] | None = None
         self._next: Iterator[bytes] = iter(())
+        self._given = False
         self._left = False
 
     async def __aenter__(self) -> AsyncAnswer:
@@ -56,25 +60,41 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
             if not self._started:
                 held = self._held()
                 if held is not None:
-                    self._whole = True
-                    return held
-                self._chunks = (
-                    self._response.aiter_bytes() if self._packed_otherwise() else self._response.aiter_raw()
-                )
-            while self._chunks is not None and not self._whole:
-                for piece in self._next:
-                    return piece
+                    self._next, self._whole = _cut((held,)), True
+                else:
+                    packed = self._packed_otherwise()
+                    self._chunks = self._response.aiter_bytes() if packed else self._response.aiter_raw()
+            while (piece := next(self._next, None)) is None:
+                if self._chunks is None or self._whole:
+                    raise StopAsyncIteration
                 await self._more(self._chunks)
-            raise StopAsyncIteration
+            return await self._in_turn(piece)
         except StopAsyncIteration:
             raise
         except Exception as error:
             problem = self._broken(error)
         raise problem
 
+    async def _in_turn(self, piece: bytes) -> bytes:
+        """The piece, after the event loop's other work if nobody waited for it."""
+        if self._given:
+            import anyio
+
+            try:
+                await anyio.sleep(0)
+            except BaseException:
+                self._next = chain((piece,), self._next)
+                raise
+        self._given = True
+        return piece
+
+    def rest(self) -> Iterator[bytes] | None:
+        """What is here and was not handed on, if that is the answer's end."""
+        return self._next if self._whole else None
+
     async def _more(self, chunks: AsyncIterator[bytes]) -> None:
         """Wait for the next chunk, or the end."""
-        self._left = False
+        self._left = self._given = False
         with bounded(self._watch) as late:
             try:
                 chunk = await anext(chunks)
@@ -86,7 +106,7 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
                 Failure("timeout", True, "the deadline passed while the answer was arriving")
             )
         self._left = True
-        self._next = iter(self._pieces(chunk))
+        self._next = _cut(self._pieces(chunk))
 
     async def aclose(self) -> None:
         """End the exchange; what is left of the body is not read."""
@@ -100,6 +120,13 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
             self._let_interrupt_pass(problem)
         finally:
             self._release(clean=clean)
+
+
+def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces that are small enough."""
+    for piece in pieces:
+        for at in range(0, len(piece), _PIECE):
+            yield piece[at : at + _PIECE]
 
 
 async def _run_out(chunks: AsyncIterator[bytes]) -> None:

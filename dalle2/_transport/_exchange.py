@@ -145,6 +145,8 @@ def build(
         made = (client.build_request if client and api else lib.Request)(  # type: ignore[attr-defined]
             request.method, request.url, headers=headers, extensions=extensions, **body
         )
+        if client and api:
+            _framed(made, {name.lower() for name, _ in headers})
     watch.host = made.url.raw_host.decode("ascii").lower()
     if not api:
         as_written(lib, made, request.url)
@@ -165,6 +167,14 @@ def _completed(
     if "content-length" not in given and (content or method == "POST"):
         headers.append(("Content-Length", str(len(content))))
     return headers
+
+
+def _framed(made: httpx.Request, ours: set[str]) -> None:
+    """What the body is, and how long, is for the request to say, whatever their client sends by default."""
+    for name in {"content-encoding", "content-length", "content-type", "trailer", "transfer-encoding"} - ours:
+        made.headers.pop(name, None)
+    if made.method == "POST":
+        made.headers["Content-Length"] = str(len(made.read()))
 
 
 _parsed_urls: dict[tuple[ModuleType, str], httpx.URL] = {}

@@ -104,16 +104,16 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
     detail = str(error) or type(error).__name__
     links = list(chain(error, watch.outer))
     if not answered and certainly_unsent(watch, error):
-        distrust = next((link for link in links if isinstance(link, ssl.SSLCertVerificationError)), None)
-        if distrust is not None:
-            return Failure("untrusted", False, _told(distrust))
+        distrust = [link for link in links if isinstance(link, ssl.SSLCertVerificationError)]
+        if distrust:  # the innermost is ssl's own: those of aiohttp around it know no reason
+            return Failure("untrusted", False, _told(distrust[-1]))
         if any(_waited(lib, watch, link) for link in links):
             return Failure("connect_timeout", False, detail)
         if isinstance(error, (lib.InvalidURL, lib.UnsupportedProtocol, ValueError)) and not isinstance(
             error, OSError
         ):
             return Failure("refused_address", False, detail)
-        late = isinstance(error, lib.TimeoutException)
+        late = isinstance(error, lib.TimeoutException) and not (watch.offered and not watch.seen)
         return Failure("timeout" if late else "connect", False, detail)
     if any(_late(lib, link) for link in links):
         return Failure("timeout", True, detail, watch.came)

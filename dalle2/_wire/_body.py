@@ -12,6 +12,7 @@ from __future__ import annotations
 import binascii
 import json
 import os
+from io import BytesIO
 
 LONG = 4096
 """Strings above this many bytes are not built (bytes of the encoded document)."""
@@ -48,10 +49,10 @@ class LongText:
     def __init__(self) -> None:
         self.prefix = ""
         self._escaped: bool | None = None  # whether its slashes came escaped: all of them or none
-        self._decoded = bytearray()
+        self._decoded = BytesIO()  # which gives what it holds without a copy
         self._pending = b""
         self._raw: bytearray | None = None
-        self._whole: bytes | None = None  # what `data` gave, in the place of `_decoded`
+        self._whole: bytes | None = None  # what `data` gave: with the last group
 
     def begin(self, start: bytes) -> None:
         """Take the first `LONG` bytes or more, which tell whether a data URI comes."""
@@ -87,13 +88,12 @@ class LongText:
         if len(decoded) < len(groups):
             self._give_up(came)
             return
-        for one in decoded:
-            self._decoded += one
+        self._decoded.writelines(decoded)
         self._pending = piece[end:]
 
     def _give_up(self, came: bytes) -> None:
         """It is no base64: hold it as it comes."""
-        self._raw, self._decoded = bytearray(self.encoded() + came), bytearray()
+        self._raw, self._decoded = bytearray(self.encoded() + came), BytesIO()
 
     def _plainly(self, piece: bytes) -> bytes | None:
         """The piece without escaped slashes, which some gateways write; `None` if it is no such text.
@@ -114,9 +114,9 @@ class LongText:
         """What came between the quotes, byte for byte."""
         if self._raw is not None:
             return bytes(self._raw)
-        decoded: bytes | bytearray = self._decoded
+        decoded = self._decoded.getvalue()
         if self._whole is not None:
-            decoded = self._whole[: len(self._whole) - len(binascii.a2b_base64(self._pending))]
+            decoded = decoded[: len(decoded) - len(binascii.a2b_base64(self._pending))]
         text = self.prefix.encode() + binascii.b2a_base64(decoded, newline=False) + self._pending
         return text.replace(b"/", b"\\/") if self._escaped else text
 
@@ -131,15 +131,14 @@ class LongText:
 
     def data(self) -> bytes:
         """The bytes behind the base64; `ValueError` if the string is not base64."""
-        if self._whole is not None:
-            return self._whole
-        if self._raw is None:
-            try:  # held once: an answer of ten images is not in memory twice
-                last = binascii.a2b_base64(self._pending, strict_mode=True)
-                self._whole, self._decoded = b"".join((self._decoded, last)), bytearray()
-                return self._whole
+        if self._whole is None and self._raw is None:
+            try:
+                self._decoded.write(binascii.a2b_base64(self._pending, strict_mode=True))
+                self._whole = self._decoded.getvalue()
             except ValueError:
                 pass
+        if self._whole is not None:
+            return self._whole
         text = self.text()
         return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
 

@@ -13,56 +13,26 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, TypeAlias
-
-import attrs
+from typing import TYPE_CHECKING
 
 from ..errors import DownloadError
 from . import _journal as j
 from ._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, Steps, advance, keeping
 from ._links import alike
-from ._place import Folder
+from ._place import Folder, is_place
 from ._planner import Planner, Step, Unit
 from ._vault import Came, Vault
 from ._verdict import judge, told
+from ._work import Arrival, Brought, Trip, Work
 
 if TYPE_CHECKING:
     from ._journal import Change, Journal, Order
-    from ._place import Store
+    from ._place import Place, Store
     from ._planner import Reason
     from ._receipt import Receipt
     from ._schema import State
     from ._shared_pace import SharedPace
     from ._spool import Spool
-
-
-@attrs.frozen
-class Trip:
-    """What is to be done elsewhere before the images of an answer can be kept."""
-
-    effect: Fetch | Put
-    steps: Steps
-
-
-@attrs.frozen
-class Brought:
-    """What came of a trip: its result, or the exception."""
-
-    trip: Trip
-    result: object
-
-
-Arrival: TypeAlias = Came | Brought
-
-
-@attrs.frozen
-class Work:
-    """What is to be done now, what to wait for at most (seconds), and whether that was all."""
-
-    orders: Sequence[Order] = ()
-    trips: Sequence[Trip] = ()
-    wait: float | None = None
-    finished: bool = False
 
 
 class Engine:
@@ -72,11 +42,12 @@ class Engine:
         self,
         journal: Journal,
         spool: Spool,
-        place: Folder | Store,
+        place: Place | Store,
         planner: Planner,
         *,
         retry_unknown: bool = False,
         pace: SharedPace | None = None,
+        provenance: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.journal = journal
@@ -93,6 +64,7 @@ class Engine:
         self.launched: set[int] = set()
         """The units whose calls a worker has begun to make."""
         self._retry_unknown = retry_unknown
+        self._provenance = provenance
         self._pace = pace
         self._clock = clock
         self._after = 0
@@ -204,8 +176,9 @@ class Engine:
             return self.vault.load(effect.name, effect.index)
         assert isinstance(effect, Put)
         assert isinstance(self.place, Folder)
-        name, index = effect.load.name, effect.load.index
-        source = self.vault.file_of(name, index, effect.data) if self._near else None
+        which, source = effect.load, None
+        if which is not None and self._near:
+            source = self.vault.file_of(which.name, which.index, effect.data)
         self.place.put(effect.key, effect.data, effect.create, source)
         return None
 
@@ -241,7 +214,8 @@ class Engine:
 
     def _keeping(self, unit: Unit) -> Keeping:
         attempt, images = self.journal.awaiting(unit)
-        return Keeping(unit, j.spool_name(unit.number, attempt), images)
+        made_of = self.journal.made_of(unit) if self._provenance else None
+        return Keeping(unit, j.spool_name(unit.number, attempt), images, made_of)
 
     def _take(self, came: Sequence[Came], now: float) -> None:
         kept, self._kept = self._kept, []
@@ -249,12 +223,12 @@ class Engine:
             self._ended(result, now)
         for arrival in came:
             self._orders.pop(arrival.order.unit.number, None)
-            self.launched.discard(arrival.order.unit.number)
             if arrival.receipt is not None:
                 self._answered(arrival, arrival.receipt, now)
             else:
                 assert arrival.error is not None
                 self._refused(arrival.order, arrival.error, now)
+            self.launched.discard(arrival.order.unit.number)
 
     def _answered(self, came: Came, receipt: Receipt, now: float) -> None:
         order = came.order
@@ -268,7 +242,8 @@ class Engine:
     def _refused(self, order: Order, error: BaseException, now: float) -> None:
         """An attempt without images."""
         unit = order.unit
-        verdict = judge(error, retry_unknown=self._retry_unknown)
+        begun = unit.number in self.launched
+        verdict = judge(error, begun=begun, retry_unknown=self._retry_unknown)
         state: State = "planned"
         if verdict.fate == "limited":
             self.planner.limited(unit, verdict.retry_after, now)
@@ -305,10 +280,9 @@ class Engine:
             self.planner.left(unit)
         else:
             again = self.planner.keep_failed(unit, now)
-            local = isinstance(failed, OSError) and isinstance(self.place, Folder)
             if isinstance(failed, DownloadError):
                 self._last = failed
-            elif local or not again:
+            elif not again or (is_place(self.place) and self.place.lasts(failed)):
                 self._fail(failed)
         if failed is not None and not self.vault.holds(result.name):
             self.vault.spool.drop(result.name, result.count)  # what was fetched, and will be again

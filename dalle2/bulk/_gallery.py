@@ -44,15 +44,17 @@ contain-intrinsic-size:15rem 20rem}
 article:focus{outline:3px solid var(--mark);outline-offset:2px}
 article[hidden]{display:none}
 .frame{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#8882;border:0}
-.none{display:grid;place-items:center;font-size:1.5rem}
+.none{display:grid;place-items:center;padding:1rem;font-size:1.2rem;overflow-wrap:anywhere;text-align:center}
 .text{padding:.6rem .75rem;overflow-wrap:anywhere}
 .text p{margin:.2rem 0}
 .prompt{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}
 .facts{font-size:.85rem;opacity:.8}
 .error{font-size:.85rem;color:light-dark(#b00020,#ff8a80)}
 dialog{max-width:96vw;max-height:96vh;padding:0;border:0;background:#000;color:#fff}
+dialog img[hidden]{display:none}
 dialog img{display:block;max-width:96vw;max-height:86vh;margin:auto}
-dialog p{margin:.5rem 1rem;overflow-wrap:anywhere;max-height:8vh;overflow:auto}
+dialog p{margin:.5rem 1rem;overflow-wrap:anywhere;max-height:9vh;overflow:auto}
+dialog img[hidden]+p{max-height:90vh}
 dialog::backdrop{background:#000c}
 """
 _SCRIPT = """
@@ -68,8 +70,8 @@ for(const c of cards){const text=c.textContent.toLowerCase();
 c.hidden=off.has(c.dataset.state)||!words.every(w=>text.includes(w))}
 told.textContent=seen().length+" shown"}
 function show(c){
-const from=c.querySelector("img");if(!from)return;
-const to=big.querySelector("img");to.src=from.src;to.alt=from.alt;
+const from=c.querySelector("img"),to=big.querySelector("img");
+to.hidden=!from;if(from){to.src=from.src;to.alt=from.alt}
 big.querySelector("p").textContent=c.querySelector(".prompt").textContent;
 if(!big.open)big.showModal()}
 function step(by){
@@ -128,7 +130,8 @@ def _page(db: sqlite3.Connection, name: str, folder: Path) -> Iterator[str]:
     told = counts(db)
     states = [state for (state,) in db.execute("SELECT DISTINCT state FROM job ORDER BY state")]
     boxes = "".join(
-        f'<label><input type="checkbox" value="{state}" checked> {state}</label>' for state in states
+        f'<label><input type="checkbox" value="{state}" checked> {state}</label>'
+        for state in map(escape, states)
     )
     yield (
         f'{_MARK.decode()}<html lang="en"><head><meta charset="utf-8">'
@@ -140,33 +143,41 @@ def _page(db: sqlite3.Connection, name: str, folder: Path) -> Iterator[str]:
         f'<input id="find" type="search" placeholder="Filter (/)" aria-label="Filter">{boxes}'
         '<span id="told" aria-live="polite"></span></header><main>'
     )
-    root = notes_in(db).get("folder")
-    yield from _cards(db, folder, Path(root) if isinstance(root, str) else None)
+    yield from _cards(db, folder)
     yield (
         '</main><dialog aria-label="Picture"><img alt=""><p></p></dialog>'
         f"<script>{_SCRIPT}</script></body></html>\n"
     )
 
 
-def _cards(db: sqlite3.Connection, folder: Path, root: Path | None) -> Iterator[str]:
+def _cards(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
+    notes = notes_in(db)
+    root, out = notes.get("folder"), notes.get("out")
+    shown = out if isinstance(out, str) else ""
     rows = db.execute(
         "SELECT id, state, request, COALESCE(nano, expected), error, path FROM job "
         "LEFT JOIN image ON image.job = job.n AND (path IS NOT NULL OR place = 1) ORDER BY job.n, place"
     )
-    for id, state, request, nano, error, path in rows:
-        prompt = str(json.loads(request).get("prompt") or "")
+    for id, told, request, nano, error, path in rows:
+        state, prompt = escape(told), escape(str(json.loads(request).get("prompt") or ""))
         if path is None:
             picture = f'<div class="frame none">{state}</div>'
-        elif root is None:
-            picture = f'<div class="frame none">{escape(path)}</div>'
-        else:
-            source = quote(os.path.relpath(root / path, folder).replace(os.sep, "/"))
-            look = 'class="frame" loading="lazy" decoding="async"'
-            picture = f'<img {look} alt="{escape(prompt)}" src="{source}">'
-        cost = f" · ${nano / NANO:.3f}" if nano is not None and state in ("done", "expired", "held") else ""
+        elif isinstance(root, str):
+            picture = (
+                f'<img class="frame" loading="lazy" decoding="async" alt="{prompt}" '
+                f'src="{_address(os.path.join(root, path), folder)}">'
+            )
+        else:  # it is kept where a page cannot look
+            picture = f'<div class="frame none">{escape(os.path.join(shown, path))}</div>'
+        cost = f" · ${nano / NANO:.3f}" if nano is not None and told in ("done", "expired", "held") else ""
         trouble = f'<p class="error">{escape(error)}</p>' if error else ""
         yield (
             f'<article tabindex="0" data-state="{state}">{picture}<div class="text">'
-            f'<p class="prompt">{escape(prompt)}</p>'
-            f'<p class="facts">{escape(id)} · {state}{cost}</p>{trouble}</div></article>\n'
+            f'<p class="prompt">{prompt}</p>'  # each text turns its own direction only
+            f'<p class="facts"><bdi>{escape(id)}</bdi> · {state}{cost}</p>{trouble}</div></article>\n'
         )
+
+
+def _address(file: str, folder: Path) -> str:
+    """A file as a browser reaches it from the page's folder, whatever bytes are in its name."""
+    return quote(os.fsencode(os.path.relpath(file, folder).replace(os.sep, "/")))

@@ -22,7 +22,7 @@ from ._journal import Journal
 from ._load import Sender, check_with, load_jobs
 from ._naming import Naming
 from ._ongoing import Wishes, from_notes, refuse_path
-from ._place import place_of
+from ._out import place_of
 from ._planner import Limits
 from ._receipt import nano
 from ._recover import recover, verify

@@ -15,11 +15,12 @@ from anyio.lowlevel import checkpoint
 
 from .._results._awaited import AsyncImageResult, in_thread
 from ..errors import Dalle2Error
-from ._engine import Arrival, Brought, Engine, Trip
+from ._engine import Engine
 from ._keeper import Fetch, Put
 from ._receipt import receipt_of, receipt_of_error
 from ._vault import Came
 from ._verdict import told
+from ._work import Arrival, Brought, Trip
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

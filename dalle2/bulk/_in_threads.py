@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from .._results._blocking import ImageResult
 from ._elsewhere import Answered, Elsewhere, call
-from ._engine import Arrival, Brought, Engine, Trip
+from ._engine import Engine
 from ._keeper import Fetch, Put
 from ._vault import Came
+from ._work import Arrival, Brought, Trip
 
 if TYPE_CHECKING:
     from .._client import Client
@@ -73,8 +74,10 @@ def drive(
                 if elsewhere is None:
                     pool.give(partial(_send, engine, sender, order, arrived))
                 else:
-                    engine.launched.add(order.unit.number)
-                    elsewhere.give(order.request, order.key, partial(_answered, engine, order, arrived))
+                    engine.launched.add(order.unit.number)  # before: an interrupt may come at any moment
+                    done = partial(_answered, engine, order, arrived)
+                    if not elsewhere.give(order.request, order.key, done):
+                        engine.launched.discard(order.unit.number)
             for trip in work.trips:
                 pool.give(partial(_run, engine, client, trip, arrived))
             after()

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -72,6 +73,15 @@ class Kept:
     path: str
     size: int
     sha256: str
+
+
+@attrs.frozen
+class MadeOf:
+    """What an image was made of: its request as it is written, the host's name for the call, and when."""
+
+    request: dict[str, object]
+    request_id: str | None
+    created: datetime
 
 
 class Journal:
@@ -170,6 +180,15 @@ class Journal:
             for _, place, name, whole, facts, put in rows
             if place is not None
         ]
+
+    def made_of(self, unit: Unit) -> MadeOf:
+        """What the sidecars of its images say."""
+        request, request_id, at = self.db.execute(
+            "SELECT request, request_id, ended_at FROM job JOIN attempt ON job = n AND number = attempts "
+            "WHERE n = ?",
+            (unit.number,),
+        ).fetchone()
+        return MadeOf(json.loads(request), request_id, datetime.fromtimestamp(at, UTC))
 
     def expected(self, unit: Unit) -> int | None:
         """What a unit was expected to cost."""

@@ -14,7 +14,7 @@ import attrs
 
 from .._image._media import ImageCheck, ImageError, sniff, suffix_for
 from ..errors import ImageExpiredError
-from ._journal import Awaiting, Kept
+from ._journal import Awaiting, Kept, MadeOf
 from ._planner import Unit
 
 
@@ -35,12 +35,12 @@ class Fetch:
 
 @attrs.frozen
 class Put:
-    """Keep the bytes of an image (`load` is which) under a key; with `create`, only if nothing is there."""
+    """Keep bytes under a key; with `create`, only if nothing is there. `load`: of which image."""
 
     key: str
     data: bytes
     create: bool
-    load: Load
+    load: Load | None = None
 
 
 Effect: TypeAlias = Load | Fetch | Put
@@ -53,6 +53,8 @@ class Keeping:
     unit: Unit
     name: str
     images: Sequence[Awaiting]
+    made_of: MadeOf | None = None
+    """What their sidecars say, if they get any."""
 
 
 @attrs.frozen
@@ -91,6 +93,8 @@ def keeping(work: Keeping) -> Steps:
                 note = _flaw(data) or note
             key = image.name if image.whole else image.name + _suffix(data)
             yield Put(key, data, not image.again, load)
+            if work.made_of is not None:
+                yield _beside(key, work.made_of, image)
             kept.append(Kept(image.place, key, len(data), hashlib.sha256(data).hexdigest()))
         except ImageExpiredError as error:
             dead = str(error)
@@ -130,6 +134,22 @@ def _flaw(data: bytes) -> str | None:
     except ImageError as problem:
         return f"kept as it came, but it is not a whole image: {problem}"
     return None
+
+
+def _beside(key: str, made_of: MadeOf, image: Awaiting) -> Put:
+    """The sidecar of an image that is in place."""
+    from .._stores import SIDECAR, sidecar_of
+
+    asked, facts = made_of.request, image.facts
+    document = sidecar_of(
+        prompt=cast("str | None", asked.get("prompt")),
+        revised_prompt=facts.get("revised_prompt"),
+        model=cast("str | None", facts.get("model") or asked.get("model")),
+        parameters=asked,
+        request_id=made_of.request_id,
+        created=made_of.created,
+    )
+    return Put(key + SIDECAR, document, not image.again)
 
 
 def _suffix(data: bytes) -> str:

@@ -22,8 +22,9 @@ from ._engine import Engine
 from ._journal import Journal
 from ._load import check_with, load_jobs
 from ._naming import Naming
+from ._out import folder_of, place_of
 from ._pacer import Pace
-from ._place import Folder, place_of
+from ._place import is_place
 from ._planner import Limits, Planner
 from ._progress import Display, Progress
 from ._receipt import nano
@@ -61,6 +62,7 @@ class Wishes:
     on_unknown: Literal["hold", "retry"]
     spool_limit: int
     more: Mapping[str, object]
+    provenance: bool = False
 
     def __attrs_post_init__(self) -> None:
         _check_whole("concurrency", self.concurrency)
@@ -91,6 +93,7 @@ class Wishes:
         on_unknown: str,
         spool_limit: int = SPOOL_LIMIT,
         more: Mapping[str, object] | None = None,
+        provenance: bool = False,
     ) -> Wishes:
         """The arguments as they are given. Raises `InvalidRequestError` naming the first that is wrong."""
         return cls(
@@ -104,6 +107,7 @@ class Wishes:
             on_unknown=cast('Literal["hold", "retry"]', on_unknown),
             spool_limit=spool_limit,
             more=more or {},
+            provenance=provenance,
         )
 
     def noted(self) -> dict[str, object]:
@@ -114,7 +118,7 @@ class Wishes:
                 field.name: getattr(self, field.name) for field in attrs.fields(Wishes) if field.name != "out"
             },
             "out": os.fspath(cast("PathLike[str]", self.out)) if here else None,
-            "folder": os.path.abspath(cast("PathLike[str]", self.out)) if here else None,
+            "folder": folder_of(self.out),
             "pace": None if self.pace is None else os.path.abspath(self.pace),
             "more": dict(self.more),
         }
@@ -241,7 +245,7 @@ def begun(
         if jobs is not None:
             load_jobs(book, jobs, check_with(client, priced=wishes.max_usd is not None), naming)
         verify(book, place, naming)
-        if isinstance(place, Folder):
+        if is_place(place):
             place.probe()
         base = Pace.per_minute(wishes.images_per_minute)
         images, spent = book.spent()
@@ -262,6 +266,7 @@ def begun(
             planner,
             retry_unknown=wishes.on_unknown == "retry",
             pace=shared,
+            provenance=wishes.provenance,
         )
         engine.begin(spooled)
         ready = True
@@ -281,9 +286,9 @@ def begun(
 
 def from_notes(told: Mapping[str, object], given: Mapping[str, object], journal: Path) -> Wishes:
     """The arguments of a resumed run: those given, else what the last run was told."""
-    out = given.get("out") or told.get("folder")
     before = told.get("out")
-    if isinstance(before, str) and os.path.abspath(before) == out:
+    out = given.get("out") or told.get("folder") or before
+    if isinstance(before, str) and folder_of(before) == out:
         out = before  # as its caller named it
     if out is None:
         raise JournalError(

@@ -16,7 +16,7 @@ import attrs
 from ._journal import Journal
 from ._load import check_with, load_jobs
 from ._naming import Naming
-from ._place import place_of
+from ._out import place_of
 from ._receipt import NANO
 from ._recover import recover, verify
 from ._rows import Jobs

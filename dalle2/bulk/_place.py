@@ -1,4 +1,4 @@
-"""Where the images go: a directory, or whatever has `put`.
+"""Where the images go: a directory, a store, or whatever has `put`.
 
 The rule: an image appears whole or not at all, and nothing that lies there is replaced, unless it was put
 there by this very journal.
@@ -10,10 +10,10 @@ import os
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeGuard
 
 from .._results._atomic import AtomicFile
-from ..errors import ConfigurationError, InvalidRequestError
+from ..errors import InvalidRequestError
 from ._links import flush, linked
 
 
@@ -24,7 +24,39 @@ class Store(Protocol):
         """Keep `data` under `key`; with `create`, only if nothing is there."""
 
 
+STRANGER = "a file that this journal does not know is there, and is not replaced"
+
 Out: TypeAlias = "str | os.PathLike[str] | Store"
+
+
+class Place(Protocol):
+    """A store that can be looked at beforehand."""
+
+    shown: str
+
+    def put(self, key: str, data: bytes, create: bool) -> None:
+        """Keep an image. One that is there already with the same bytes was put by a run that was killed."""
+
+    def probe(self) -> None:
+        """Raise the `OSError` that putting an image would end in, as far as it can be foreseen."""
+
+    def entries(self, *, deep: bool) -> Iterator[str]:
+        """The names of all files, relative, with `/` between folders. Raises `NotListed`."""
+
+    def size(self, key: str) -> int | None:
+        """The size of a file; `None` if there is none. Raises `NotListed`."""
+
+    def lasts(self, error: Exception) -> bool:
+        """Whether what kept an image from its place will do so in a moment, too."""
+
+
+class NotListed(PermissionError):
+    """The credentials for a store may put, and not list."""
+
+
+def is_place(store: Place | Store) -> TypeGuard[Place]:
+    """Whether a store can be looked at."""
+    return hasattr(store, "entries") and hasattr(store, "lasts")
 
 
 class Folder:
@@ -39,8 +71,8 @@ class Folder:
             raise InvalidRequestError(f"out {self.shown!r:.100} is a file: name a directory", field="out")
 
     def put(self, key: str, data: bytes, create: bool, source: str | None = None) -> None:
-        """Keep an image; a whole file that holds it (`source`) is linked where that is as good, and lasts
-        from the next `flush`. One that is there already with the same bytes was put by a run that was killed.
+        """See `Place`. A whole file that holds the image (`source`) is linked where that is as good, and
+        lasts from the next `flush`.
         """
         target = self.path / key
         try:
@@ -52,9 +84,7 @@ class Folder:
         except FileExistsError:
             if target.is_file() and target.read_bytes() == data:
                 return
-            raise FileExistsError(
-                17, "a file that this journal does not know is there, and is not replaced", str(target)
-            ) from None
+            raise FileExistsError(17, STRANGER, str(target)) from None
 
     def _put(self, target: Path, data: bytes, source: str | None) -> None:
         if source is not None and linked(source, os.fspath(target)):
@@ -79,7 +109,7 @@ class Folder:
             pass
 
     def entries(self, *, deep: bool) -> Iterator[str]:
-        """The names of all files, relative, with `/` between folders."""
+        """See `Place`."""
         waiting = [""]
         while waiting:
             folder = waiting.pop()
@@ -92,29 +122,13 @@ class Folder:
                     else:
                         yield name
 
+    def lasts(self, error: Exception) -> bool:
+        """A disk that refuses does not change its mind."""
+        return isinstance(error, OSError)
+
     def size(self, key: str) -> int | None:
-        """The size of a file; `None` if there is none."""
+        """See `Place`."""
         try:
             return os.stat(f"{self._base}{key}").st_size
         except OSError:
             return None
-
-
-def place_of(out: Out) -> Folder | Store:
-    """The place that `out` means. Raises `InvalidRequestError` or `ConfigurationError`."""
-    if isinstance(out, (str, os.PathLike)):
-        text = os.fspath(out)
-        if not text:
-            raise InvalidRequestError("out is empty: name a directory", field="out")
-        if "://" in text:
-            raise ConfigurationError(
-                f"out {text.partition('://')[0]}://... needs the extra cloud: pip install "
-                "'dalle2-sdk[cloud]', or "
-                "give an object with put(key, data, create)"
-            )
-        return Folder(out)
-    if callable(getattr(out, "put", None)):
-        return out
-    raise InvalidRequestError(
-        f"out must be a directory or have put(key, data, create); it is a {type(out).__name__}", field="out"
-    )

@@ -17,7 +17,7 @@ from ._pacer import Allowance
 
 if TYPE_CHECKING:
     from .._requests._values import Request
-    from .._results._awaited import AsyncImages
+    from .._results._at_once import AsyncImages
     from .._results._blocking import Images
     from .._types import KeptImage
     from .._wire._rate_limit import RateLimit
@@ -94,7 +94,8 @@ def _pairs(images: Iterable[KeptImage]) -> tuple[tuple[Mapping[str, object], byt
 def _facts(image: KeptImage) -> Mapping[str, object]:
     if image.content is None:
         return image.to_dict()
-    return {"url": image.url}
+    told = {name: getattr(image, name, None) for name in ("model", "revised_prompt")}
+    return {"url": image.url, **{name: value for name, value in told.items() if value is not None}}
 
 
 def allowance_of(told: RateLimit) -> Allowance | None:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidRequestError
 from . import _journal as j
 from ._naming import SUFFIXES, Naming, folded, stem
-from ._place import Folder
+from ._out import place_of
+from ._place import NotListed, is_place
 from ._planner import Unit
 from ._spool import Spool
 
 if TYPE_CHECKING:
     from ._journal import Change, Journal
-    from ._place import Store
+    from ._place import Place, Store
 
 _GONE = "the file was removed or changed, and its URL is not known"
 
@@ -60,17 +61,25 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
     return spool.sweep(wanted)
 
 
-def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
-    """Compare what is in place with what the journal knows.
+def verify(journal: Journal, place: Place | Store, naming: Naming) -> None:
+    """Compare what is in place with what the journal knows, as far as that can be looked at: not what an
+    object with `put` keeps, and not a store whose credentials may not list.
 
     Raises `InvalidRequestError` for a file that lies under a name of ours and is not ours, and for another
     place than the one where the images are.
     """
-    if not isinstance(place, Folder):
+    if not is_place(place):
         return
-    told = journal.last_options().get("folder")
-    before = Folder(told) if isinstance(told, str) else place
-    _refuse_strangers(journal, place, naming)
+    try:
+        _refuse_strangers(journal, place, naming)
+        _settle(journal, place)
+    except NotListed:
+        return
+
+
+def _settle(journal: Journal, place: Place) -> None:
+    """What is not there as it was written is fetched again, or told as gone."""
+    before: Place | None = None
     changes: list[Change] = []
     again: list[Change] = []
     rows = journal.db.execute(
@@ -80,6 +89,7 @@ def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     for number, index, path, size, facts in rows:
         if place.size(path) == size:
             continue
+        before = before or _before(journal, place)
         if before.size(path) == size:
             raise InvalidRequestError(
                 f"out {place.shown!r:.100} does not hold {path!r:.80}, which is done and lies in "
@@ -96,10 +106,18 @@ def verify(journal: Journal, place: Folder | Store, naming: Naming) -> None:
     journal.write([*changes, *again])
 
 
+def _before(journal: Journal, place: Place) -> Place:
+    """The place of the last run."""
+    told = journal.last_options()
+    out = told.get("folder") or told.get("out")
+    found = place_of(out) if isinstance(out, str) else place
+    return found if is_place(found) else place
+
+
 _WAITING = "path IS NULL AND NOT putting AND state IN ('planned', 'sent', 'answered', 'held')"
 
 
-def _refuse_strangers(journal: Journal, place: Folder, naming: Naming) -> None:
+def _refuse_strangers(journal: Journal, place: Place, naming: Naming) -> None:
     """Look for files under names still to be used: by name, or if there are many, by what is there."""
     images, kept = journal.db.execute("SELECT COUNT(*), COUNT(path) FROM image").fetchone()
     few = images - kept < kept
@@ -112,7 +130,7 @@ def _refuse_strangers(journal: Journal, place: Folder, naming: Naming) -> None:
         )
 
 
-def _looked_up(journal: Journal, place: Folder) -> Iterator[tuple[str, str]]:
+def _looked_up(journal: Journal, place: Place) -> Iterator[tuple[str, str]]:
     query = f"SELECT id, name, whole FROM image JOIN job ON job.n = image.job WHERE {_WAITING}"
     for id, name, whole in journal.db.execute(query):
         for suffix in ("",) if whole else SUFFIXES:
@@ -120,7 +138,7 @@ def _looked_up(journal: Journal, place: Folder) -> Iterator[tuple[str, str]]:
                 yield id, name + suffix
 
 
-def _listed(journal: Journal, place: Folder, deep: bool) -> Iterator[tuple[str, str]]:
+def _listed(journal: Journal, place: Place, deep: bool) -> Iterator[tuple[str, str]]:
     query = (
         f"SELECT id FROM image JOIN job ON job.n = image.job WHERE folded = ? AND whole = ? AND {_WAITING}"
     )

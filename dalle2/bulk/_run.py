@@ -58,6 +58,7 @@ def run(
     pace: str | PathLike[str] | None = None,
     budget: Budget | None = None,
     name: str = "{id}-{index}",
+    provenance: bool = False,
     on_unknown: Unknown = "hold",
     on_outcome: Outcome | None = None,
     progress: bool | Listener | None = None,
@@ -66,14 +67,16 @@ def run(
 ) -> Report:
     """Make the images of many jobs, so that it can be killed at any moment and started again.
 
-    `jobs` are `Job` values (see `read_jobs`) or prompts; `journal` is one SQLite file; `out` a directory or
-    an object with `put(key, data, create)`. The same call on the same journal goes on where it stopped:
+    `jobs` are `Job` values (see `read_jobs`) or prompts; `journal` is one SQLite file; `out` a directory,
+    the URL of a folder in a store (`s3://bucket/pictures/`, extra `cloud`) or an object with `put(key, data,
+    create)`. The same call on the same journal goes on where it stopped:
     nothing is paid for twice, nothing that was answered is lost, and what nobody can know is `held`.
 
     - `concurrency`: so many calls at once. `images_per_minute` spaces them; `pace` names a file through
       which several runs on one machine share one pace.
     - `budget`: its limits hold for all runs of the journal together; the object itself is not changed.
     - `name`: what the files are called, without suffix: a template of `{id}`, `{index}` (from 1) and columns.
+    - `provenance`: put `NAME.json` beside each image: prompt, model, parameters, request id.
     - `on_unknown`: `"hold"` what may have been paid for, or `"retry"` it, and perhaps pay twice.
     - `on_outcome`: called with each row that ends, as `Report.rows()` gives it. `progress`: `True` for a bar
       or lines, or called with a `Progress`.
@@ -95,6 +98,7 @@ def run(
         budget=budget,
         on_unknown=on_unknown,
         spool_limit=spool_limit,
+        provenance=provenance,
     )
     return run_with(client, jobs, journal, wishes, on_outcome, progress, executor)
 
@@ -130,6 +134,7 @@ def resume(
     images_per_minute: float | None = None,
     pace: str | PathLike[str] | None = None,
     budget: Budget | None = None,
+    provenance: bool | None = None,
     on_unknown: Unknown | None = None,
     on_outcome: Outcome | None = None,
     progress: bool | Listener | None = None,
@@ -139,7 +144,7 @@ def resume(
     limits included. Raises like `run`.
     """
     check_client(client, Client, "aresume")
-    wishes = _noted(journal, out, concurrency, images_per_minute, pace, budget, on_unknown)
+    wishes = _noted(journal, out, concurrency, images_per_minute, pace, budget, on_unknown, provenance)
     return run_with(client, None, journal, wishes, on_outcome, progress, executor)
 
 
@@ -151,6 +156,7 @@ def _noted(
     pace: str | PathLike[str] | None,
     budget: Budget | None,
     on_unknown: Unknown | None,
+    provenance: bool | None,
 ) -> Callable[[Mapping[str, object]], Wishes]:
     given = {
         "out": out,
@@ -159,6 +165,7 @@ def _noted(
         "pace": None if pace is None else os.fspath(pace),
         "budget": budget,
         "on_unknown": on_unknown,
+        "provenance": provenance,
     }
     return partial(from_notes, given=given, journal=journal_path(journal))
 
@@ -174,6 +181,7 @@ async def arun(
     pace: str | PathLike[str] | None = None,
     budget: Budget | None = None,
     name: str = "{id}-{index}",
+    provenance: bool = False,
     on_unknown: Unknown = "hold",
     on_outcome: Outcome | None = None,
     progress: bool | Listener | None = None,
@@ -190,6 +198,7 @@ async def arun(
         budget=budget,
         on_unknown=on_unknown,
         spool_limit=spool_limit,
+        provenance=provenance,
     )
     return await _arun_with(client, jobs, journal, wishes, on_outcome, progress)
 
@@ -231,13 +240,14 @@ async def aresume(
     images_per_minute: float | None = None,
     pace: str | PathLike[str] | None = None,
     budget: Budget | None = None,
+    provenance: bool | None = None,
     on_unknown: Unknown | None = None,
     on_outcome: Outcome | None = None,
     progress: bool | Listener | None = None,
 ) -> Report:
     """`resume`, awaited."""
     check_client(client, AsyncClient, "resume")
-    wishes = _noted(journal, out, concurrency, images_per_minute, pace, budget, on_unknown)
+    wishes = _noted(journal, out, concurrency, images_per_minute, pace, budget, on_unknown, provenance)
     return await _arun_with(client, None, journal, wishes, on_outcome, progress)
 
 

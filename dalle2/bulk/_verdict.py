@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 from .. import errors as e
+from .._secrets import redact
 
 Fate: TypeAlias = Literal["refused", "failed", "held", "limited", "troubled", "stop", "retried"]
 
@@ -39,11 +40,15 @@ _PERMANENT = (
 
 
 def judge(
-    error: BaseException, *, retry_unknown: bool = False, longest_wait: float = LONGEST_WAIT
+    error: BaseException,
+    *,
+    begun: bool = True,
+    retry_unknown: bool = False,
+    longest_wait: float = LONGEST_WAIT,
 ) -> Verdict:
-    """The verdict on a call that gave no image."""
+    """The verdict on a call that gave no image; `begun` says whether anybody began to make it."""
     if not isinstance(error, e.Dalle2Error):  # not of our making: whether something was sent, it cannot say
-        return Verdict("held", billed=True, stops=True)
+        return Verdict("held" if begun else "stop", billed=begun, stops=True)
     billed = error.maybe_billed
     if isinstance(error, e.ContentPolicyError):
         return Verdict("refused", billed)
@@ -68,5 +73,7 @@ def judge(
 
 
 def told(error: BaseException) -> str:
-    """An error as the journal keeps it: its class and message, neither prompt nor key."""
-    return f"{type(error).__name__}: {error}"[:1000]
+    """An error as the journal keeps it: its class and message, neither prompt nor key. One that came out of
+    a caller's own store may hold a signed URL.
+    """
+    return f"{type(error).__name__}: {redact(str(error)[:1000])}"[:1000]

@@ -55,7 +55,7 @@ def make_all(work: Path, wheel: Path, only: list[str]) -> dict[str, Path]:
             continue
         try:
             if name == "dalle2":
-                pythons[name] = make(work / name, [str(wheel)], fresh=True)
+                pythons[name] = make(work / name, [f"{wheel}[cli]"], fresh=True)
             else:
                 pythons[name] = make(work / ("stdlib" if not PACKAGES[name] else name), PACKAGES[name])
         except (subprocess.CalledProcessError, OSError) as problem:

@@ -19,6 +19,8 @@ ASYNC = ("dalle2", "httpx", "openai", "aiohttp")
 MIB = 1024 * 1024
 IMAGE = 1_150_000
 """Bytes of an image that is 1.5 MB in base64."""
+LARGE = 15_000_000
+"""Bytes of one that is 20 MB."""
 
 
 @attrs.frozen
@@ -42,6 +44,11 @@ SCENARIOS = (
     Scenario("crowd", "crowd", ASYNC, count="1000", folder="100"),
     Scenario("base64", "base64_images", count=f"10x{IMAGE}"),
     Scenario("download", "download", count=str(64 * MIB)),
+    Scenario("version", "version", ("dalle2",)),
+    Scenario("generate", "generate", ("dalle2",)),
+    Scenario("first stop", "first_stop", ASYNC, secure=True),
+    Scenario("answer stop", "large_stop", ASYNC, count=f"{LARGE}xb64"),
+    Scenario("save stop", "large_stop", ASYNC, count=f"{LARGE}xurl"),
 )
 
 
@@ -70,6 +77,11 @@ ROWS = (
     Row("the same, peak growth", "base64", "peak", "MiB"),
     Row("64 MB download to disk, CPU", "download", "cpu", "ms"),
     Row("the same, peak growth", "download", "peak", "MiB", plain=True),
+    Row("the event loop's longest stop: first https call", "first stop", "stop", "ms", plain=True),
+    Row("the same, a 20 MB base64 answer, saved", "answer stop", "stop", "ms", plain=True),
+    Row("the same, a 15 MB image by URL, saved", "save stop", "stop", "ms", plain=True),
+    Row("`dalle2 --version`, CPU", "version", "process_cpu", "ms", plain=True),
+    Row("`dalle2 generate`, http, CPU", "generate", "process_cpu", "ms", plain=True),
     Row("cold process, https, wall", "cold https", "process_wall", "ms"),
     Row("warm sync call, wall", "warm", "wall", "µs"),
     Row("ten base64 images, wall", "base64", "wall", "ms"),
@@ -107,7 +119,8 @@ def measure(bench: Bench, rounds: int, keys: Sequence[str], tell: Callable[[str]
 
 def cell(row: Row, subject: str, rounds: Rounds) -> str:
     """The figure of one subject, `–` where there is none."""
-    own, reference = rounds.get((row.scenario, subject)), rounds.get((row.scenario, REFERENCE))
+    own = rounds.get((row.scenario, subject))
+    reference = own if row.plain else rounds.get((row.scenario, REFERENCE))
     if not own or not reference or any(row.figure not in one for one in (*own, *reference)):
         return "–"
     scale = SCALES[row.unit]

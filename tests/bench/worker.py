@@ -8,6 +8,7 @@ measured from outside.
 A subject is a module of `subjects` with a function for each scenario that it takes part in:
 
     load()                   import the library
+    names()                  import what a service of its own names at the head of its module
     client(base)             a client for that base URL
     cold(base, path)         one image, made and saved
     caller(base)             gives a function that makes one image and gives its URL
@@ -16,6 +17,7 @@ A subject is a module of `subjects` with a function for each scenario that it ta
     download(base)           gives a function that saves the image of a URL in a folder
     loop(base, answers)      awaited: gives an awaited function of a prompt and a path that makes and saves
                              one image, and how to close; the answers are `url` or `b64`
+    command(words)           run its command line and give the exit status
     many(base, prompts, folder, answers)
                              makes and saves an image for each prompt
 """
@@ -38,6 +40,10 @@ def resident(field):
     except OSError:
         pass
     return None
+
+
+TICK = 0.001
+"""Seconds."""
 
 
 class Meter:
@@ -92,6 +98,26 @@ def cold(subject, origin, folder, count):
     return {}
 
 
+def version(subject, origin, folder, count):
+    """The command line's `--version`."""
+    return commanded(subject, "--version")
+
+
+def generate(subject, origin, folder, count):
+    """One image by the command line."""
+    path = os.path.join(folder, "image.png")
+    base = f"{origin}/url/1100000/v1"
+    return commanded(subject, "generate", "a corgi astronaut", "--base-url", base, "-o", path)
+
+
+def commanded(subject, *words):
+    """A command, its own output thrown away."""
+    shown, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+    assert subject.command(words) == 0
+    sys.stdout = shown
+    return {}
+
+
 def warm(subject, origin, folder, count):
     """Calls on a connection that is open."""
     call, meter = subject.caller(f"{origin}/url/{SMALL}/v1"), Meter()
@@ -124,6 +150,63 @@ def crowd(subject, origin, folder, count):
         measured = meter.stop(each * at_once)
         await close()
         return measured
+
+    return asyncio.run(run())
+
+
+async def longest_stop(work):
+    """Seconds by which the latest of the ticks came late, one a millisecond, while this is done."""
+    import asyncio
+
+    loop, late, due = asyncio.get_running_loop(), [], time.perf_counter() + TICK
+
+    def tick():
+        nonlocal due, next_one
+        now = time.perf_counter()
+        late.append(now - due)
+        due, next_one = now + TICK, loop.call_later(TICK, tick)
+
+    next_one = loop.call_later(TICK, tick)
+    await asyncio.sleep(20 * TICK)
+    await work()
+    await asyncio.sleep(2 * TICK)
+    next_one.cancel()
+    return max(late)
+
+
+def first_stop(subject, origin, folder, count):
+    """How long the event loop stands still for a client and its first call; the names are there before."""
+    import asyncio
+
+    async def work():
+        call, close = await subject.crowd(f"{origin}/url/{SMALL}/v1", 1)
+        await call()
+        closing.append(close)
+
+    async def run():
+        stop = await longest_stop(work)
+        await closing[0]()
+        return {"stop": stop}
+
+    closing = []
+    subject.names()
+    return asyncio.run(run())
+
+
+def large_stop(subject, origin, folder, count):
+    """How long it stands still for one large image, made and saved; COUNT is `BYTESxANSWERS`."""
+    import asyncio
+
+    size, _, answers = count.partition("x")
+
+    async def run():
+        for name, bytes_ in (("first", SMALL), ("second", size)):
+            kind = f"b64/1x{bytes_}" if answers == "b64" else f"url/{bytes_}"
+            call, close = await subject.loop(f"{origin}/{kind}/v1", answers)
+            path = os.path.join(folder, f"{name}.png")
+            stop = await longest_stop(lambda: call("a corgi astronaut", path))  # noqa: B023
+            await close()
+        return {"stop": stop}
 
     return asyncio.run(run())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import bulk
-from dalle2.bulk._engine import Arrival, Brought, Engine, Trip
+from dalle2.bulk._engine import Engine
 from dalle2.bulk._journal import Journal, Order
 from dalle2.bulk._keeper import Fetch
 from dalle2.bulk._load import check_with, load_jobs
@@ -22,6 +22,7 @@ from dalle2.bulk._receipt import Receipt
 from dalle2.bulk._recover import recover, verify
 from dalle2.bulk._spool import Spool
 from dalle2.bulk._vault import Came
+from dalle2.bulk._work import Arrival, Brought, Trip
 from dalle2.testing import Emulator
 
 from .conftest import job

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
+import sqlite3
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,6 +116,38 @@ def test_a_path_is_never_read_as_an_address(client: dalle2.Client) -> None:
     """A folder may be called like a script."""
     page = run(client, [job("a")], out="javascript:alert(1)")
     assert 'src="javascript%3Aalert%281%29/a-1.png"' in page
+
+
+@pytest.mark.parametrize("out", ["a b#c%25d?e", "bücher/\u202e", os.fsdecode(b"\xff\xfe"), "../up"])
+@pytest.mark.parametrize("page", ["page.html", "there/ # %/page.html"])
+def test_a_page_finds_its_pictures_from_where_it_is(
+    client: dalle2.Client, folder: Path, monkeypatch: pytest.MonkeyPatch, out: str, page: str
+) -> None:
+    """Whatever characters, or bytes that are none, are in the names of the folders."""
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+    bulk.run(client, [job("a")], journal="run.db", out=out)
+    Path(page).parent.mkdir(parents=True, exist_ok=True)
+    write_gallery("run.db", page)
+    (source,) = re.findall(r'src="([^"]*)"', Path(page).read_text(encoding="utf-8"))
+    assert re.fullmatch(r"[\w./%~-]+", source, re.ASCII)
+    found = os.path.join(os.fsencode(Path(page).parent), unquote_to_bytes(source))
+    assert os.path.samefile(found, os.path.join(out, "a-1.png"))
+
+
+def test_what_a_journal_of_somebody_else_says_is_text(client: dalle2.Client) -> None:
+    """Its states and paths, too, and where its images are kept."""
+    run(client, [job("a"), job("b")], out=Keep())
+    with closing(sqlite3.connect("run.db")) as db:
+        db.execute("UPDATE job SET state = ?, error = ?", ('"><script>', "<img src=x onerror=alert(1)>"))
+        db.execute("UPDATE image SET path = ? WHERE job = 1", ("<b>",))
+        db.execute("UPDATE run SET options = ?", ('{"out": "s3://bucket/<i>"}',))
+        db.commit()
+    write_gallery("run.db", "page.html")
+    page = Path("page.html").read_text(encoding="utf-8")
+    tags = [tag for tag, _ in Page(page).tags]
+    assert (tags.count("script"), tags.count("img"), tags.count("b"), tags.count("i")) == (1, 1, 0, 0)
+    assert "s3://bucket/&lt;i&gt;/&lt;b&gt;" in page
 
 
 def test_a_page_is_replaced_and_another_file_is_not(

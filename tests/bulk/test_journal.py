@@ -284,8 +284,9 @@ def test_an_argument_that_is_none_is_refused_by_name(
         bulk.resume(client, "run.db", concurrency=0)
 
 
-def test_a_store_needs_its_extra(client: dalle2.Client) -> None:
-    """Which is named, with what works without it."""
+def test_a_store_needs_its_extra(client: dalle2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is named."""
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(dalle2.ConfigurationError, match=r"dalle2-sdk\[cloud\]"):
         go(client, out="s3://bucket/x")
 

@@ -15,9 +15,9 @@ import pytest
 import typer
 
 import dalle2
-from dalle2._cli import _app, main
-from dalle2._cli._app import COMMANDS
+from dalle2._cli import _typed, main
 from dalle2._cli._screen import say
+from dalle2._cli._typed import COMMANDS
 
 from .shell import failure, run
 
@@ -58,8 +58,8 @@ def test_a_group_alone_is_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     module = ModuleType("group")
     module.group = group  # type: ignore[attr-defined]
-    monkeypatch.setattr(_app, "COMMANDS", (*COMMANDS, "group"))
-    monkeypatch.setattr(_app, "_module", lambda name: module)
+    monkeypatch.setattr(_typed, "COMMANDS", (*COMMANDS, "group"))
+    monkeypatch.setattr(_typed, "_module", lambda name: module)
     assert main(["group"]) == 0
     assert "Where it stands." in capsys.readouterr().out
     assert main(["group", "status", "x"]) == 0

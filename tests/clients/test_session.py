@@ -188,6 +188,29 @@ def test_a_failure_in_the_middle_keeps_the_images_before_it() -> None:
     assert not first.value.maybe_billed
 
 
+def test_one_deadline_covers_all_calls_of_a_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third is not sent once it has passed, and the images of the first two are in the error."""
+    emulator, passed = Emulator(), [0.0]
+    real, init = emulator.handle, ClientState.__init__
+
+    def handle(request: Any) -> Any:
+        passed[0] += 6 if request.method == "POST" else 0
+        return real(request)
+
+    def timed(self: ClientState, *values: Any, **more: Any) -> None:
+        init(self, *values, **{**more, "monotonic": lambda: passed[0]})
+
+    monkeypatch.setattr(emulator, "handle", handle)
+    monkeypatch.setattr(ClientState, "__init__", timed)
+    policy = RetryPolicy(deadline=12, max_attempts=3)
+    for error in both(emulator, lambda c: c.generate("a corgi", n=3), **SPLIT, retry=policy):
+        assert isinstance(error, errors.APIConnectionError)
+        assert "deadline passed before it was sent" in str(error)
+        assert len(error.images) == 2
+        assert error.maybe_billed
+    assert len(emulator.billed) == 4
+
+
 def test_what_takes_n_is_not_split() -> None:
     """One call where one is enough; a model that nobody knows is asked as it is."""
     emulator = Emulator()

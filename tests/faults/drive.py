@@ -13,10 +13,11 @@ import httpx
 import httpx2
 import uvloop
 from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
 
 import dalle2
 
-from .catalogue import FINE, Fault, Post, lost
+from .catalogue import FINE, Fault, Fetch, Post, lost
 from .server import FaultServer, good
 
 T = TypeVar("T")
@@ -47,8 +48,11 @@ STACKS: dict[str, tuple[str, Callable[[], Any] | None]] = {
     "httpx2": ("sync", httpx2.Client),
     "httpx2, trio": ("trio", httpx2.AsyncClient),
     "httpx over aiohttp": ("asyncio", HttpxAiohttpClient),
+    "httpx2 over aiohttp": ("asyncio", Httpx2AiohttpClient),
 }
 """On what a call is carried: our own connections, or a caller's client."""
+WITHOUT_EVENTS = ("httpx over aiohttp", "httpx2 over aiohttp")
+"""Their transport tells nothing of what it does."""
 
 
 def run(loop: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -92,9 +96,10 @@ class Outcome:
         return bool(getattr(self.error, "maybe_billed", False))
 
 
-def policy(fault: Fault) -> dalle2.RetryPolicy:
-    """The default policy without its waits."""
-    return dalle2.RetryPolicy(initial=0.0, deadline=fault.deadline)
+def policy(fault: Fault, stack: str) -> dalle2.RetryPolicy:
+    """The default policy without its waits; short where only the deadline ends what nobody can attend to."""
+    deadline = 0.4 if fault.deadline and stack in WITHOUT_EVENTS else fault.deadline
+    return dalle2.RetryPolicy(initial=0.0, deadline=deadline)
 
 
 @contextlib.contextmanager
@@ -133,9 +138,28 @@ def expected(stack: str, fault: Fault) -> Post:
     unproven = fault.post.error in ("APIConnectionError", "ConnectTimeoutError")
     if "hooks" in stack and fault.name in READ_WHOLE:
         return READ_WHOLE[fault.name]
-    if stack == "httpx over aiohttp" and unproven and fault.name not in PROVEN_WITHOUT_EVENTS:
+    if stack in WITHOUT_EVENTS and unproven and fault.name not in PROVEN_WITHOUT_EVENTS:
         return lost("disconnected", billed=0, tries=0)
     return fault.post
+
+
+FETCHED_WITHOUT_EVENTS = {
+    **dict.fromkeys(
+        ("reset after the request was read", "closed after the request was read"),
+        Fetch(reason="unreachable", tries=6),  # it repeats a GET by itself
+    ),
+    **dict.fromkeys(
+        ("body cut, length said", "body cut, chunked", "length too small", "length too large"),
+        Fetch(reason="unreachable"),  # of a body that breaks off it hands on nothing
+    ),
+    "interim answers without end": Fetch(reason="timeout", tries=1),
+}
+"""What differs where aiohttp fetches an image."""
+
+
+def fetched(stack: str, fault: Fault) -> Fetch:
+    """What fetching an image comes to on this stack."""
+    return FETCHED_WITHOUT_EVENTS.get(fault.name, fault.fetch) if stack in WITHOUT_EVENTS else fault.fetch
 
 
 def pay(stack: str, fault: Fault, *, once: bool = False) -> Outcome:
@@ -146,7 +170,7 @@ def pay(stack: str, fault: Fault, *, once: bool = False) -> Outcome:
             "api_key": "sk-test",
             "base_url": origin,
             "timeout": patience(fault),
-            "retry": policy(fault),
+            "retry": policy(fault, stack),
         }
         extra = {"padding": PADDING} if fault.large else None
         error: Exception | None = None
@@ -185,19 +209,20 @@ def warm(server: FaultServer, fault: Fault, once: bool, first: object) -> None:
     arm(server, fault, once=once)
 
 
-def fetch(flavour: str, fault: Fault, folder: Path, *, once: bool = False) -> Outcome:
+def fetch(stack: str, fault: Fault, folder: Path, *, once: bool = False) -> Outcome:
     """An image saved under a fault."""
+    loop, make = STACKS[stack]
     with scene(fault, once=once) as (server, origin):
-        options = {
+        options: dict[str, Any] = {
             "api_key": "sk-test",
             "base_url": origin,
             "timeout": patience(fault),
-            "retry": policy(fault),
+            "retry": policy(fault, stack),
         }
         url = f"{origin}/private/img.png"
         error: Exception | None = None
-        if flavour == "sync":
-            with dalle2.Client(**options) as client:  # type: ignore[arg-type]
+        if loop == "sync":
+            with dalle2.Client(**options) as client:
                 if fault.warm:
                     warm(server, fault, once, client.image(url).read())
                 try:
@@ -207,7 +232,9 @@ def fetch(flavour: str, fault: Fault, folder: Path, *, once: bool = False) -> Ou
         else:
 
             async def work() -> Exception | None:
-                async with dalle2.AsyncClient(**options) as client:  # type: ignore[arg-type]
+                async with contextlib.AsyncExitStack() as stay:
+                    http = None if make is None else await stay.enter_async_context(make())
+                    client = await stay.enter_async_context(dalle2.AsyncClient(http_client=http, **options))
                     if fault.warm:
                         warm(server, fault, once, await client.image(url).read())
                     try:
@@ -216,7 +243,7 @@ def fetch(flavour: str, fault: Fault, folder: Path, *, once: bool = False) -> Ou
                         return caught
                 return None
 
-            error = anyio.run(work, backend=flavour)
+            error = run(loop, work)
         files = list(folder.iterdir())
         data = b"".join(file.read_bytes() for file in files) if files else None
         return Outcome(error, len(server.requests), len(server.billed), frozenset(), data)

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from .catalogue import FAULTS, Fault
-from .drive import PADDING, STACKS, arm, expected, fetch, patience, pay, scene
+from .drive import PADDING, STACKS, arm, expected, fetch, fetched, patience, pay, scene
 from .server import IMAGE, FaultServer
 
 BEGIN, END = "<!-- table: python -m tests.faults.table docs/faults.md -->", "<!-- end of table -->"
@@ -54,7 +54,12 @@ def elsewhere(fault: Fault) -> str:
         if post != fault.post:
             told = f"`{post.error}` ({post.reason})" if post.error else "images"
             differing.setdefault(told, []).append(stack)
-    return "; ".join(f"{told} on {', '.join(stacks)}" for told, stacks in differing.items()) or "the same"
+    return listed(differing) or "the same"
+
+
+def listed(differing: dict[str, list[str]]) -> str:
+    """What differs, and on which stacks."""
+    return "; ".join(f"{told} on {', '.join(stacks)}" for told, stacks in differing.items())
 
 
 def official(fault: Fault) -> list[str]:
@@ -90,7 +95,14 @@ def download(fault: Fault) -> list[str]:
         came = fetch("sync", fault, Path(folder))
     if came.error is None:
         return ["exact bytes" if came.data == IMAGE else "**wrong bytes**"]
-    return [f"`{came.kind}` ({came.reason})"]
+    differing: dict[str, list[str]] = {}
+    for stack in STACKS:
+        told = fetched(stack, fault).reason
+        if told != fault.fetch.reason:
+            differing.setdefault(f"({told})", []).append(stack)
+    return [
+        " ".join(filter(None, [f"`{came.kind}` ({came.reason})" + ";" * bool(differing), listed(differing)]))
+    ]
 
 
 def bare(fault: Fault) -> list[str]:

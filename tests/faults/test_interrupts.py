@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,12 +17,13 @@ import httpx
 import pytest
 import trio
 import uvloop
+from httpx_aiohttp import HttpxAiohttpClient
 
 import dalle2
 from dalle2 import RetryPolicy
 
 from .interrupts import Stepping, Struck, struck_at
-from .server import IMAGE, FaultServer, good
+from .server import IMAGE, FaultServer, good, png
 from .tls import CERTIFICATE, TlsFront
 
 KEY = "sk-test"
@@ -218,14 +221,17 @@ def test_a_cancel_within_tls_leaves_a_client_that_works(
         assert descriptors() <= before
 
 
-@every_loop
-def test_a_cancel_does_a_callers_pool_no_harm_of_ours(loop: str, server: FaultServer) -> None:
+@pytest.mark.parametrize(
+    ("loop", "kind"),
+    [*((loop, httpx.AsyncClient) for loop in RUNNERS), ("asyncio", HttpxAiohttpClient)],
+)
+def test_a_cancel_does_a_callers_pool_no_harm_of_ours(loop: str, kind: Any, server: FaultServer) -> None:
     """Theirs may be jammed by the library itself; with room in it the next call works."""
     told = Told()
 
     async def until_done() -> int:
         async with (
-            httpx.AsyncClient() as http,
+            kind() as http,
             awaited_client(server.origin, told, http_client=http) as client,
         ):
             for step in range(1, ENDLESS):
@@ -240,7 +246,36 @@ def test_a_cancel_does_a_callers_pool_no_harm_of_ours(loop: str, server: FaultSe
                     return step
         return ENDLESS
 
-    assert 3 < RUNNERS[loop](until_done) < ENDLESS
+    assert 1 < RUNNERS[loop](until_done) < ENDLESS
+
+
+@every_loop
+def test_a_cancel_behind_the_last_byte_loses_no_image(loop: str) -> None:
+    """At each step of a long answer that is here whole: it is given, or it is with the cancel."""
+    image = png(700, 700)
+    body = json.dumps({"created": 1, "data": [{"b64_json": base64.b64encode(image).decode()}]}).encode()
+    told, billed = Told(), [0]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        billed[0] += 1
+        return httpx.Response(200, content=body)
+
+    async def until_done() -> int:
+        async with (
+            httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http,
+            awaited_client("https://api.example", told, http_client=http) as client,
+        ):
+            for step in range(1, ENDLESS):
+                told.begin()
+                billed[0] = 0
+                if not await cancelled_at(loop, step, client.generate("a fox"), told):
+                    return step
+                kept = [one.content for one in getattr(told.error, "images", ())]
+                assert kept == [image] * billed[0] or told.error is None
+        return ENDLESS
+
+    assert len(body) > 4 << 18
+    assert 4 < RUNNERS[loop](until_done) < ENDLESS
 
 
 # --- blocking ---

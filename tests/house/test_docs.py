@@ -31,6 +31,7 @@ from dalle2._calls import _plan
 from dalle2._cli import main
 from dalle2._dates import ServerClock
 from dalle2._http import is_loopback_name
+from dalle2._stores import _bucket
 from dalle2.testing import Emulator
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: str) -> Itera
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("builtins.input", lambda prompt="": "n")
     _plan._warned.clear()
+    _bucket._memory.cache_clear()
     emulator = WORLDS[world]
     if emulator is not None:
         monkeypatch.setenv("COMETAPI_KEY", "sk-test")

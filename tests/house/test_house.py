@@ -30,7 +30,7 @@ LAYERS = (
     {"catalog", "events", "retry"},
     {"_http", "_money", "_state"},
     {"_texts", "_image"},
-    {"providers"},
+    {"providers", "_stores"},
     {"settings"},
     {"_requests"},
     {"_wire"},

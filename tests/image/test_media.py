@@ -142,6 +142,19 @@ def test_the_smallest_webp_is_read() -> None:
     assert facts(TINY_WEBP + b"\0").height > 0
 
 
+@pytest.mark.parametrize("window", [1, 2, 3, 50])
+def test_where_the_search_for_the_end_pauses_does_not_matter(
+    window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A JPEG's marker that lies across two windows is found, and nothing else is taken for one."""
+    monkeypatch.setattr("dalle2._image._formats._SEARCHED", window)
+    for name, (data, media_type, _) in IMAGES.items():
+        if media_type == "image/jpeg":
+            assert facts(data + b"\xff\xd9")[:3] == ("image/jpeg", 60, 40), name
+            with pytest.raises(Truncated):
+                facts(data[:-1])
+
+
 def test_the_marks_inside_an_exif_thumbnail_do_not_end_a_jpeg() -> None:
     """A JPEG cut after the picture embedded in its header is cut, although it ends in an end marker."""
     inner = encode(PICTURE.resize((8, 8)), "JPEG")

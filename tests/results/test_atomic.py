@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 import dalle2
 from dalle2._results import _atomic, _moves
 from dalle2._results._atomic import PART, AtomicFile
+from dalle2._results._parts import remove_abandoned
 
 HOME = Path(dalle2.__file__).parents[1]
 
@@ -643,6 +646,103 @@ def test_links_are_followed_to_the_file(tmp_path: Path, known: bool) -> None:
     assert (tmp_path / "first.png").is_symlink()
     assert names(tmp_path) == ["first.png", "real", "second.png"]
     assert names(tmp_path / "real") == ["a.png"]
+
+
+@pytest.mark.parametrize("failing", [None, "fsync"])
+def test_a_link_to_another_disk_is_followed_whenever_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str | None
+) -> None:
+    """The suffix came with the bytes, and the link with it: the file is replaced whole, or not at all."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    older = there / "photo.png"
+    older.write_bytes(b"older")
+    older.chmod(0o640)
+    (here / "a.png").symlink_to(older)
+    replace, fsync = os.replace, os.fsync
+
+    def on_one_disk(part: str, place: str | Path) -> None:
+        if Path(part).parent != Path(place).parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        replace(part, place)
+
+    def synced(fd: int) -> None:
+        if failing and os.path.samestat(os.fstat(fd), os.stat(next(iter(there.glob(".*")), older))):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "replace", on_one_disk)
+    monkeypatch.setattr(os, "fsync", synced)
+    with AtomicFile(here / "a") as file:
+        file.write(b"newer")
+        if failing:
+            with pytest.raises(OSError, match=re.escape(str(here / "a.png"))):
+                file.commit(here / "a.png", overwrite=True)
+        else:
+            assert file.commit(here / "a.png", overwrite=True) == here / "a.png"
+    assert older.read_bytes() == (b"older" if failing else b"newer")
+    assert stat.S_IMODE(older.stat().st_mode) == 0o640
+    assert (here / "a.png").is_symlink()
+    assert [path.name for path in [*here.iterdir(), *there.iterdir()]] == ["a.png", "photo.png"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "data", "age", "stays"),
+    [
+        (None, b"", 0, True),
+        (PermissionError, b"", 0, True),
+        (ProcessLookupError, b"", 0, False),
+        (None, b"", 61, False),
+        (None, b"x", 0, False),
+    ],
+)
+def test_a_part_that_nobody_can_have_locked_yet_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Any, data: bytes, age: float, stays: bool
+) -> None:
+    """It is empty and new, and its process lives, which may be about to lock it. All others go."""
+
+    def ask(process: int, signal: int) -> None:
+        assert (process, signal) == (77, 0)
+        if problem is not None:
+            raise problem()
+
+    monkeypatch.setattr(os, "kill", ask)
+    part = tmp_path / f"{PART}77-{_atomic._machine()}-0123456789abcdef.part"
+    part.write_bytes(data)
+    at = time.time() - age
+    os.utime(part, (at, at))
+    _atomic._sweep(tmp_path)
+    assert part.exists() == stays
+
+
+def test_where_asking_would_end_a_process_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows, where a part that is open cannot be removed anyway."""
+    part = tmp_path / f"{PART}77-{_atomic._machine()}-0123456789abcdef.part"
+    part.touch()
+    monkeypatch.delattr(os, "kill")
+    monkeypatch.setattr("dalle2._results._parts.os.name", "nt")
+    remove_abandoned(part, _atomic._machine(), _atomic.lock)
+    monkeypatch.undo()
+    assert part.exists()
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EBUSY])
+def test_a_file_that_cannot_be_replaced_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Only another disk is a reason to copy."""
+    (tmp_path / "a.png").write_bytes(b"older")
+
+    def refused(part: str, place: str | Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", refused)
+    with AtomicFile(tmp_path / "a.png") as file, pytest.raises(OSError, match=os.strerror(code)):
+        file.commit(overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_a_link_that_leads_nowhere_is_an_error_before_any_download(tmp_path: Path) -> None:

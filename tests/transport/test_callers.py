@@ -102,3 +102,39 @@ def test_a_form_is_sent_as_one_whatever_media_type_is_set_for_all_requests(where
     media_type, _, boundary = sent.headers["content-type"].partition("; boundary=")
     assert media_type == "multipart/form-data"
     assert sent.body.startswith(f"--{boundary}\r\n".encode())
+
+
+@every_library
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"Content-Length": "5"},
+        {"content-length": "0", "transfer-encoding": "chunked"},
+        {"Transfer-Encoding": "chunked"},
+        {"Content-Encoding": "gzip", "Trailer": "Digest", "Content-Type": "text/plain"},
+    ],
+)
+@pytest.mark.parametrize("form", [False, True])
+def test_a_default_header_never_says_what_our_body_is(
+    library: Any, theirs: dict[str, str], form: bool
+) -> None:
+    """A paid request goes out whole and as what it is, with the other headers; a free one has no body."""
+    with FaultServer() as server, library.Client(headers={**theirs, "X-Theirs": "yes"}) as http:
+        client = dalle2.Client(
+            "sk-test", base_url=server.origin, http_client=http, retry=dalle2.RetryPolicy.none()
+        )
+        if form:
+            client.vary(dalle2.mask_from_box(16, (0, 0, 8, 8)))
+        else:
+            client.generate("a fox")
+        with pytest.raises(dalle2.Dalle2Error):
+            client.list_models()  # which this server does not have
+    paid, free = server.requests
+    assert paid.headers["content-length"] == str(len(paid.body))
+    assert paid.body
+    assert paid.headers["content-type"].partition(";")[0] == (
+        "multipart/form-data" if form else "application/json"
+    )
+    assert not {"content-encoding", "transfer-encoding", "trailer"} & set(paid.headers)
+    assert not {"content-length", "content-encoding", "transfer-encoding", "content-type"} & set(free.headers)
+    assert paid.headers["x-theirs"] == free.headers["x-theirs"] == "yes"

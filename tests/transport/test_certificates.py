@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -103,6 +104,7 @@ async def work():
     async with dalle2.AsyncClient("sk-test", base_url={origin!r}) as client:
         sys.meta_path.insert(0, Finder())
         await client.generate("a fox")
+        await client.image({plain!r}).save({folder!r})
     print(*(set(seen) - {{"concurrent.futures.thread", "queue", "_queue"}}))
 
 {backend}.run({work})
@@ -110,11 +112,21 @@ async def work():
 
 
 @pytest.mark.parametrize(("backend", "work"), [("asyncio", "work()"), ("trio", "work")])
-def test_the_event_loop_stands_still_for_nothing(backend: str, work: str) -> None:
-    """The first awaited call over https loads some 180 modules and the trusted certificates: in a thread."""
+def test_the_event_loop_stands_still_for_nothing(backend: str, work: str, tmp_path: Path) -> None:
+    """The first awaited call over https loads some 180 modules and the trusted certificates: in a thread.
+
+    A save loads what it needs there, too.
+    """
     with FaultServer() as server, TlsFront(server.port) as front:
+        script = SCRIPT.format(
+            backend=backend,
+            work=work,
+            origin=front.origin,
+            plain=f"{server.origin}/private/img.png",
+            folder=str(tmp_path / "fox.png"),
+        )
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT.format(backend=backend, work=work, origin=front.origin)],
+            [sys.executable, "-c", script],
             capture_output=True,
             text=True,
             timeout=60,

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import aiohttp
 import anyio
 import httpcore
 import httpx
 import httpx2
 import pytest
 from h2.errors import ErrorCodes
-from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
 import dalle2
 from dalle2 import RetryPolicy
@@ -28,6 +29,7 @@ from ..faults import http2
 from ..faults.catalogue import FAULTS, PAGE, Fault, body_of, close_after_read, refusal
 from ..faults.drive import scene
 from ..faults.server import IMAGE, Connection, FaultServer, good
+from ..faults.tls import TlsFront
 
 KEY = "sk-test-key-of-nobody"
 every_client = pytest.mark.parametrize("flavour", ["sync", "asyncio", "trio"])
@@ -239,6 +241,62 @@ def test_aiohttp_under_httpx_pays_once(name: str, kind: type[Exception], billed:
     if error is not None:
         assert clean(error)
         assert KEY not in repr(error) + str(error.__dict__)
+
+
+def test_a_certificate_that_aiohttp_does_not_trust_proves_that_nothing_was_sent() -> None:
+    """Its cause says so: raised at once, with the way on, and the server has seen no request."""
+
+    async def work() -> None:
+        async with (
+            HttpxAiohttpClient() as http,
+            dalle2.AsyncClient(KEY, base_url=front.origin, http_client=http) as client,
+        ):
+            await client.generate("a fox")
+
+    with FaultServer() as server, TlsFront(server.port) as front:
+        with pytest.raises(dalle2.APIConnectionError, match="SSL_CERT_FILE") as untrusted:
+            anyio.run(work)
+        assert (server.requests, front.handshakes) == ([], 1)
+    assert not untrusted.value.maybe_billed
+
+
+def test_aiohttp_sends_no_cookie_to_an_image_host_if_it_keeps_none() -> None:
+    """By itself it does, to another server of the same name; with the jar that the page shows it does not."""
+
+    def with_cookie(c: Connection) -> None:
+        c.read()
+        c.reply(headers={"Set-Cookie": "seen=1; Path=/"})
+
+    async def work(**options: Any) -> None:
+        transport = AiohttpTransport(client=lambda: aiohttp.ClientSession(**options))
+        async with (
+            httpx.AsyncClient(transport=transport) as http,
+            dalle2.AsyncClient(KEY, base_url=f"http://localhost:{api.port}", http_client=http) as client,
+        ):
+            await client.generate("a fox")
+            await client.image(f"http://localhost:{store.port}/a.png").read()
+
+    with FaultServer(then=with_cookie) as api, FaultServer() as store:
+        anyio.run(work)
+        anyio.run(lambda: work(cookie_jar=aiohttp.DummyCookieJar()))
+        kept, none = store.requests
+    assert (kept.headers.get("cookie"), none.headers.get("cookie")) == ("seen=1", None)
+    assert "authorization" not in {*kept.headers, *none.headers}
+
+
+def test_what_aiohttp_calls_a_timeout_is_told_by_its_cause() -> None:
+    """A connection that was refused is no timeout, though it comes as `ConnectTimeout`."""
+
+    async def work() -> None:
+        async with (
+            HttpxAiohttpClient() as http,
+            dalle2.AsyncClient(KEY, base_url=origin, http_client=http, retry=RetryPolicy.none()) as client,
+        ):
+            await client.image(f"{origin}/a.png").read()
+
+    with scene(fault("connection refused")) as (_, origin), pytest.raises(dalle2.DownloadError) as refused:
+        anyio.run(work)
+    assert refused.value.reason == "unreachable"
 
 
 def drip_head(c: Connection) -> None:

@@ -102,6 +102,8 @@ async def awaited(client: dalle2.AsyncClient, path: Path) -> None:
     assert_type(await images[0].read(), bytes)
     assert_type(await images[0].save("corgi.png", overwrite=True), Path)
     assert_type(await images.save(path), list[Path])
+    assert_type(await images[0].upload("s3://pictures/corgi.png", overwrite=True), str)
+    assert_type(await images.upload("s3://pictures/", provenance=True), list[str])
     assert_type(images[1:], dalle2.AsyncImages)
     assert_type(await images[0].to_pil(), PillowImage)
     assert_type(dalle2.AsyncImageResult.from_dict({}, client=client), dalle2.AsyncImageResult)
@@ -197,6 +199,8 @@ def results(images: dalle2.Images, client: dalle2.Client) -> None:
     assert_type(images[0], dalle2.ImageResult)
     assert_type(images[:1], dalle2.Images)
     assert_type(images.save("directory"), list[Path])
+    assert_type(images.upload("s3://pictures/"), list[str])
+    assert_type(images[0].upload("s3://pictures/", provenance=True), str)
     for image in images:
         assert_type(image.url, str | None)
         assert_type(image.b64_json, str | None)
@@ -238,6 +242,7 @@ def errors(client: dalle2.Client) -> None:
     except dalle2.DownloadError as error:
         assert_type(error.reason, str)
         assert_type(error.saved, tuple[Path, ...])
+        assert_type(error.uploaded, tuple[str, ...])
     except dalle2.DecodeError as error:
         assert_type(error.path, str)
     except dalle2.InvalidRequestError as error:

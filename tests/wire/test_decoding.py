@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dalle2 import errors as e
@@ -382,6 +382,7 @@ def test_no_json_raises_anything_but_this_packages_errors(document: object, prov
 
 
 @given(documents, st.integers(200, 599), st.one_of(st.just(""), words))
+@example(None, 202, "https://[")
 def test_no_error_body_raises_anything_else(document: object, status: int, header: str) -> None:
     """Any JSON under any status is one error of the tree, whatever the headers say."""
     raw = json.dumps(document).encode()

@@ -6,6 +6,10 @@ HEADERS = {"Authorization": "Bearer sk-test"}
 ASKED = {"model": "dall-e-2", "prompt": "a corgi astronaut"}
 
 
+def names():
+    import aiohttp  # noqa: F401
+
+
 async def crowd(base, at_once):
     import aiohttp
 

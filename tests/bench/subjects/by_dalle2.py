@@ -11,6 +11,10 @@ def load():
     import dalle2  # noqa: F401
 
 
+def names():
+    from dalle2 import AsyncClient  # noqa: F401
+
+
 def client(base):
     import dalle2
 
@@ -23,6 +27,16 @@ def cold(base, path):
     with dalle2.Client(api_key=KEY, base_url=base) as client:
         images = client.generate("a corgi astronaut")
         images[0].save(path)
+
+
+def command(words):
+    import sys
+
+    from dalle2._cli import main
+
+    os.environ["OPENAI_API_KEY"] = KEY
+    sys.argv = ["dalle2", *words]
+    return main()
 
 
 def caller(base):

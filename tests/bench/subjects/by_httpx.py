@@ -12,6 +12,10 @@ def load():
     import httpx  # noqa: F401
 
 
+def names():
+    import httpx  # noqa: F401
+
+
 def client(base):
     import httpx
 

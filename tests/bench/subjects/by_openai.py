@@ -12,6 +12,10 @@ def load():
     import openai  # noqa: F401
 
 
+def names():
+    from openai import AsyncOpenAI  # noqa: F401
+
+
 def client(base):
     import openai
 
