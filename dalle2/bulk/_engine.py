@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from ..errors import DownloadError
+from ..errors import DownloadError, JournalError
 from . import _journal as j
 from ._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, Steps, advance, keeping
 from ._links import alike
@@ -65,6 +65,8 @@ class Engine:
         """The units whose calls a worker has begun to make."""
         self._retry_unknown = retry_unknown
         self._provenance = provenance
+        self.shares = pace is not None
+        """Whether a launch may wait for another run."""
         self._pace = pace
         self._clock = clock
         self._after = 0
@@ -79,6 +81,7 @@ class Engine:
         """Whether a file of the spool can be linked into its place."""
         self.left = False
         """Whether nobody takes in any more what arrives."""
+        self._moments = threading.Lock()
         self._lock = threading.Lock()  # a cancelled task goes on while its step is still in a thread
 
     def begin(self, spooled: Mapping[str, int]) -> None:
@@ -90,12 +93,10 @@ class Engine:
 
     def step(self, arrived: Sequence[Arrival]) -> Work:
         """Take in what came and give what follows, with all that it needs already durable."""
-        held: AbstractContextManager[None] = (
-            nullcontext() if self._pace is None else self._pace.held(self.planner)
-        )
         with self._lock:
+            began = self._clock()
             came = self._worked(arrived)
-            with held:
+            with self._pacing():
                 now = self._clock()
                 self._take(came, now)
                 while count := self.planner.wants:
@@ -104,7 +105,30 @@ class Engine:
                     self.planner.offer(units, last=len(units) < count)
                 self.planner.spooled = self.vault.size
                 step = self.planner.next(now)
-            return self._written(step)
+            work = self._written(step)
+            self.planner.took(self._clock() - began)
+            return work
+
+    def launch(self, order: Order) -> float | None:
+        """Seconds to wait before a call that was ordered, and to ask again then; 0 if it is to be made now,
+        and counts as begun; `None` if it is not to be made, which has then come of it. For any thread.
+        """
+        try:
+            with self._pacing():
+                wait = None if self.left else self.planner.launch(order.unit, self._clock())
+                if wait == 0:
+                    self.launched.add(order.unit.number)
+        except JournalError:  # the next step meets it, too
+            wait = None
+        return wait
+
+    @contextmanager
+    def _pacing(self) -> Iterator[None]:
+        """Alone with the pace, and among the runs that share it."""
+        with self._moments:
+            shared = None if self.left else self._pace
+            with nullcontext() if shared is None else shared.held(self.planner):
+                yield
 
     def came(self, came: Came) -> None:
         """Take in an answer that no call of this run brought; the next step keeps its images."""
@@ -122,7 +146,8 @@ class Engine:
         """Stop at once: what came is taken in, what was sent is held, what was not is still planned."""
         with self._lock:
             came = [one for one in arrived if isinstance(one, Came) and one.order.unit.number in self._orders]
-            self._take(self.vault.secure(came), self._clock())
+            with self._moments:  # what is not launched by now never is
+                self._take(self.vault.secure(came), self._clock())
             for number, order in self._orders.items():
                 sent = number in self.launched
                 state: State = "held" if sent else "planned"
@@ -225,9 +250,10 @@ class Engine:
             self._orders.pop(arrival.order.unit.number, None)
             if arrival.receipt is not None:
                 self._answered(arrival, arrival.receipt, now)
-            else:
-                assert arrival.error is not None
+            elif arrival.error is not None:
                 self._refused(arrival.order, arrival.error, now)
+            else:
+                self._returned(arrival.order)
             self.launched.discard(arrival.order.unit.number)
 
     def _answered(self, came: Came, receipt: Receipt, now: float) -> None:
@@ -238,6 +264,14 @@ class Engine:
         self.planner.answered(order.unit, nano, now, receipt.told)
         if came.error is not None:  # its bytes could not be made safe
             self._fail(came.error)
+
+    def _returned(self, order: Order) -> None:
+        """A call that was not made: the host asked for a pause, or something stopped the run."""
+        self.planner.returned(order.unit)
+        why = "held back before it was sent"
+        self.vault.note(
+            j.ended(order.unit.number, order.attempt, "planned", why, time.time(), unpaid=True)
+        )
 
     def _refused(self, order: Order, error: BaseException, now: float) -> None:
         """An attempt without images."""

@@ -49,19 +49,29 @@ class SharedPace:
     def held(self, holder: Holder) -> Iterator[None]:
         """While the row is held, `holder.pace` is the shared pace, and what it becomes is shared."""
         since = time.time() - time.monotonic()
-        try:
+        with self._usable():
             self._db.execute("BEGIN IMMEDIATE")
             with closing(self._db.execute("SELECT since, told FROM pace")) as rows:
                 found = rows.fetchone()
-        except sqlite3.Error as problem:
-            raise JournalError(f"pace {str(self._path)!r} cannot be used: {problem}") from None
-        holder.pace = self._base if found is None else self._read(found[1], found[0] - since)
+        holder.pace = before = self._base if found is None else self._read(found[1], found[0] - since)
         try:
             yield
         finally:
-            told = json.dumps(attrs.asdict(holder.pace))
-            self._db.execute("INSERT OR REPLACE INTO pace VALUES (1, ?, ?)", (since, told))
-            self._db.execute("COMMIT")
+            with self._usable():
+                if holder.pace != before:
+                    told = json.dumps(attrs.asdict(holder.pace))
+                    self._db.execute("INSERT OR REPLACE INTO pace VALUES (1, ?, ?)", (since, told))
+                self._db.execute("COMMIT")
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Raise `JournalError` where the file is the trouble."""
+        try:
+            yield
+        except sqlite3.Error as problem:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise JournalError(f"pace {str(self._path)!r} cannot be used: {problem}") from None
 
     def _read(self, told: str, drift: float) -> Pace:
         """The stored pace, under this run's own limit: the slower of both counts."""
