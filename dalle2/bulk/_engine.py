@@ -94,7 +94,6 @@ class Engine:
     def step(self, arrived: Sequence[Arrival]) -> Work:
         """Take in what came and give what follows, with all that it needs already durable."""
         with self._lock:
-            began = self._clock()
             came = self._worked(arrived)
             with self._pacing():
                 now = self._clock()
@@ -105,9 +104,7 @@ class Engine:
                     self.planner.offer(units, last=len(units) < count)
                 self.planner.spooled = self.vault.size
                 step = self.planner.next(now)
-            work = self._written(step)
-            self.planner.took(self._clock() - began)
-            return work
+            return self._written(step)
 
     def launch(self, order: Order) -> float | None:
         """Seconds to wait before a call that was ordered, and to ask again then; 0 if it is to be made now,

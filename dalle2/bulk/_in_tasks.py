@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -90,7 +91,8 @@ async def _loop(
     group: TaskGroup,
 ) -> None:
     if engine.planner.pace.base:  # a first call that loads what it needs would come too late
-        await sender.warm_up()
+        with suppress(Dalle2Error):  # which is for a call to meet
+            await sender.warm_up()
     while True:
         if stopper.count:
             engine.interrupt()

@@ -10,10 +10,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .._results._blocking import ImageResult
+from ..errors import Dalle2Error
 from ._elsewhere import Answered, Elsewhere, call
 from ._engine import Engine
 from ._keeper import Fetch, Put
@@ -64,7 +66,8 @@ def drive(
     batch: list[Arrival] = []
     try:
         if engine.planner.pace.base:  # a first call that loads what it needs would come too late
-            sender.warm_up()
+            with suppress(Dalle2Error):  # which is for a call to meet
+                sender.warm_up()
         while True:
             if stopper.count:
                 engine.interrupt()

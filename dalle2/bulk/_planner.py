@@ -24,8 +24,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 PATIENCE = 120.0
 """Seconds of nothing but trouble after which a run that has worked gives up."""
 LEAST_TROUBLES = 4
-SHORTEST_LEAD, LONGEST_LEAD = 0.1, 1.0
-"""Seconds by which a call is prepared before its moment: its order has to be durable by then."""
+LEAD = 0.5
+"""Seconds by which a call is prepared before its moment: its order has to be durable by then, on a disk that
+is busy, too. What is killed meanwhile is held although it was not sent.
+"""
 _INSTANT = 1e-6  # a clock may not be able to move by less
 
 
@@ -79,7 +81,6 @@ class Planner:
         self.spent_nano = spent_nano
         self.spool_limit = spool_limit
         self.spooled = 0
-        self.lead = SHORTEST_LEAD
         self.stopped: Reason | None = None
         self.exhausted = False
         self.succeeded = False
@@ -148,10 +149,6 @@ class Planner:
         """It was prepared, and not sent: its moment was withdrawn."""
         self._end(unit, 0, 0)
         self._ready.appendleft(unit)
-
-    def took(self, seconds: float) -> None:
-        """A step took so long: the lead must cover the slow ones, which come in clusters."""
-        self.lead = min(max(2 * seconds, 0.98 * self.lead, SHORTEST_LEAD), LONGEST_LEAD)
 
     def troubled(
         self, unit: Unit, now: float, *, billed: bool = False, retry_after: float | None = None
@@ -273,7 +270,7 @@ class Planner:
             if not self.sending:
                 self.stop("budget")
             return None
-        wait = max(self.pace.wait(now) - self.lead, 0.0)
+        wait = max(self.pace.wait(now) - LEAD, 0.0)
         if self._troubled_since is None:
             return None if self.pace.probing and self.sending else wait
         return None if self.sending else max(wait, self._calm_at - now)

@@ -6,10 +6,11 @@ import asyncio
 import errno
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,67 @@ def test_an_event_loop_takes_signals_too(library: str, times: int) -> None:
     report = caught.value.report  # type: ignore[attr-defined]
     assert report.remaining > 0
     assert report.held == (0 if times == 1 else 2)
+
+
+# Calls that are prepared: written down as sent a little before their moment
+
+
+def attempts() -> list[str]:
+    """How the attempts ended that gave no image."""
+    with closing(sqlite3.connect("run.db")) as db:
+        return [error for (error,) in db.execute("SELECT error FROM attempt WHERE state = 'ended'")]
+
+
+@pytest.mark.parametrize("shared", [None, "pace.db"])
+def test_a_429_holds_back_what_is_prepared(run: Run, emulator: Emulator, shared: str | None) -> None:
+    """It was not sent, costs nothing, and is sent once later."""
+    emulator.fail_next(429, headers={"retry-after-ms": "500"})
+    report = run([job("a"), job("b"), job("c")], images_per_minute=300, pace=shared)
+    assert (report.done, len(emulator.billed)) == (3, 3)
+    assert len([one for one in emulator.requests if one.method == "POST"]) == 4
+    assert "held back before it was sent" in attempts()
+
+
+@pytest.mark.parametrize(("times", "held"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize("library", ["threads", "asyncio", "trio"])
+def test_a_signal_gives_back_what_is_prepared(library: str, times: int, held: int) -> None:
+    """It is still planned, and is not sent when its moment comes."""
+    emulator = Watched(1, signalled(signal.SIGTERM, times), hold=0.3)
+
+    async def awaited() -> None:
+        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
+            await bulk.arun(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+
+    def blocking() -> None:
+        with dalle2.Client("sk-test", http_client=emulator.client()) as client:
+            bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+
+    with pytest.raises(SystemExit) as caught:
+        if library == "threads":
+            blocking()
+        else:
+            asyncio.run(awaited()) if library == "asyncio" else trio.run(awaited)
+    report = caught.value.report  # type: ignore[attr-defined]
+    assert (report.done, report.held, report.remaining) == (1 - held, held, 11)
+    for thread in threading.enumerate():
+        if thread.name.startswith("dalle2-bulk"):
+            thread.join(10)
+    assert len(emulator.billed) == 1
+    assert any("before it was sent" in error for error in attempts())
+
+
+def test_a_pace_that_cannot_be_used_any_more_ends_the_run(run: Run, emulator: Emulator) -> None:
+    """As soon as it is met; what is prepared is not sent, and what was sent is held."""
+
+    def spoil(row: object) -> None:
+        with closing(sqlite3.connect("pace.db")) as db:
+            db.execute("DROP TABLE IF EXISTS pace")
+
+    with pytest.raises(dalle2.JournalError, match=r"pace .*pace\.db.* cannot be used"):
+        run(JOBS, images_per_minute=300, pace="pace.db", on_outcome=spoil)
+    report = bulk.status("run.db")
+    assert report.done + report.held == len(emulator.billed)
+    assert report.remaining >= 10
 
 
 def test_a_handler_that_somebody_chose_is_left_alone() -> None:
@@ -336,8 +398,6 @@ def test_a_journal_that_is_full_stops_sending_and_loses_nothing(
 
 def test_sqlite_itself_says_full(run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an `OSError` that names the journal, like every other full disk."""
-    import sqlite3
-
     real = sqlite3.connect
 
     class Small(sqlite3.Connection):
