@@ -269,9 +269,7 @@ class Engine:
         """A call that was not made: the host asked for a pause, or something stopped the run."""
         self.planner.returned(order.unit)
         why = "held back before it was sent"
-        self.vault.note(
-            j.ended(order.unit.number, order.attempt, "planned", why, time.time(), unpaid=True)
-        )
+        self.vault.note(j.ended(order.unit.number, order.attempt, "planned", why, time.time(), unpaid=True))
 
     def _refused(self, order: Order, error: BaseException, now: float) -> None:
         """An attempt without images."""

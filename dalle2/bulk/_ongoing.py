@@ -101,7 +101,7 @@ class Wishes:
             name=name,
             concurrency=concurrency,
             images_per_minute=images_per_minute,
-            pace=None if pace is None else os.fspath(pace),
+            pace=path_of_pace(pace),
             max_images=None if budget is None else budget.max_images,
             max_usd=None if budget is None else budget.max_usd,
             on_unknown=cast('Literal["hold", "retry"]', on_unknown),
@@ -154,10 +154,21 @@ def check_client(client: Sender, kind: type, other: str) -> None:
         )
 
 
+def path_of_pace(pace: object) -> str | None:
+    """The file that runs share, as it was named. Raises `InvalidRequestError`."""
+    if isinstance(pace, os.PathLike):
+        pace = os.fspath(pace)
+    if pace is None or (isinstance(pace, str) and pace):
+        return pace
+    raise InvalidRequestError(f"pace must be the path of a file, or None; it is {pace!r:.40}", field="pace")
+
+
 def refuse_path(jobs: object) -> None:
-    """Raise for a path in the place of jobs."""
+    """Raise for a path, or what else is no jobs, in the place of jobs."""
     if isinstance(jobs, (str, bytes, os.PathLike)):
         raise InvalidRequestError("jobs is a path: dalle2.bulk.read_jobs makes jobs of it", field="jobs")
+    if not (jobs is None or isinstance(jobs, Iterable)):
+        raise InvalidRequestError(f"jobs must be Job values or prompts; it is {jobs!r:.40}", field="jobs")
 
 
 class Ongoing:

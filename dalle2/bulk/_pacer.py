@@ -1,11 +1,11 @@
 """When the next images may be asked for: a pure value, told what was sent and what the host said.
 
 The rule: images are counted, not calls, because that is what hosts limit. They are spaced evenly (GCRA with a
-burst of one), so a window of the host's, wherever it begins, never holds more than its share. A moment is given
-out ahead, so that what has to be done before a call makes it no later. A host's word
-only ever slows: an answer that says the allowance is nearly used spreads what is left, a 429 holds all
-sending back and lengthens the space, and success shortens it again down to what the caller set. All times are
-seconds on one clock that the caller reads.
+burst of one), so a window of the host's, wherever it begins, never holds more than its share. A moment is
+given out ahead, so that what has to be done before a call makes it no later. A host's word only ever slows:
+an answer that says the allowance is nearly used spreads what is left, a 429 holds all sending back and
+lengthens the space, and success shortens it again down to what the caller set. All times are seconds on one
+clock that the caller reads.
 """
 
 from __future__ import annotations
@@ -84,6 +84,10 @@ class Pace:
             first=at if self.first is None else self.first,
             sent=self.sent + images,
         )
+
+    def after_giving_back(self, images: int) -> Pace:
+        """So many images were not asked for after all; their moment is lost."""
+        return attrs.evolve(self, sent=self.sent - images)
 
     def after_success(self, now: float, told: Allowance | None = None, in_flight: int = 0) -> Pace:
         """An answer with images came; `in_flight` images were asked for after what it tells."""

@@ -148,6 +148,7 @@ class Planner:
     def returned(self, unit: Unit) -> None:
         """It was prepared, and not sent: its moment was withdrawn."""
         self._end(unit, 0, 0)
+        self.pace = self.pace.after_giving_back(unit.images)
         self._ready.appendleft(unit)
 
     def troubled(
@@ -242,6 +243,7 @@ class Planner:
             return None
         if self.pace.missed(at, now) and unit.number not in self._moved:
             self._moved.add(unit.number)  # once: a machine that is always late sends all the same
+            self.pace = self.pace.after_giving_back(unit.images)
             at = self._grant(unit, now)
         return at - now if at > now + _INSTANT else 0.0
 

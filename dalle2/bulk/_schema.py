@@ -64,8 +64,8 @@ def journal_path(path: str | os.PathLike[str]) -> Path:
     """The journal's real path: one journal has one lock, by whatever name it is reached."""
     try:
         return Path(os.path.realpath(os.fspath(path)))
-    except TypeError:
-        raise JournalError(f"journal must be a path; it is a {type(path).__name__}") from None
+    except (TypeError, ValueError):
+        raise JournalError(f"journal must be a path; it is {path!r:.60}") from None
 
 
 def open_for_writing(path: Path, *, create: bool) -> sqlite3.Connection:

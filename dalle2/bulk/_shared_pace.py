@@ -38,11 +38,13 @@ class SharedPace:
         self._base = base
         try:
             self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+            if self._db.execute("PRAGMA application_id").fetchone() != (0,):
+                raise sqlite3.DatabaseError("it is a database of something else")
             self._db.execute("PRAGMA synchronous=OFF")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS pace (only INTEGER PRIMARY KEY, since REAL, told TEXT)"
             )
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, ValueError) as problem:
             raise JournalError(f"pace {str(self._path)!r} cannot be used: {problem}") from None
 
     @contextmanager

@@ -86,7 +86,9 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789\u00b9\u00b2\u00b3"
 }
 words = st.one_of(
-    st.sampled_from([".", "..", " ", "-", "/", "\\", ":", "con", "NUL", "nul.", "lpt1 .a", "conin$", "~", "\0"]),
+    st.sampled_from(
+        [".", "..", " ", "-", "/", "\\", ":", "con", "NUL", "nul.", "lpt1 .a", "conin$", "~", "\0"]
+    ),
     st.text(max_size=6),
 )
 values = st.lists(words, max_size=4).map("".join)

@@ -49,6 +49,7 @@ def test_a_moment_is_missed_or_withdrawn() -> None:
     assert [held.withdrawn(at, 5.0) for at in (6.0, 14.9, 15.0, 16.0)] == [True, True, False, False]
     assert not pace.withdrawn(6.0, 5.0)
 
+
 def sent_in(pace: Pace, seconds: float, images: int = 1) -> list[float]:
     """When a run that is always ready sends, on a clock of its own."""
     now, moments = 0.0, []
@@ -221,9 +222,10 @@ class Machine:
             planner.offer([Unit(n) for n in range(jobs)], last=True)
         self.events: list[tuple[float, int, Callable[[float], None]]] = []
         self.inbox: list[list[Callable[[float], None]]] = [[], []]
-        self.busy, self.awake = [False, False], [0.0, 0.0]
+        self.busy = [False, False]
 
     def at(self, moment: float, act: Callable[[float], None]) -> None:
+        """Have something happen."""
         heapq.heappush(self.events, (moment, self.chance.getrandbits(60), act))
 
     def deciding(self, planner: Planner, decide: Callable[[], T]) -> T:
@@ -282,6 +284,7 @@ class Machine:
             self.arrives(who, now, lambda n: planner.limited(unit, 1.0, n))
 
     def arrives(self, who: int, now: float, come: Callable[[float], None]) -> None:
+        """Something came back; the loop wakes."""
         self.inbox[who].append(come)
         self.step(who, now)
 
@@ -372,10 +375,10 @@ def test_a_file_that_is_no_pace_is_refused(tmp_path: Path) -> None:
                 assert decider.pace == Pace.per_minute(60)
         path.write_text("gone")
     with closing(SharedPace(tmp_path / "other.db", Pace())) as shared:
-        with pytest.raises(dalle2.JournalError, match="cannot be used: no such table"):
-            with shared.held(decider):
-                shared._db.execute("DROP TABLE pace")
-                decider.pace = decider.pace.after_sending(1, 0.0)
+        gone = pytest.raises(dalle2.JournalError, match="cannot be used: no such table")
+        with gone, shared.held(decider):
+            shared._db.execute("DROP TABLE pace")
+            decider.pace = decider.pace.after_sending(1, 0.0)
         shared._db.execute("DROP TABLE pace")
         with pytest.raises(dalle2.JournalError, match="cannot be used"), shared.held(decider):
             raise AssertionError("the row was held")

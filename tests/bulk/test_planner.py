@@ -116,6 +116,7 @@ def test_a_call_that_missed_its_moment_gets_the_next_one() -> None:
     assert planner.launch(unit, 1.95) == pytest.approx(1.05)
     assert planner.launch(other, 2.0) == 0.0
     assert planner.launch(unit, 9.0) == 0.0
+    assert planner.pace.sent == 3
 
 
 def test_a_stop_gives_back_what_is_prepared() -> None:
