@@ -176,6 +176,11 @@ def ended(lot: Lot, status: str, error: str | None) -> list[Change]:
     ]
 
 
+def odd(lot: Lot, what: str | None) -> list[Change]:
+    """It has ended, and was not understood: it is looked at again."""
+    return [("UPDATE batch SET error = ? WHERE n = ?", (what, lot.number))]
+
+
 def batch_rows(db: sqlite3.Connection) -> Iterator[dict[str, object]]:
     """Each batch as a plain dictionary."""
     rows = db.execute("SELECT n, id, state, status, sent_at, error FROM batch ORDER BY n").fetchall()

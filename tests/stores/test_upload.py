@@ -14,7 +14,7 @@ import pytest
 import trio
 
 import dalle2
-from dalle2._stores import _bucket
+from dalle2._stores import _bucket, address_of, perform
 from dalle2._stores._perform import asked
 from dalle2.testing import Emulator
 
@@ -155,6 +155,7 @@ def test_google_s_condition_is_another_and_means_the_same(
         [says(503), cut, says(429)],
         [says(409, "ConditionalRequestConflict")],
         [says(408, "RequestTimeout"), says(409, "ConditionalRequestConflict")],
+        [says(400, "RequestTimeout")],
     ],
 )
 def test_what_can_pass_is_tried_again(bucket: Bucket, image: dalle2.ImageResult, faults: list[Any]) -> None:
@@ -424,3 +425,12 @@ def test_without_obstore_the_error_names_the_extra(
         with pytest.raises(dalle2.ConfigurationError, match=r"pip install 'dalle2-sdk\[cloud\]'"):
             image.upload(url)
     assert image.upload(f"file://{tmp_path}/a.png")
+
+
+def test_a_large_image_is_put_in_one_request(bucket: Bucket) -> None:
+    """Replacing one, too: parts of an upload that is killed would stay in the bucket, unseen and charged."""
+    large = bytes(6_000_000)
+    opened = _bucket.Bucket.open(address_of("s3://pictures/x"))
+    perform(opened.put("x", large, overwrite=True))
+    assert bucket.asked == [("PUT", "x")]
+    assert bucket.objects["x"][0] == large
