@@ -284,6 +284,8 @@ def begun(
 
 def from_notes(told: Mapping[str, object], given: Mapping[str, object], journal: Path) -> Wishes:
     """The arguments of a resumed run: those given, else what the last run was told."""
+    if not told:  # its rows were refused, or what is at their place
+        raise JournalError(f"no run has begun on the journal {str(journal)!r}: begin with bulk.run or bulk.submit")
     before = told.get("out")
     out = given.get("out") or told.get("folder") or before
     if isinstance(before, str) and folder_of(before) == out:
