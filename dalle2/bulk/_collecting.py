@@ -296,7 +296,7 @@ class Collector(Desk):
                 f"are planned again. {error.message}",
             )
             self.problem, notes = self.problem or error, told(error)
-        other = tally.other or tally.well == 0 < (info.completed or 0)
+        other = tally.other or (bool(info.files) and tally.lines == 0)
         if other and missing and state == "held":
             vault.write(book.odd(lot, notes))
         else:
