@@ -57,7 +57,8 @@ class Lot:
 class Waiting:
     """A row of a batch: the number of its attempt, its images, its expected cost, the size to scale to.
 
-    `open`: no line has spoken of it yet; `held`: and the host did not show its batch when it was asked last.
+    `open`: no line has spoken of it yet; `held`: and the host did not show its batch when it was asked last;
+    `released`: it is planned again and not sent yet; `resent`: it was sent again since.
     """
 
     number: int
@@ -67,6 +68,8 @@ class Waiting:
     scale: tuple[int, int] | None
     open: bool
     held: bool
+    released: bool
+    resent: bool
 
 
 def lots(db: sqlite3.Connection) -> list[Lot]:
@@ -93,13 +96,23 @@ def waiting(db: sqlite3.Connection, lot: Lot) -> dict[str, Waiting]:
     """The rows of a batch, by what they are called there."""
     rows = db.execute(
         "SELECT job.n, line.attempt, images, expected, scale, "
-        "job.attempts = line.attempt AND job.state IN ('sent', 'held'), job.state = 'held' "
+        "job.attempts > line.attempt, job.state "
         "FROM line JOIN job ON job.n = line.job WHERE batch = ?",
         (lot.number,),
     )
     return {
-        str(number): Waiting(number, attempt, images, half(nano), _scale(scale), bool(open_), bool(held))
-        for number, attempt, images, nano, scale, open_, held in rows
+        str(number): Waiting(
+            number,
+            attempt,
+            images,
+            half(nano),
+            _scale(scale),
+            open=state in ("sent", "held") and not resent,
+            held=state == "held",
+            released=state == "planned" and not resent,
+            resent=bool(resent),
+        )
+        for number, attempt, images, nano, scale, resent, state in rows
     }
 
 

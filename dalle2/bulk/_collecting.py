@@ -153,7 +153,7 @@ class Collector(Desk):
         tally = Tally(lot, book.waiting(self.journal.db, lot))
         for file in info.files:
             yield Open(self.call(calls.content_call, file).call)
-            lines, before = Lines(), tally.lines - tally.unread
+            lines, before, unread = Lines(), tally.lines, tally.unread
             try:
                 while not self.stopped and (chunk := (yield More())) is not None:
                     for body in lines.feed(chunk):
@@ -169,7 +169,7 @@ class Collector(Desk):
                 return
             for body in lines.finish():
                 self._line(tally, body)
-            tally.other |= tally.unread > 0 and tally.lines - tally.unread == before
+            tally.other |= tally.unread - unread == tally.lines - before > 0
         yield from self._kept()
         self._end(tally, info)
 
@@ -202,10 +202,12 @@ class Collector(Desk):
         again = row.number in tally.seen
         tally.seen.add(row.number)
         tally.well += not again and line.status < 300
-        tally.doubled += again
-        if row.open and row.number not in tally.came and self._row(tally, row, line, again=again):
+        doubled = again or (row.resent and line.status < 300)
+        tally.doubled += doubled
+        wanted = (row.open or row.released) and row.number not in tally.came
+        if wanted and self._row(tally, row, line, again=again or row.released):
             tally.came.add(row.number)
-        elif again:
+        elif doubled:
             where = self._put_aside(tally, body)
             self._engine.vault.note(book.told(row.number, f"answered twice: the other answer is in {where}"))
 

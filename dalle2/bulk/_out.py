@@ -32,7 +32,7 @@ def folder_of(out: object) -> str | None:
 def awaited_store() -> InvalidRequestError:
     """The error of a store whose `put` is to be awaited, where nobody awaits."""
     return InvalidRequestError(
-        "out.put must be awaited, which only arun, aresume and acollect do: use them, or give one that is not",
+        "out.put must be awaited, which only arun, aresume and acollect do: use them, or give another",
         field="out",
     )
 

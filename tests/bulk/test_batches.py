@@ -651,6 +651,22 @@ def test_a_batch_that_another_key_does_not_see_is_held(halves: Halves, emulator:
     assert (last["ended"], last["status"]) == (True, "unknown")
 
 
+def test_images_of_a_row_that_was_released_are_taken_in_all_the_same(
+    halves: Halves, emulator: Emulator
+) -> None:
+    """If it was not sent again they are its images; if it was, they are put aside and told."""
+    halves.submit(JOBS)
+    halves.collect(host=Emulator())
+    assert bulk.release("run.db", ["a", "b"]) == 2
+    halves.submit(None, budget=dalle2.Budget(max_images=4))
+    assert [row["state"] for row in rows().values()] == ["sent", "planned", "held"]
+    report = halves.collect()
+    assert (report.done, len(emulator.billed)) == (3, 4)
+    (aside,) = Path("run.db.spool").glob("*.body")
+    assert json.loads(aside.read_bytes())["custom_id"] == "1"
+    assert [batch["error"] for batch in report.batches()] == ["1 answered twice", None]
+
+
 def test_a_no_to_the_creation_plans_its_rows_again(halves: Halves, emulator: Emulator) -> None:
     """With the error and its report; the file that is there is used by the next call."""
     emulator.fail_next(429, code="insufficient_quota")

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import trio
 
 import dalle2
-from dalle2._stores import _bucket, address_of, perform
+from dalle2._stores import _bucket, address_of, perform, sidecar_of
 from dalle2._stores._perform import asked
 from dalle2.testing import Emulator
 
@@ -434,3 +435,12 @@ def test_a_large_image_is_put_in_one_request(bucket: Bucket) -> None:
     perform(opened.put("x", large, overwrite=True))
     assert bucket.asked == [("PUT", "x")]
     assert bucket.objects["x"][0] == large
+
+
+@pytest.mark.parametrize("name", ["user", "safety_identifier"])
+def test_a_sidecar_does_not_say_whom_an_image_was_made_for(name: str) -> None:
+    """Neither as a parameter of its own nor in `extra_body`."""
+    parameters = {name: "someone", "extra_body": {name: "someone"}, "size": "256x256"}
+    now = datetime.now(UTC)
+    data = sidecar_of(prompt="a", model="m", parameters=parameters, request_id=None, created=now)
+    assert json.loads(data)["parameters"] == {"size": "256x256"}
