@@ -175,8 +175,12 @@ def row_ended(row: Waiting, state: State, error: str, now: float, *, unpaid: boo
 
 def told(row: int, what: str) -> list[Change]:
     """Something odd about a row that is told beside what else is known of it."""
-    add = "UPDATE job SET error = LTRIM(COALESCE(error, '') || '; ' || ?, '; ') WHERE n = ?"
-    return [(f"{add} AND INSTR(COALESCE(error, ''), ?) = 0", (what, row, what))]
+    add = "SET error = LTRIM(COALESCE(error, '') || '; ' || ?, '; ') WHERE INSTR(COALESCE(error, ''), ?) = 0"
+    last = "job = ? AND number = (SELECT attempts FROM job WHERE n = job)"
+    return [
+        (f"UPDATE job {add} AND n = ?", (what, what, row)),
+        (f"UPDATE attempt {add} AND {last}", (what, what, row)),
+    ]
 
 
 def ended(lot: Lot, status: str, error: str | None) -> list[Change]:

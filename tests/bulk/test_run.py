@@ -408,6 +408,18 @@ def test_a_journal_on_which_no_run_began_is_told_as_that(
         later(client, "run.db", out="out")
 
 
+def test_what_kept_an_image_from_its_place_is_forgotten_once_it_is_there(run: Run) -> None:
+    """A row that is done has no error but what is odd about its image."""
+    store = Store({})
+    store.breaks = 99
+    with pytest.raises(ConnectionError):
+        run([job("a")], out=store)
+    assert "ConnectionError" in str(rows()["a"]["error"])
+    store.breaks = 0
+    assert run([job("a")], out=store).done == 1
+    assert rows()["a"]["error"] is None
+
+
 class Store:
     """A store in memory, which can break after it has kept something."""
 
