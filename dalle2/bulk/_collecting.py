@@ -161,9 +161,12 @@ class Collector(Desk):
                     if self._pending >= 2 * self._engine.planner.concurrency:
                         yield from self._kept()
             except e.NotFoundError as error:
-                yield from self._refuse_there(file, error)
                 tally.gone = True
-                continue
+                try:
+                    yield self.call(calls.file_call, file)
+                except e.NotFoundError:
+                    continue
+                raise error  # the host shows the file, and does not give it now
             if self.stopped:
                 yield from self._kept()
                 return
@@ -172,14 +175,6 @@ class Collector(Desk):
             tally.other |= tally.unread - unread == tally.lines - before > 0
         yield from self._kept()
         self._end(tally, info)
-
-    def _refuse_there(self, file: str, error: e.NotFoundError) -> Generator[Errand, Any, None]:
-        """Raise the error of a file that is not gone: the host shows it, and does not give it now."""
-        try:
-            yield self.call(calls.file_call, file)
-        except e.NotFoundError:
-            return
-        raise error
 
     def _kept(self) -> Generator[Errand, Any, None]:
         self._pending = 0

@@ -909,6 +909,8 @@ def test_an_answer_is_found_wherever_it_stands(answer: object) -> None:
         (line({"status_code": 200, "body": {"data": []}}), "held", "what came is in"),
         (line({"status_code": 200, "body": "half a"}), "held", "what came is in"),
         (line(None), "held", ""),
+        (line("boom"), "held", ""),
+        (line([1]), "held", "what came is in"),
         (
             line({"status_code": 202, "body": {"id": "t", "status": "in_progress"}}),
             "held",
