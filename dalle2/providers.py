@@ -192,7 +192,6 @@ PROVIDERS: Mapping[str, Provider] = {
         base_url="https://api.cometapi.com/v1",
         key_variables=("COMETAPI_KEY", "COMETAPI_API_KEY"),
         url_variables=("COMETAPI_BASE_URL",),
-        paths=_WITHOUT_BATCHES,
     ),
     "cometapi-responses": Provider(
         name="cometapi-responses",

@@ -286,7 +286,7 @@ def test_edits_are_refused(blocking: Halves, emulator: Emulator) -> None:
             dalle2.ConfigurationError,
             "mine has no batches",
         ),
-        ({"provider": "cometapi"}, dalle2.ConfigurationError, "cometapi has no batches"),
+        ({"provider": "cometapi-responses"}, dalle2.ConfigurationError, "cometapi-responses has no batches"),
         (
             {
                 "provider": dalle2.Provider.azure(
@@ -311,8 +311,8 @@ def test_a_client_of_another_host_cannot_collect(halves: Halves, emulator: Emula
     """It is refused before its host is asked, and holds nothing."""
     halves.submit(JOBS)
     emulator.requests.clear()
-    with pytest.raises(dalle2.ConfigurationError, match="cometapi has no batches"):
-        halves.collect(client={"provider": "cometapi"})
+    with pytest.raises(dalle2.ConfigurationError, match="cometapi-responses has no batches"):
+        halves.collect(client={"provider": "cometapi-responses"})
     assert not emulator.requests
     assert states() == dict.fromkeys("abc", "sent")
     assert halves.collect().done == 3
