@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
-from ._agreed import agree, counted, forgetting, go, told_batches
+from ._agreed import agree, counted, go, plan, told_batches
 from ._bulk_options import (
     Column,
     Concurrency,
     Dollars,
     Journal,
+    JournalFile,
     MaxImages,
     Name,
     Prompt,
@@ -32,10 +33,6 @@ from ._bulk_options import (
 from ._halves import collect, submit
 from ._options import BaseUrl, Count, Host, HostOptions, Json, Model, Quality, Size, Successor, open_client
 from ._screen import document, say
-from ._words import WrongUsage
-
-if TYPE_CHECKING:
-    from ..bulk._outlook import Outlook
 
 bulk = typer.Typer(
     help="Many pictures from a file of rows: a run that can be stopped at any moment and goes on.",
@@ -71,9 +68,7 @@ def run(
         ),
     ],
     id: Column = None,
-    journal: Annotated[
-        Path | None, typer.Option("--journal", metavar="FILE", help="Else OUT.db beside OUT.")
-    ] = None,
+    journal: JournalFile = None,
     size: Size = None,
     n: Count = None,
     quality: Quality = None,
@@ -96,7 +91,6 @@ def run(
 ) -> None:
     """Paint a picture for each row. The same command again goes on where the last run stopped."""
     from ..bulk._ongoing import Wishes
-    from ..bulk._outlook import prepare
     from ..bulk._rows import read_jobs
 
     host: HostOptions = {"provider": provider, "base_url": base_url, "model": model, "successor": successor}
@@ -113,16 +107,8 @@ def run(
         more=cast("Mapping[str, object]", host),
         provenance=provenance,
     )
-    fresh = not path.exists()
     with open_client(host) as client:
-        with forgetting(path if fresh else None):
-            outlook = prepare(client, jobs, path, wishes)
-            lines = outlook.lines(
-                jobs, images_per_minute=images_per_minute, max_usd=budget, max_images=max_images
-            )
-            if outlook.priceless and max_images is None:
-                raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
-            agree([*lines, f"pictures: {out}, journal: {path}"], yes or not outlook.remaining)
+        plan(client, jobs, path, wishes, yes)
         go(client, path, wishes)
 
 
@@ -142,7 +128,7 @@ def resume(
     found = outlook(journal)
     with client_of(journal, provider, base_url, model, successor) as client:
         if found.remaining:
-            agree(_lines(found), yes)
+            agree(found.lines(), yes)
         go(client, journal, as_before(journal, concurrency))
 
 
@@ -167,7 +153,7 @@ def release(
     with client_of(journal, provider, base_url, model, successor) as client:
         what = f"all {found.held}" if not ids else f"{len(ids)} of {found.held}"
         told = f"to be sent once more: {what} that are held, which may be paid for twice"
-        agree([told, *_lines(found)], yes)
+        agree([told, *found.lines()], yes)
         room.release(journal, ids or None)
         go(client, journal, as_before(journal, concurrency))
 
@@ -210,7 +196,3 @@ def gallery(
     from ..bulk._gallery import write_gallery
 
     say(str(write_gallery(journal, output)))
-
-
-def _lines(found: Outlook) -> list[str]:
-    return found.lines(None, images_per_minute=None, max_usd=None, max_images=None)

@@ -45,6 +45,9 @@ MaxImages: TypeAlias = Annotated[
     int | None,
     typer.Option("--max-images", metavar="NUMBER", help="Stop before more images than these are made."),
 ]
+JournalFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--journal", metavar="FILE", help="Else OUT.db beside OUT.")
+]
 Journal: TypeAlias = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal of a run.")]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask; go on with the plan.")]
 Concurrency: TypeAlias = Annotated[
