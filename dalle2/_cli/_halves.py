@@ -36,9 +36,7 @@ def submit(
     prompt: Prompt,
     out: Annotated[
         str | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="The directory for the pictures; or say it to collect."
-        ),
+        typer.Option("--out", "-o", metavar="DIR", help="As for run; or say it to collect."),
     ] = None,
     journal: JournalFile = None,
     id: Column = None,
@@ -85,7 +83,7 @@ def collect(
     journal: Journal,
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", metavar="DIR", help="The directory for the pictures; else as before."),
+        typer.Option("--out", "-o", metavar="DIR", help="As for run; else as before."),
     ] = None,
     wait: Annotated[
         float | None,
