@@ -36,7 +36,9 @@ def submit(
     prompt: Prompt,
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", metavar="DIR", help="As for run; or say it to collect."),
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="A directory or s3://bucket/dir; or say it to collect."
+        ),
     ] = None,
     journal: JournalFile = None,
     id: Column = None,
@@ -83,7 +85,7 @@ def collect(
     journal: Journal,
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", metavar="DIR", help="As for run; else as before."),
+        typer.Option("--out", "-o", metavar="DIR", help="A directory or s3://bucket/dir; else as before."),
     ] = None,
     wait: Annotated[
         float | None,

@@ -60,8 +60,8 @@ def check_with(client: Sender, *, priced: bool) -> Check:
         price = expected(sent, session.settings.prices)
         if priced and price.nano is None:
             raise BudgetExceededError(
-                f"the price of a call of {sent.model or 'this model'} is not known, so no limit in dollars can "
-                "be kept: state size and quality, limit the images (max_images), or bring a PriceTable"
+                f"the price of a call of {sent.model or 'this model'} is not known, so no limit in dollars "
+                "can be kept: state size and quality, limit the images (max_images), or bring a PriceTable"
             )
         count = len(plan.parts)
         if count == 1:
