@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` unless given) and return the exit status."""
-    if argv is None:  # the process is ours, and nobody in it wants what httpx loads where it is installed
-        for name in ("trio", "httpx._main"):  # the latter is a command, of click, rich and pygments
+    if argv is None:  # the process is ours; neither trio nor httpx's own command is loaded if installed
+        for name in ("trio", "httpx._main"):
             sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     words = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -163,10 +163,10 @@ def test_completion_can_be_shown(shell: str) -> None:
 
 
 def loaded_by(*words: str) -> set[str]:
-    """The modules that the program has loaded at the end of a command."""
+    """The modules that a process has loaded at the end of a command."""
     code = (
         "import sys; from dalle2._cli import main; main();"
-        "print(*(name for name, found in sys.modules.items() if found), file=sys.stderr)"
+        "print(' '.join(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60, check=True
