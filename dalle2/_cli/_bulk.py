@@ -31,7 +31,20 @@ from ._bulk_options import (
     limit_of,
 )
 from ._halves import collect, submit
-from ._options import BaseUrl, Count, Host, HostOptions, Json, Model, Quality, Size, Successor, open_client
+from ._options import (
+    Argument,
+    BaseUrl,
+    Count,
+    Host,
+    HostOptions,
+    Json,
+    Model,
+    Option,
+    Quality,
+    Size,
+    Successor,
+    open_client,
+)
 from ._screen import document, say
 
 bulk = typer.Typer(
@@ -63,9 +76,7 @@ def run(
     prompt: Prompt,
     out: Annotated[
         str,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="The directory for the pictures, or s3://bucket/dir."
-        ),
+        Option(("--out", "-o"), "DIR", "The directory for the pictures, or s3://bucket/dir."),
     ],
     id: Column = None,
     journal: JournalFile = None,
@@ -77,11 +88,11 @@ def run(
     max_images: MaxImages = None,
     images_per_minute: Annotated[
         float | None,
-        typer.Option("--images-per-minute", metavar="NUMBER", help="Not more than these, evenly spaced."),
+        Option(("--images-per-minute",), "NUMBER", "Not more than these, evenly spaced."),
     ] = None,
     concurrency: Concurrency = None,
     provenance: Annotated[
-        bool, typer.Option("--provenance", metavar="", help="Put NAME.json beside each: prompt, model, id.")
+        bool, Option(("--provenance",), "", "Put NAME.json beside each: prompt, model, id.")
     ] = False,
     yes: Yes = False,
     provider: Host = None,
@@ -135,9 +146,7 @@ def resume(
 @bulk.command()
 def release(
     journal: Journal,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Else all that are held.")
-    ] = None,
+    ids: Annotated[list[str] | None, Argument("[ID]...", "Else all that are held.")] = None,
     concurrency: Concurrency = None,
     yes: Yes = False,
     provider: Host = None,
@@ -188,9 +197,7 @@ def export(journal: Journal) -> None:
 @bulk.command()
 def gallery(
     journal: Journal,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PAGE", help="The page to write, such as page.html.")
-    ],
+    output: Annotated[Path, Option(("-o", "--output"), "PAGE", "The page to write, such as page.html.")],
 ) -> None:
     """Write a page with every picture, its prompt, its state and its cost, to look through in a browser."""
     from ..bulk._gallery import write_gallery

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, cast
 
-import typer
-
 from ._agreed import plan, told_collected, told_submitted
 from ._bulk_options import (
     Column,
@@ -27,7 +25,7 @@ from ._bulk_options import (
     client_of,
     limit_of,
 )
-from ._options import BaseUrl, Count, Host, HostOptions, Model, Quality, Size, Successor, open_client
+from ._options import BaseUrl, Count, Host, HostOptions, Model, Option, Quality, Size, Successor, open_client
 from ._words import WrongUsage
 
 
@@ -36,9 +34,7 @@ def submit(
     prompt: Prompt,
     out: Annotated[
         str | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="A directory or s3://bucket/dir; or say it to collect."
-        ),
+        Option(("--out", "-o"), "DIR", "A directory or s3://bucket/dir; or say it to collect."),
     ] = None,
     journal: JournalFile = None,
     id: Column = None,
@@ -50,7 +46,7 @@ def submit(
     max_images: MaxImages = None,
     force: Annotated[
         bool,
-        typer.Option("--force", metavar="", help="Also a model that is not known to be made in batches."),
+        Option(("--force",), "", "Also a model that is not known to be made in batches."),
     ] = False,
     yes: Yes = False,
     provider: Host = None,
@@ -85,11 +81,11 @@ def collect(
     journal: Journal,
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", metavar="DIR", help="A directory or s3://bucket/dir; else as before."),
+        Option(("--out", "-o"), "DIR", "A directory or s3://bucket/dir; else as before."),
     ] = None,
     wait: Annotated[
         float | None,
-        typer.Option("--wait", metavar="SECONDS", help="At most so long, 0 not at all; else until the end."),
+        Option(("--wait",), "SECONDS", "At most so long, 0 not at all; else until the end."),
     ] = None,
     concurrency: Concurrency = None,
     provider: Host = None,
