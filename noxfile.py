@@ -34,6 +34,7 @@ LOWEST = (
     "rich==13.8.0",
     "pillow==10.3.0",
     "obstore==0.9.0",
+    "pybase64==1.4.0",
 )
 LOWEST_TESTS = (
     "tests/clients",
