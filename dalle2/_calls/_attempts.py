@@ -171,8 +171,9 @@ class Attempts(Generic[T]):
                 usd = billed if billed is not None or charge.usd is None or charge.usd.rough else charge.usd
             if data is not None:
                 self._settle(made, billed)
-        identity = request_id(headers, key=self.call.context.key)
-        self._tell("CallSucceeded", images=made, usd=usd, request_id=identity)
+        if self._state.report.wanted("CallSucceeded"):
+            identity = request_id(headers, key=self.call.context.key)
+            self._tell("CallSucceeded", images=made, usd=usd, request_id=identity)
 
     def broken(self, error: e.Dalle2Error) -> e.Dalle2Error:
         """The error of a streamed answer that broke off: it was sent and begun, so it is never repeated."""

@@ -11,8 +11,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from .._http import Failure, HttpRequest, Timeouts, TransportError
+from ._awaiting import AsyncAttended
 from ._exchange import Base, BaseAnswer
-from ._pools import Slot, Slots, new_transport
+from ._pools import Slot, Slots, maker
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -110,9 +111,12 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
 
     async def aclose(self) -> None:
         """End the exchange; what is left of the body is not read."""
+        import anyio
+
         clean = False
         try:
-            await self._response.aclose()
+            with anyio.CancelScope(shield=True):  # as the library's own pool would: nothing is waited for
+                await self._response.aclose()
             if self._left and self._chunks is not None:
                 await _run_out(self._chunks)
             clean = True
@@ -176,7 +180,7 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
         lib = self._library()
         watch = self._watch(timeouts, guard, departure)
         loop = _current_loop()
-        watch.buffered = hasattr(loop, "call_soon")
+        watch.over, watch.buffered = AsyncAttended, hasattr(loop, "call_soon")
 
         async def trace(name: str, info: Mapping[str, object]) -> None:
             failure = watch.event(name, info)
@@ -186,10 +190,10 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
 
         lease = None
         try:
-            made = self._built(lib, request, timeouts, trace, watch, api=api)
             if self.client is None:
-                lease = await self._lease(lib, request.url, loop)
+                lease = await self._lease(lib, request.url, loop, watch, timeouts)
                 watch.slot = lease[1]
+            made = self._built(lib, request, timeouts, trace, watch, api=api)
             with bounded(watch) as late:
                 if lease is not None:
                     response = await lease[1].transport.handle_async_request(made)
@@ -214,17 +218,31 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
             return AsyncAnswer(comes_to, lib, watch)
         raise comes_to
 
-    async def _lease(self, lib: ModuleType, url: str, loop: object) -> tuple[Slots[Any], Slot[Any]]:
+    async def _lease(
+        self, lib: ModuleType, url: str, loop: object, watch: Watch, timeouts: Timeouts
+    ) -> tuple[Slots[Any], Slot[Any]]:
         scheme, proxy = self._routes.find(url)
         key = os.getpid(), loop, scheme, proxy
         home = self._own.get(key)
         if home is None or home.gone():
             self._own = {known: other for known, other in list(self._own.items()) if not other.gone()}
-            home = self._own[key] = _Home(loop)
+            home = self._own[key] = _Home(loop, Slots(maker(lib, self.ours, scheme, proxy)))
             await anext(home.ending)
-        return home.slots, home.slots.take(
-            lambda: cast("httpx.AsyncHTTPTransport", new_transport(lib, self.ours, scheme, proxy))
-        )
+        slots = home.slots
+        slot = slots.take()
+        if slot is not None:
+            return slots, slot
+        import anyio
+
+        rung = anyio.Event()
+        turn = slots.queue(rung.set)
+        try:
+            with anyio.move_on_after(watch.at_most(timeouts.pool)):
+                await rung.wait()
+        except BaseException:
+            slots.leave(turn)
+            raise
+        return slots, self._turned(slots, turn)
 
     async def warm_up(self) -> None:
         """Load what a first call over https would, off the event loop."""
@@ -264,10 +282,10 @@ class _Home:
 
     __slots__ = ("_loop", "ending", "slots")
 
-    def __init__(self, loop: object) -> None:
+    def __init__(self, loop: object, slots: Slots[httpx.AsyncHTTPTransport]) -> None:
         self._loop = loop
-        self.slots: Slots[httpx.AsyncHTTPTransport] = Slots()
-        self.ending = cast("AsyncGeneratorType[None, None]", _ending(self.slots))
+        self.slots = slots
+        self.ending = cast("AsyncGeneratorType[None, None]", _ending(slots))
 
     def gone(self) -> bool:
         """Whether the loop has ended, or is about to."""

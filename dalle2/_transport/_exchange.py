@@ -15,7 +15,7 @@ from .._http import Failure, TransportError, flat
 from .._secrets import Secret
 from ..errors import ConfigurationError
 from ._patience import body_of
-from ._pools import Routes, Slot, Slots, new_transport
+from ._pools import Routes, Slot, Slots, Turn, new_transport
 from ._watch import Watch
 
 if TYPE_CHECKING:
@@ -71,6 +71,15 @@ class Base(Generic[C]):
     def _closed(self) -> ConfigurationError:
         what = "this client" if self.closed else "the http_client of this client"
         return ConfigurationError(f"{what} is closed: make a new one")
+
+    def _turned(self, slots: Slots[C], turn: Turn[C]) -> Slot[C]:
+        """The slot that was waited for. Raises where none came: nothing was sent."""
+        if turn.slot is not None:
+            return turn.slot
+        slots.leave(turn)
+        if not self.usable():
+            raise self._closed()
+        raise TransportError(Failure("connect_timeout", False, "no connection became free in time"))
 
     def _prepare(self, scheme: str) -> None:
         """Load what a call over this scheme would, up to its first connection."""

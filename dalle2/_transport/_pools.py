@@ -1,23 +1,26 @@
 """Connections of our own: which of them a request goes to, and when they are not used again.
 
 httpx's own pool looks at every connection for every request, and so costs more than all the rest of a call
-above some twenty connections. The rule: many slots, each with a small pool for one request at a time (two
-connections: to the API, and to where its images are). A new request goes to the slot used last, so that a
-quiet client has one; at the limit it queues at the least busy one. A slot goes back only from an exchange
-that ended well: what a cancelled one leaves in its pool (a connection half open, a lock held) would jam it.
+above some twenty connections. The rule: many slots, each for one request at a time, with a connection or two
+(to the API, and to where its images are). A new request goes to the slot used last, so that a quiet client
+has one; where all are busy it waits in a line. A slot goes back only from an exchange that ended well: what a
+cancelled one leaves behind (a connection half open, a lock held) would jam it.
 
 httpx's transports are used without its client around them, which adds redirects, cookies, authentication,
-hooks and a log line to each call: requests here are built whole and want none of it, and it is half of a
-call's cost.
+hooks and a log line to each call, and without the pool inside of them, which a slot needs only to make its
+connections: requests here are built whole, and nobody else is on the slot.
 """
 
 from __future__ import annotations
 
-import threading
+import copy
+import functools
+import importlib
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from .._http import origin_of
@@ -27,15 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import ModuleType
 
-    import httpx
-
     from ._proxies import Named
 
 
 C = TypeVar("C")
 
 CONNECTIONS = 2
-MOST_SLOTS = 128
+"""Of a slot: to the API, and to where its images are."""
+MOST_SLOTS = 256
+"""Requests that are under way at once. A crowd of more than half of it has one connection each."""
 IDLE = 5.0
 """Seconds after which a connection is not used again: a paid request on a stale one could be lost."""
 _STEPS = 9
@@ -67,19 +70,19 @@ class Living(Generic[C]):
 
 
 class Slot(Generic[C]):
-    """A transport with its small pool, how many requests are on it, and the streams of its connections."""
+    """A transport for one request at a time, and the streams of its connections."""
 
     __slots__ = ("__weakref__", "busy", "spent", "streams", "transport", "used")
 
     def __init__(self, transport: C) -> None:
         self.transport = transport
-        self.busy = 0
+        self.busy = True
         self.spent = False
         self.used = 0.0
         self.streams = Living[object]()
 
     def close(self) -> None:
-        """End its connections, at once and past the pool, a lock of which may be held for ever."""
+        """End its connections, at once and past the library, a lock of which may be held for ever."""
         for stream in self.streams.all():
             hang_up(stream)
 
@@ -104,45 +107,85 @@ def _run_on(work: Coroutine[object, None, object]) -> None:
         work.close()
 
 
+class Turn(Generic[C]):
+    """A place in the line. `ring` is called when a slot is there, or when none will come any more."""
+
+    __slots__ = ("ring", "slot")
+
+    def __init__(self, ring: Callable[[], object]) -> None:
+        self.ring = ring
+        self.slot: Slot[C] | None = None
+
+
 class Slots(Generic[C]):
     """The slots of one scheme, in one process and event loop.
 
-    It has no lock, and needs none: what is taken from `free` is nobody else's, and what is lost on the way
-    (to a signal handler that raises) is forgotten by `all`.
+    It has no lock, and needs none: what is taken from `free` or `line` is nobody else's, and what is lost on
+    the way (to a signal handler that raises) is forgotten by `all`.
     """
 
-    __slots__ = ("all", "free")
+    __slots__ = ("_make", "all", "free", "line")
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[Living[Slot[C]]], C]) -> None:
+        self._make = make
         self.all = Living[Slot[C]]()
         self.free: list[Slot[C]] = []
+        self.line: deque[Turn[C]] = deque()
 
-    def take(self, make: Callable[[], C]) -> Slot[C]:
-        """A free slot, made if there is none; at the limit, the least busy one."""
-        slot: Slot[C] | None = None
+    def take(self) -> Slot[C] | None:
+        """A free slot, made if there are not too many; `None` if others wait already, or all are busy."""
+        return None if self.line else self._next()
+
+    def _next(self) -> Slot[C] | None:
         with suppress(IndexError):
             slot = self.free.pop()
-        if slot is None:
-            known = self.all.all() if len(self.all) >= MOST_SLOTS else []
-            slot = min(known, key=lambda slot: slot.busy) if known else Slot(make())
-            self.all.add(slot)
-        slot.busy += 1
+            slot.busy = True
+            return slot
+        if len(self.all) >= MOST_SLOTS:
+            return None
+        self.all.add(slot := Slot(self._make(self.all)))
         return slot
+
+    def queue(self, ring: Callable[[], object]) -> Turn[C]:
+        """Wait in the line."""
+        self.line.append(turn := Turn[C](ring))
+        self._serve()  # what was given back just now
+        return turn
+
+    def leave(self, turn: Turn[C]) -> None:
+        """Wait no more."""
+        with suppress(ValueError):
+            self.line.remove(turn)
+        if turn.slot is not None:
+            self.give_back(turn.slot, clean=True)
+
+    def _serve(self) -> None:
+        """Those who waited the longest get what is free."""
+        while self.line and (slot := self._next()) is not None:
+            try:
+                turn = self.line.popleft()
+            except IndexError:  # another thread served it
+                self._rest(slot)
+                continue
+            turn.slot = slot
+            turn.ring()
 
     def give_back(self, slot: Slot[C], *, clean: bool) -> None:
         """The request on it has ended; `clean`: and left nothing behind that could harm the next one."""
-        slot.busy -= 1
         if not clean:
             slot.spent = True
             self.all.discard(slot)
-        if slot.busy > 0:
-            return
         if slot.spent:
             slot.close()
         else:
-            slot.used = time.monotonic()
-            self.free.append(slot)
+            self._rest(slot)
             self._tidy(slot.used - IDLE)
+        self._serve()
+
+    def _rest(self, slot: Slot[C]) -> None:
+        slot.busy = False
+        slot.used = time.monotonic()
+        self.free.append(slot)
 
     def _tidy(self, since: float) -> None:
         """Close the slot that was unused the longest, if that is too long, so that a rush leaves no crowd."""
@@ -154,13 +197,62 @@ class Slots(Generic[C]):
 
     def close(self) -> None:
         """End the connections that are idle now, and the others when the call on them has ended: it may have
-        been paid for, and who closes a client need not know of it.
+        been paid for, and who closes a client need not know of it. Nobody gets another one.
         """
         for slot in self.all.all():
             slot.spent = True
-            if slot.busy <= 0:
+            if not slot.busy:
                 slot.close()
         self.free.clear()
+        with suppress(IndexError):
+            while True:
+                self.line.popleft().ring()
+
+
+class Direct:
+    """What a slot's transport has in the place of httpcore's pool: its connections, made as by that pool."""
+
+    __slots__ = ("_crowd", "_kept", "_pool", "_unavailable")
+
+    def __init__(self, pool: Any, unavailable: type[Exception], crowd: Living[Any]) -> None:
+        self._pool = pool
+        self._unavailable = unavailable
+        self._crowd = crowd
+        self._kept: list[Any] = []
+
+    def _connection(self, origin: object) -> Any:
+        """A connection to there that can be used now."""
+        for kept in self._kept:
+            if kept.can_handle_request(origin):
+                if kept.is_available() and not kept.has_expired():
+                    return kept
+                self._drop(kept)
+                break
+        most = CONNECTIONS if len(self._crowd) <= MOST_SLOTS // 2 else 1
+        while len(self._kept) >= most:
+            self._drop(self._kept[0])
+        self._kept.append(self._pool.create_connection(origin))
+        return self._kept[-1]
+
+    def _drop(self, connection: Any) -> None:
+        self._kept.remove(connection)
+        hang_up(connection)
+
+    def handle_request(self, request: Any) -> Any:
+        """Send a request on a connection of ours; on a new one if the other end just gave up the old one."""
+        while True:
+            connection = self._connection(request.url.origin)
+            with suppress(self._unavailable):
+                return connection.handle_request(request)
+            self._drop(connection)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """`handle_request`, awaited."""
+        while True:
+            connection = self._connection(request.url.origin)
+            with suppress(self._unavailable):
+                return await connection.handle_async_request(request)
+            self._drop(connection)
 
 
 class Routes:
@@ -191,13 +283,21 @@ def _proxy_for(origin: tuple[str, str, int]) -> Named | None:
     return proxy_for(*origin)
 
 
-def new_transport(
-    lib: ModuleType, name: str, scheme: str, proxy: Named | None
-) -> httpx.HTTPTransport | httpx.AsyncHTTPTransport:
-    """A transport of this name with a small pool of its own. Raises `ConfigurationError`."""
-    limits = lib.Limits(
-        max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=IDLE
-    )
+def maker(lib: ModuleType, name: str, scheme: str, proxy: Named | None) -> Callable[[Living[Any]], Any]:
+    """Makes the transports of slots, all like the first one. Raises `ConfigurationError`."""
+    first = new_transport(lib, name, scheme, proxy)
+    unavailable = importlib.import_module("httpcore").ConnectionNotAvailable
+
+    def make(crowd: Living[Any]) -> Any:
+        made = copy.copy(first)
+        made._pool = Direct(first._pool, unavailable, crowd)
+        return made
+
+    return make
+
+
+def new_transport(lib: ModuleType, name: str, scheme: str, proxy: Named | None) -> Any:
+    """A transport of this name. Raises `ConfigurationError`."""
     if scheme == "https":
         from ._certificates import tls_context
 
@@ -209,24 +309,12 @@ def new_transport(
         from ._proxies import readable
 
         through = readable(lib, proxy)
-    made = cast(
-        "httpx.HTTPTransport | httpx.AsyncHTTPTransport",
-        getattr(lib, name)(verify=verify, limits=limits, proxy=through),
-    )
-    if name == "HTTPTransport" and hasattr(getattr(made, "_pool", None), "_optional_thread_lock"):
-        # httpcore's own lock is written in Python: a signal handler that raises in its `acquire` leaves it
-        # held, and httpcore then waits for it for ever while it tidies up.
-        made._pool._optional_thread_lock = threading.Lock()  # type: ignore[assignment]
-    return made
+    return getattr(lib, name)(verify=verify, limits=lib.Limits(keepalive_expiry=IDLE), proxy=through)
 
 
-_plain: list[ssl.SSLContext] = []
-
-
+@functools.cache
 def _no_tls() -> ssl.SSLContext:
     """A context that trusts nobody, for what speaks plain http: httpx would build a full one each."""
-    if not _plain:
-        import ssl
+    import ssl
 
-        _plain.append(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    return _plain[0]
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

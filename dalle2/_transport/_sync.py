@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from .._http import HttpRequest, Timeouts, TransportError
 from ._exchange import Base, BaseAnswer
-from ._pools import Slot, Slots, new_transport
+from ._pools import Slot, Slots, maker
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .._http import Departure
     from ._callers import HttpClient
     from ._proxies import Named
-    from ._watch import Guard
+    from ._watch import Guard, Watch
 
 
 class Answer(BaseAnswer["httpx.HTTPTransport"]):
@@ -96,10 +97,11 @@ class Transport(Base["httpx.HTTPTransport"]):
 
         lease = None
         try:
-            made = self._built(lib, request, timeouts, trace, watch, api=api)
             if self.client is None:
-                lease = self._lease(lib, request.url)
+                lease = self._lease(lib, request.url, watch, timeouts)
                 watch.slot = lease[1]
+            made = self._built(lib, request, timeouts, trace, watch, api=api)
+            if lease is not None:
                 response = lease[1].transport.handle_request(made)
                 response.request = made
             else:
@@ -120,13 +122,25 @@ class Transport(Base["httpx.HTTPTransport"]):
             return Answer(comes_to, lib, watch)
         raise comes_to
 
-    def _lease(self, lib: ModuleType, url: str) -> tuple[Slots[Any], Slot[Any]]:
+    def _lease(
+        self, lib: ModuleType, url: str, watch: Watch, timeouts: Timeouts
+    ) -> tuple[Slots[Any], Slot[Any]]:
         scheme, proxy = self._routes.find(url)
         key = os.getpid(), scheme, proxy
-        slots = self._own.get(key) or self._own.setdefault(key, Slots())
-        return slots, slots.take(
-            lambda: cast("httpx.HTTPTransport", new_transport(lib, self.ours, scheme, proxy))
-        )
+        slots = self._own.get(key)
+        if slots is None:
+            slots = self._own.setdefault(key, Slots(maker(lib, self.ours, scheme, proxy)))
+        slot = slots.take()
+        if slot is not None:
+            return slots, slot
+        rung = threading.Event()
+        turn = slots.queue(rung.set)
+        try:
+            rung.wait(watch.at_most(timeouts.pool))
+        except BaseException:
+            slots.leave(turn)
+            raise
+        return slots, self._turned(slots, turn)
 
     def warm_up(self) -> None:
         """Load what a first call over https would."""

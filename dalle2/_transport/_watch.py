@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .._http import Departure, Failure
-from ._patience import Overheard, Patience, attend
+from ._patience import Attended, Overheard, Patience, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +46,15 @@ _TELLING = {
 """The trace events that decide something, nine of some twenty, and who takes them."""
 
 
+class _Steps(dict[str, "str | None"]):
+    """The same by whole names: before the first dot stands "http11", "http2", "connection" or the like."""
+
+    def __missing__(self, name: str) -> str | None:
+        step = self[name] = _TELLING.get(name.partition(".")[2])
+        return step
+
+
+_steps = _Steps()
 _REFUSED_STREAM = 7
 
 
@@ -67,7 +76,7 @@ class Watch:
 
     __slots__ = (
         "_dialled", "_doubt", "_stream", "_tunnel", "_until", "_writing", "buffered", "came", "departure",
-        "guard", "head", "host", "offered", "ours", "outer", "peer", "seen", "slot", "stream_id",
+        "guard", "head", "host", "offered", "ours", "outer", "over", "peer", "seen", "slot", "stream_id",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +97,8 @@ class Watch:
         self.came = b""
         """What was said in place of a head that could be read."""
         self.seen = False
+        self.over: type[Overheard] = Attended
+        """What its streams become."""
         self._stream: object = None
         self.head: Head | None = None
         self.peer: str | None = None
@@ -116,6 +127,11 @@ class Watch:
         """Seconds that the exchange may still take, or `None` for no limit."""
         return None if self._until is None else self._until - time.monotonic()
 
+    def at_most(self, limit: float | None) -> float | None:
+        """A limit for what comes before the sending (s), which the whole exchange bounds, too."""
+        left = self.left()
+        return limit if left is None else left if limit is None else min(limit, left)
+
     def phases(self, timeouts: Timeouts) -> dict[str, float | None]:
         """The timeouts for the library; each also knows when the whole exchange must be over."""
         names = ("connect", "read", "write", "pool")
@@ -128,7 +144,7 @@ class Watch:
     def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
         """Take one event; gives the reason to give up the connection just made, if there is one."""
         self.seen = True
-        step = _TELLING.get(name[name.find(".") + 1 :])  # behind "http11.", "http2.", "connection.", ...
+        step = _steps[name]
         failure: Failure | None = None if step is None else getattr(self, step)(info)
         return failure
 
@@ -160,7 +176,7 @@ class Watch:
         self._attend(info["return_value"])
 
     def _attend(self, stream: object) -> None:
-        attend(stream)
+        attend(stream, self.over, ours=self.slot is not None)
         self._stream = stream
         if self.slot is not None:
             self.slot.streams.add(stream)
@@ -211,7 +227,7 @@ class Watch:
         if self._doubt and isinstance(error, Exception) and untouched(error, self.stream_id):
             self._doubt = False
         streams = [self._stream]
-        if self.slot is not None and self.slot.busy == 1:  # else the last question may be another's
+        if self.slot is not None:
             streams = self.slot.streams.all()
         heard = [stream.conversation for stream in streams if isinstance(stream, Overheard)]
         if heard:

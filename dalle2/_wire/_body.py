@@ -82,9 +82,11 @@ class LongText:
             self._pending = piece
             return
         # A long piece is not copied: what completes the group that was begun is decoded apart.
+        from ._decoder import decode
+
         first, end = -len(begun) % 4, whole - len(begun)
         groups = (begun + piece[:first], memoryview(piece)[first:end])
-        decoded = [one for group in groups if (one := _decoded(group)) is not None]
+        decoded = [one for group in groups if (one := decode(group)) is not None]
         if len(decoded) < len(groups):
             self._give_up(came)
             return
@@ -100,15 +102,17 @@ class LongText:
 
         Nothing else in it is escaped, and its slashes are written like those before it.
         """
-        slashes = piece.count(b"/")
-        escapes = piece.count(b"\\") if slashes else b"\\" in piece
-        if not escapes and not slashes:
+        if b"\\" not in piece:
+            if self._escaped is not False and b"/" in piece:
+                if self._escaped:
+                    return None
+                self._escaped = False
             return piece
-        odd = escapes and (escapes != slashes or piece.count(b"\\/") != slashes)
-        if odd or self._escaped not in (None, bool(escapes)):
+        slashes = piece.count(b"\\/")
+        if self._escaped is False or not piece.count(b"\\") == slashes == piece.count(b"/"):
             return None
-        self._escaped = bool(escapes)
-        return piece.replace(b"\\/", b"/") if escapes else piece
+        self._escaped = True
+        return piece.replace(b"\\/", b"/")
 
     def encoded(self) -> bytes:
         """What came between the quotes, byte for byte."""
@@ -145,16 +149,6 @@ class LongText:
     def text(self) -> str:
         """The string itself, as an ordinary JSON parser would give it."""
         return json_string(self.encoded())
-
-
-def _decoded(groups: bytes | memoryview) -> bytes | None:
-    """The bytes of whole groups; `None` if they are not all full, or no base64."""
-    try:
-        decoded = binascii.a2b_base64(groups, strict_mode=True)
-    except ValueError:
-        return None
-    # Fewer bytes: padding, whose text would be lost.
-    return decoded if len(decoded) == len(groups) // 4 * 3 else None
 
 
 def json_string(raw: bytes) -> str:

@@ -87,9 +87,11 @@ def write(begin: str, end: str, text: str) -> None:
 def notes(pythons: dict[str, Path], rounds: int) -> str:
     """With what was measured."""
     shown = [f"Python {platform.python_version()} on {platform.system()}", f"{os.cpu_count()} cores"]
-    for name in ("httpx", "openai", "aiohttp"):
+    for name in ("httpx", "openai", "aiohttp", "httpx2", "dalle2_aiohttp"):
         known = environments.versions(pythons[name]) if name in pythons else {}
-        shown += [f"{package} {known[package]}" for package in (name, "httpx2") if package in known]
+        shown += [
+            f"{package} {known[package]}" for package in (name, "httpx2", "httpx-aiohttp") if package in known
+        ]
     return f"{rounds} rounds on {datetime.now(UTC):%Y-%m-%d}: {', '.join(dict.fromkeys(shown))}."
 
 

@@ -21,10 +21,24 @@ NAMES = {
     "stdlib": "stdlib",
     "aiohttp": "aiohttp",
     "sockets": "bare sockets",
+    "dalle2_aiohttp": "dalle2 over httpx-aiohttp",
+    "openai_aiohttp": "official SDK on aiohttp",
+    "httpx2": "httpx2 by hand",
+    "dalle2_fast": "dalle2[fast]",
 }
 """Each subject's file is `subjects/by_<name>.py`."""
 
-PACKAGES = {"httpx": ["httpx"], "openai": ["openai"], "stdlib": [], "aiohttp": ["aiohttp"], "sockets": []}
+PACKAGES = {
+    "httpx": ["httpx"],
+    "openai": ["openai"],
+    "stdlib": [],
+    "aiohttp": ["aiohttp"],
+    "sockets": [],
+    "openai_aiohttp": ["openai[aiohttp]"],
+    "httpx2": ["httpx2"],
+}
+OURS = {"dalle2": [], "dalle2_aiohttp": ["httpx-aiohttp"], "dalle2_fast": ["pybase64"]}
+"""What is installed beside this package."""
 
 
 def python_of(folder: Path) -> Path:
@@ -42,7 +56,7 @@ def make(folder: Path, packages: list[str], *, fresh: bool = False) -> Path:
     if packages and (fresh or not done.exists()):
         subprocess.run([*pip, *packages], **quiet)
     if packages and fresh and done.exists():  # the same version again, built anew
-        subprocess.run([*pip, "--force-reinstall", "--no-deps", *packages], **quiet)
+        subprocess.run([*pip, "--force-reinstall", "--no-deps", packages[0]], **quiet)
     done.touch()
     return python
 
@@ -54,8 +68,9 @@ def make_all(work: Path, wheel: Path, only: list[str]) -> dict[str, Path]:
         if only and name not in {*only, REFERENCE}:
             continue
         try:
-            if name == "dalle2":
-                pythons[name] = make(work / name, [f"{wheel}[cli]"], fresh=True)
+            if name in OURS:
+                named = f"{wheel}[cli]" if name == "dalle2" else str(wheel)
+                pythons[name] = make(work / name, [named, *OURS[name]], fresh=True)
             else:
                 pythons[name] = make(work / ("stdlib" if not PACKAGES[name] else name), PACKAGES[name])
         except (subprocess.CalledProcessError, OSError) as problem:

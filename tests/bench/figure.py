@@ -15,6 +15,9 @@ COLOURS = {
     "stdlib": "#7c3aed",
     "aiohttp": "#0e7490",
     "sockets": "#6b7280",
+    "dalle2_aiohttp": "#f59e0b",
+    "openai_aiohttp": "#65a30d",
+    "httpx2": "#60a5fa",
 }
 WIDTH, HEIGHT, GAP, LEFT, TOP = 300, 210, 62, 56, 66
 LEAST = (1.0, 0.1)
@@ -56,9 +59,9 @@ def legend(points: Points) -> Iterator[str]:
     """Who is which line."""
     known = [name for name in NAMES if any(subject == name for _, subject in points)]
     for number, name in enumerate(known):
-        x = LEFT + number * 130
-        yield f'<path d="M{x} 18h26" stroke="{COLOURS[name]}" stroke-width="2"{dash(name)}/>'
-        yield text(x + 32, 22, NAMES[name] + (" (floor)" if name == "sockets" else ""), "start")
+        x, y = LEFT + number % 5 * 190, 18 + number // 5 * 16
+        yield f'<path d="M{x} {y}h26" stroke="{COLOURS[name]}" stroke-width="2"{dash(name)}/>'
+        yield text(x + 32, y + 4, NAMES[name] + (" (floor)" if name == "sockets" else ""), "start")
 
 
 def dash(name: str) -> str:

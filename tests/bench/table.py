@@ -15,7 +15,7 @@ from environments import NAMES, REFERENCE
 from measuring import Bench, Figures
 
 SYNC = ("dalle2", "httpx", "openai", "stdlib")
-ASYNC = ("dalle2", "httpx", "openai", "aiohttp")
+ASYNC = ("dalle2", "httpx", "openai", "aiohttp", "dalle2_aiohttp", "openai_aiohttp", "httpx2")
 MIB = 1024 * 1024
 IMAGE = 1_150_000
 """Bytes of an image that is 1.5 MB in base64."""
@@ -42,7 +42,8 @@ SCENARIOS = (
     Scenario("cold https", "cold", secure=True),
     Scenario("warm", "warm", count="500"),
     Scenario("crowd", "crowd", ASYNC, count="1000", folder="100"),
-    Scenario("base64", "base64_images", count=f"10x{IMAGE}"),
+    Scenario("large crowd", "crowd", ASYNC, count="4000", folder="1000"),
+    Scenario("base64", "base64_images", (*SYNC, "dalle2_fast"), count=f"10x{IMAGE}"),
     Scenario("download", "download", count=str(64 * MIB)),
     Scenario("version", "version", ("dalle2",)),
     Scenario("generate", "generate", ("dalle2",)),
@@ -73,6 +74,8 @@ ROWS = (
     Row("warm sync call, CPU", "warm", "cpu", "µs"),
     Row("async, 100 at a time, CPU a call", "crowd", "cpu", "µs"),
     Row("async, 100 at a time, peak growth", "crowd", "peak", "MiB"),
+    Row("async, 1,000 at a time, CPU a call", "large crowd", "cpu", "µs"),
+    Row("async, 1,000 at a time, peak growth", "large crowd", "peak", "MiB"),
     Row("ten 1.5 MB base64 images to disk, CPU", "base64", "cpu", "ms"),
     Row("the same, peak growth", "base64", "peak", "MiB"),
     Row("64 MB download to disk, CPU", "download", "cpu", "ms"),

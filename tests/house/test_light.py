@@ -21,7 +21,6 @@ import anyio.to_thread
 import pytest
 
 import dalle2
-from dalle2._transport._pools import MOST_SLOTS, Slots
 from dalle2._wire._body import LONG, JsonBody
 from dalle2.testing import Emulator
 
@@ -107,19 +106,6 @@ def test_no_long_string_is_built_while_an_answer_is_read() -> None:
         body.feed(b"A" * 4096)
     body.feed(b'"}]}')
     assert len(body._skeleton) < LONG
-
-
-def test_calls_at_once_are_spread_over_small_pools() -> None:
-    """One pool costs O(n²): a call takes the slot that was used last, and at the limit the least busy one."""
-    slots: Slots[object] = Slots()
-    taken = [slots.take(object) for _ in range(3)]
-    assert [slot.busy for slot in taken] == [1, 1, 1]
-    slots.give_back(taken[0], clean=True)
-    assert slots.take(object) is taken[0]
-    taken += [slots.take(object) for _ in range(MOST_SLOTS - 3)]
-    assert len(slots.all) == MOST_SLOTS
-    assert slots.take(object).busy == 2
-    assert len(slots.all) == MOST_SLOTS
 
 
 def test_a_plain_http_call_builds_no_tls_context() -> None:

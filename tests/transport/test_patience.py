@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -20,7 +22,8 @@ from hypothesis import strategies as st
 import dalle2
 from dalle2 import RetryPolicy
 from dalle2._http import TransportError
-from dalle2._transport._patience import LARGEST_HEAD, Conversation, Patience, _allowed, attend
+from dalle2._transport._awaiting import AsyncAttended
+from dalle2._transport._patience import LARGEST_HEAD, Conversation, Patience, allowed, attend
 
 from ..faults.server import Connection, FaultServer, good
 
@@ -150,14 +153,14 @@ def test_the_work_grows_with_the_bytes() -> None:
 def test_patience_ends_with_the_exchange() -> None:
     """A step may take what is left of the whole, and none is begun after its end."""
     now = time.monotonic()
-    assert _allowed(None) is None
-    assert _allowed(7.0) == 7.0
-    assert _allowed(Patience(7.0, now + 1000)) == 7.0
-    left = _allowed(Patience(1e6, now + 1000))
+    assert allowed(None) is None
+    assert allowed(7.0) == 7.0
+    assert allowed(Patience(7.0, now + 1000)) == 7.0
+    left = allowed(Patience(1e6, now + 1000))
     assert left is not None
     assert 0 < left <= 1000
     with pytest.raises(TransportError, match="deadline"):
-        _allowed(Patience(7.0, now - 1))
+        allowed(Patience(7.0, now - 1))
 
 
 def test_a_stream_that_cannot_be_attended_to_stays_as_it_is() -> None:
@@ -242,10 +245,49 @@ def test_a_connection_that_spoke_at_the_last_moment_gives_way_to_another() -> No
 )
 def test_what_lies_unread_in_a_streams_layers_is_seen(layers: Any, readable: bool) -> None:
     """asyncio's protocol and TLS keep bytes where no look at the socket finds them."""
-    stream: Any = Said()
+
+    class Awaited(Said):
+        async def aclose(self) -> None: ...
+
+    stream: Any = Awaited()
     stream._stream = layers
-    attend(stream)
+    attend(stream, AsyncAttended)
     assert stream.get_extra_info("is_readable") is readable
+
+
+@pytest.mark.parametrize("polls", [True, False], ids=["poll", "no poll"])
+def test_a_look_at_an_awaited_socket_costs_one_question(polls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is idle, has spoken or is closed: where the system can be asked at once, and elsewhere."""
+
+    class Layered:
+        """As slow as the libraries' own, which are asked for the socket once."""
+
+        def __init__(self, sock: socket.socket) -> None:
+            self.sock, self.asked = sock, list[str]()
+
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            return b""
+
+        async def aclose(self) -> None: ...
+
+        def get_extra_info(self, info: str) -> Any:
+            self.asked.append(info)
+            if info == "socket":
+                return self.sock
+            return self.sock.fileno() < 0 or bool(select.select([self.sock], [], [], 0)[0])
+
+    if not polls:
+        monkeypatch.delattr(select, "poll", raising=False)
+    near, far = socket.socketpair()
+    stream: Any = Layered(near)
+    attend(stream, AsyncAttended, ours=True)
+    assert stream.get_extra_info("is_readable") is False
+    far.send(b"more")
+    assert stream.get_extra_info("is_readable") is True
+    near.close()
+    far.close()
+    assert stream.get_extra_info("is_readable") is True
+    assert stream.asked == (["socket"] if polls else ["is_readable"] * 3)
 
 
 # --- over the wire ---

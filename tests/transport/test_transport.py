@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 import time
-import types
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -23,7 +22,6 @@ from dalle2._http import HttpRequest, Timeouts, TransportError
 from dalle2._transport._async import AsyncTransport
 from dalle2._transport._certificates import tls_context
 from dalle2._transport._exchange import as_written
-from dalle2._transport._pools import MOST_SLOTS, Slots, hang_up
 from dalle2._transport._proof import failure_of
 from dalle2._transport._sync import Transport
 from dalle2._transport._watch import Watch
@@ -243,20 +241,6 @@ def test_certificates_that_cannot_be_read_are_a_configuration_error(monkeypatch:
     with pytest.raises(dalle2.ConfigurationError, match="SSL_CERT_FILE") as caught:
         tls_context(Library)  # type: ignore[arg-type]
     assert caught.value.__context__ is None
-
-
-def test_slots_are_taken_where_they_were_left() -> None:
-    """The slot that was used last is taken first; at the limit, the least busy one is shared."""
-    slots: Slots[object] = Slots()
-    taken = [slots.take(object) for _ in range(MOST_SLOTS)]
-    assert len(slots.all) == len(set(taken)) == MOST_SLOTS
-    slots.give_back(taken[17], clean=True)
-    assert slots.take(object) is taken[17]
-    extra = slots.take(object)
-    assert extra.busy == 2
-    assert len(slots.all) == MOST_SLOTS
-    slots.give_back(extra, clean=True)
-    assert slots.free == []
 
 
 def test_a_client_closed_by_another_thread_says_so(server: FaultServer) -> None:
@@ -490,61 +474,6 @@ def test_every_fault_has_a_line_in_the_documentation() -> None:
     page = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
     missing = [fault.name for fault in catalogue.FAULTS if f"| {fault.name} " not in page]
     assert missing == []
-
-
-def test_an_idle_crowd_is_let_go() -> None:
-    """After a rush, each call closes one slot that was unused for too long."""
-    slots: Slots[object] = Slots()
-    taken = [slots.take(object) for _ in range(5)]
-    for slot in taken:
-        slots.give_back(slot, clean=True)
-    assert len(slots.free) == 5
-    for slot in taken:
-        slot.used -= 100
-    for left in (5, 4, 3, 2, 2):
-        slot = slots.take(object)
-        slots.give_back(slot, clean=True)
-        slot.used -= 100
-        assert len(slots.all) == len(slots.free) == max(left - 1, 1)
-
-
-class Stubborn:
-    """A stream that waits for its event loop when it is closed."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-        self.closed = False
-
-    @types.coroutine
-    def aclose(self) -> Any:
-        """First it closes, then it waits."""
-        self.closed = True
-        for _ in range(self.steps):
-            yield None
-        yield object()
-
-
-@pytest.mark.parametrize("steps", [0, 1, 500])
-def test_a_stream_is_closed_as_far_as_it_goes_without_its_loop(steps: int) -> None:
-    """Its first step closes it; nothing that it does then is waited for."""
-    stream = Stubborn(steps)
-    hang_up(stream)
-    assert stream.closed
-
-
-def test_a_slot_that_is_shared_is_closed_by_its_last_request() -> None:
-    """At the limit one broken exchange must not cut another."""
-    slots: Slots[object] = Slots()
-    slot = slots.take(object)
-    slot.busy += 1
-    stream = Stubborn(0)
-    slot.streams.add(stream)
-    slots.give_back(slot, clean=False)
-    assert not stream.closed
-    assert len(slots.all) == 0
-    slots.give_back(slot, clean=True)
-    assert stream.closed
-    assert slots.free == []
 
 
 @every_client
