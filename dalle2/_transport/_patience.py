@@ -2,7 +2,9 @@
 
 The library's own stream stays where it is, only its class is replaced by a subclass of it. Timeouts of httpx
 bound the wait for the next bytes, so that a head that drips, or a flood of interim answers, never ends; a
-`Patience` also knows when the whole exchange must be over. And where the answer of HTTP/1.1 ends is counted
+`Patience` also knows when the whole exchange must be over. A process that was stopped, or slept with its
+machine, finds the time over and an answer in the socket, which is paid for: what is there is read before an
+exchange is given up, also where the other end answered before the end of the request. And where the answer of HTTP/1.1 ends is counted
 in its bytes: what comes after it would be taken for the answer to the next request. Such a connection calls
 itself readable while it is idle, which the pools take for a connection that the server has ended.
 """
@@ -44,39 +46,72 @@ is looked at. Of 64 KiB, as much as the library asks for, a download costs a qua
 """
 SAID = 1 << 16
 """Bytes of an answer that are kept in case that its head cannot be read."""
+AT_ONCE = 0.001
+"""Seconds in which bytes come that are there."""
+LEFTOVER = 1.0
+"""Seconds after its end in which an exchange takes what is there: for a sender who never ends."""
 _turns = itertools.count(1)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
+class Term:
+    """When an exchange must be over, in monotonic seconds. What is there then is still taken."""
+
+    __slots__ = ("_late", "scope", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.scope: Any = None
+        """What cancels an awaited exchange."""
+        self._late: float | None = None
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self.until - time.monotonic()
+
+    def check(self) -> None:
+        """Raises `TransportError` if the time is over, and what was there could be taken."""
+        now = time.monotonic()
+        if now > self.until:
+            self._late = now if self._late is None else self._late
+            if now > self._late + LEFTOVER:
+                raise TransportError(Failure("timeout", True, "the deadline passed"))
+
+
 class Patience(float):
-    """Seconds for one step of an exchange that must be over at `until` (monotonic seconds)."""
+    """Seconds for one step of an exchange that has a `Term`."""
 
-    __slots__ = ("until",)
-    until: float
+    __slots__ = ("term",)
+    term: Term
 
-    def __new__(cls, seconds: float, until: float) -> Patience:
+    def __new__(cls, seconds: float, term: Term) -> Patience:
         made = super().__new__(cls, seconds)
-        made.until = until
+        made.term = term
         return made
 
 
-def allowed(timeout: float | None) -> float | None:
+def allowed(timeout: float | None, *, reads: bool = False) -> float | None:
     """The seconds that a step may take now. Raises `TransportError` if the time is over."""
     if not isinstance(timeout, Patience):
         return timeout
-    left = timeout.until - time.monotonic()
-    if left <= 0:
+    left = timeout.term.left()
+    if left > 0:
+        return min(float(timeout), left)
+    if not reads:
         raise TransportError(Failure("timeout", True, "the deadline passed"))
-    return min(float(timeout), left)
+    timeout.term.check()
+    return AT_ONCE
 
 
 class Conversation:
     """Where the answers in the bytes of an HTTP/1.1 connection end; `surplus` once it said more than that."""
 
-    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "gathers", "said", "socket", "surplus", "turn",
-                 "unsent", "used")  # fmt: skip
+    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "broken_off", "gathers", "said", "socket",
+                 "surplus", "turn", "unsent", "used")  # fmt: skip
 
     def __init__(self, *, gathers: bool = False) -> None:
+        self.broken_off = False
+        """Whether its last question is not asked to its end, and only what came before is its answer."""
         self.gathers = gathers
         """Whether the head of a request waits for the first bytes of its body, so that both leave at once."""
         self.unsent = b""
@@ -97,6 +132,11 @@ class Conversation:
     def over(self) -> bool:
         """Whether all that was asked is answered."""
         return self._step is Conversation._idle
+
+    @property
+    def unheard(self) -> bool:
+        """Whether a question of HTTP/1.1 has no answer yet."""
+        return self._step is Conversation._head and not self._seen
 
     def asked(self, data: bytes) -> tuple[bytes, ...]:
         """A request goes on; gives what is to be sent now. The library ends each request with no bytes."""
@@ -227,18 +267,37 @@ class Overheard(Stream):
         then takes another one.
         """
         if self.conversation.over and self.conversation.used and self.get_extra_info("is_readable"):
-            unavailable = _unavailable(type(self))
+            unavailable = self._known("ConnectionNotAvailable")
             if unavailable is not None:
                 raise unavailable
         return self.conversation.asked(data)
 
+    def _wait(self, timeout: float | None) -> float | None:
+        """The seconds that a read may take now. Raises `TransportError` if the time is over."""
+        return AT_ONCE if self.conversation.broken_off else allowed(timeout, reads=True)
 
-def _unavailable(kind: type) -> type[Exception] | None:
-    """The exception by which a connection tells httpcore's pool to take another."""
-    roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    root = next((root for root in ("httpcore", "httpcore2") if root in roots), "")
-    found: type[Exception] | None = getattr(sys.modules.get(root), "ConnectionNotAvailable", None)
-    return found
+    def _broken_off(self, error: Exception) -> Exception:
+        """What to raise where a request cannot be sent to its end: if an answer is there, that by which
+        httpcore comes to read it.
+        """
+        late = type(error).__name__ == "WriteTimeout" or isinstance(error, TransportError)
+        broken = self._known("WriteError")
+        if broken and late and self.conversation.unheard and self.get_extra_info("is_readable"):
+            self.conversation.broken_off = True
+            return broken(str(error))
+        return error
+
+    def _known(self, name: str) -> type[Exception] | None:
+        """An exception by which a connection tells httpcore what to do."""
+        roots = {base.__module__.partition(".")[0] for base in type(self).__mro__}
+        root = next((root for root in ("httpcore", "httpcore2") if root in roots), "")
+        found: type[Exception] | None = getattr(sys.modules.get(root), name, None)
+        return found
+
+
+def unheard(error: Exception) -> bool:
+    """Whether a read ended because nothing came in time."""
+    return type(error).__name__ == "ReadTimeout"
 
 
 class Attended(Overheard):
@@ -246,15 +305,24 @@ class Attended(Overheard):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, within the exchange's time."""
-        data: bytes = super().read(self.conversation.at_once(max_bytes), allowed(timeout))
+        most = self.conversation.at_once(max_bytes)
+        try:
+            data: bytes = super().read(most, self._wait(timeout))
+        except Exception as error:
+            if not unheard(error):
+                raise
+            data = super().read(most, AT_ONCE)
         self.conversation.heard(data)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes, within the exchange's time."""
-        for piece in self._ask(buffer):
-            for at in range(0, len(piece), _PIECE):
-                super().write(piece[at : at + _PIECE], allowed(timeout))
+        try:
+            for piece in self._ask(buffer):
+                for at in range(0, len(piece), _PIECE):
+                    super().write(piece[at : at + _PIECE], allowed(timeout))
+        except Exception as error:
+            raise self._broken_off(error) from error
 
 
 _classes: dict[type, type] = {}
