@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from ._patience import AT_ONCE, Overheard, Patience, Term, allowed, unheard
+from .._http import AT_ONCE, Patience, Term, allowed
+from ._patience import SAID, Overheard, unheard
 
 _GRACE = 0.1
 """Seconds after the deadline in which a traced exchange ends by itself. Others are cancelled then."""
@@ -54,9 +55,30 @@ class AsyncAttended(Overheard):
             try:
                 for piece in self._ask(buffer):
                     if piece:
-                        await super().write(piece, allowed(timeout))
+                        with _listening(self, piece):
+                            await super().write(piece, allowed(timeout))
             except Exception as error:
-                raise self._broken_off(error) from error
+                if (broken := self._broken_off(error)) is None:
+                    raise
+                raise broken from error
+
+
+@contextmanager
+def _listening(stream: object, piece: bytes) -> Iterator[None]:
+    """Let asyncio take what comes while a large piece is written: a connection that breaks is closed with all
+    that was not taken.
+    """
+    layer = getattr(stream, "_stream", None)
+    transport = getattr(getattr(layer, "transport_stream", layer), "_transport", None)
+    if transport is None or len(piece) <= SAID:
+        yield
+        return
+    transport.resume_reading()
+    try:
+        yield
+    finally:
+        if not transport.is_closing():
+            transport.pause_reading()
 
 
 def bounded(term: Term | None) -> AbstractContextManager[Any]:

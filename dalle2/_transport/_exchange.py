@@ -226,16 +226,8 @@ class BaseAnswer(Generic[C]):
     """
 
     __slots__ = (
-        "_lease",
-        "_lib",
-        "_response",
-        "_started",
-        "_unpacker",
-        "_watch",
-        "_whole",
-        "headers",
-        "status",
-    )
+        "_lease", "_lib", "_response", "_started", "_unpacker", "_watch", "_whole", "headers", "status",
+    )  # fmt: skip
 
     def __init__(
         self,

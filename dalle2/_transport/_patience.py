@@ -1,10 +1,9 @@
 """Streams. A connection's: how long to wait for it, whether it said more than it was asked. A request's body.
 
-The library's own stream stays where it is, only its class is replaced by a subclass of it. Timeouts of httpx
-bound the wait for the next bytes, so that a head that drips, or a flood of interim answers, never ends; a
-`Patience` also knows when the whole exchange must be over. A process that was stopped, or slept with its
-machine, finds the time over and an answer in the socket, which is paid for: what is there is read before an
-exchange is given up, also where the other end answered before the end of the request. And where the answer of HTTP/1.1 ends is counted
+The library's own stream stays where it is, only its class is replaced by a subclass of it, which knows when
+the whole exchange must be over. A process that was stopped, or slept with its machine, finds the time over
+and an answer in the socket, which is paid for: what is there is read before an exchange is given up, also
+where the other end answers a request that does not leave. And where the answer of HTTP/1.1 ends is counted
 in its bytes: what comes after it would be taken for the answer to the next request. Such a connection calls
 itself readable while it is idle, which the pools take for a connection that the server has ended.
 """
@@ -14,11 +13,10 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .._http import Failure, TransportError
+from .._http import AT_ONCE, Failure, TransportError, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,67 +38,14 @@ else:
 
 LARGEST_HEAD = 1 << 20
 """Bytes before an answer's body: interim answers and heads."""
-_PIECE = 1 << 18
+PIECE = 1 << 18
 """Bytes that are written at once by a blocking stream, and read at once of a long body: after each the time
 is looked at. Of 64 KiB, as much as the library asks for, a download costs a quarter more.
 """
 SAID = 1 << 16
 """Bytes of an answer that are kept in case that its head cannot be read."""
-AT_ONCE = 0.001
-"""Seconds in which bytes come that are there."""
-LEFTOVER = 1.0
-"""Seconds after its end in which an exchange takes what is there: for a sender who never ends."""
 _turns = itertools.count(1)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-
-
-class Term:
-    """When an exchange must be over, in monotonic seconds. What is there then is still taken."""
-
-    __slots__ = ("_late", "scope", "until")
-
-    def __init__(self, until: float) -> None:
-        self.until = until
-        self.scope: Any = None
-        """What cancels an awaited exchange."""
-        self._late: float | None = None
-
-    def left(self) -> float:
-        """Seconds that are left."""
-        return self.until - time.monotonic()
-
-    def check(self) -> None:
-        """Raises `TransportError` if the time is over, and what was there could be taken."""
-        now = time.monotonic()
-        if now > self.until:
-            self._late = now if self._late is None else self._late
-            if now > self._late + LEFTOVER:
-                raise TransportError(Failure("timeout", True, "the deadline passed"))
-
-
-class Patience(float):
-    """Seconds for one step of an exchange that has a `Term`."""
-
-    __slots__ = ("term",)
-    term: Term
-
-    def __new__(cls, seconds: float, term: Term) -> Patience:
-        made = super().__new__(cls, seconds)
-        made.term = term
-        return made
-
-
-def allowed(timeout: float | None, *, reads: bool = False) -> float | None:
-    """The seconds that a step may take now. Raises `TransportError` if the time is over."""
-    if not isinstance(timeout, Patience):
-        return timeout
-    left = timeout.term.left()
-    if left > 0:
-        return min(float(timeout), left)
-    if not reads:
-        raise TransportError(Failure("timeout", True, "the deadline passed"))
-    timeout.term.check()
-    return AT_ONCE
 
 
 class Conversation:
@@ -153,7 +98,7 @@ class Conversation:
 
     def at_once(self, most: int) -> int:
         """How many bytes to read, where `most` is what the library would: in a long body, more."""
-        return max(most, min(self._left, _PIECE))
+        return max(most, min(self._left, PIECE))
 
     def heard(self, data: bytes) -> None:
         """Bytes came. Raises `TransportError` for an answer whose head does not end."""
@@ -267,8 +212,7 @@ class Overheard(Stream):
         then takes another one.
         """
         if self.conversation.over and self.conversation.used and self.get_extra_info("is_readable"):
-            unavailable = self._known("ConnectionNotAvailable")
-            if unavailable is not None:
+            if (unavailable := self._known("ConnectionNotAvailable")) is not None:
                 raise unavailable
         return self.conversation.asked(data)
 
@@ -276,27 +220,26 @@ class Overheard(Stream):
         """The seconds that a read may take now. Raises `TransportError` if the time is over."""
         return AT_ONCE if self.conversation.broken_off else allowed(timeout, reads=True)
 
-    def _broken_off(self, error: Exception) -> Exception:
-        """What to raise where a request cannot be sent to its end: if an answer is there, that by which
-        httpcore comes to read it.
+    def _broken_off(self, error: Exception) -> Exception | None:
+        """What to raise where a request did not leave in time and an answer is there: that by which httpcore
+        comes to read it.
         """
         late = type(error).__name__ == "WriteTimeout" or isinstance(error, TransportError)
         broken = self._known("WriteError")
-        if broken and late and self.conversation.unheard and self.get_extra_info("is_readable"):
-            self.conversation.broken_off = True
-            return broken(str(error))
-        return error
+        if not (broken and late and self.conversation.unheard and self.get_extra_info("is_readable")):
+            return None
+        self.conversation.broken_off = True
+        return broken(str(error))
 
     def _known(self, name: str) -> type[Exception] | None:
         """An exception by which a connection tells httpcore what to do."""
         roots = {base.__module__.partition(".")[0] for base in type(self).__mro__}
-        root = next((root for root in ("httpcore", "httpcore2") if root in roots), "")
-        found: type[Exception] | None = getattr(sys.modules.get(root), name, None)
-        return found
+        root = next(iter(roots & {"httpcore", "httpcore2"}), "")
+        return getattr(sys.modules.get(root), name, None)
 
 
 def unheard(error: Exception) -> bool:
-    """Whether a read ended because nothing came in time."""
+    """Whether nothing came in time."""
     return type(error).__name__ == "ReadTimeout"
 
 
@@ -319,10 +262,12 @@ class Attended(Overheard):
         """Send bytes, within the exchange's time."""
         try:
             for piece in self._ask(buffer):
-                for at in range(0, len(piece), _PIECE):
-                    super().write(piece[at : at + _PIECE], allowed(timeout))
+                for at in range(0, len(piece), PIECE):
+                    super().write(piece[at : at + PIECE], allowed(timeout))
         except Exception as error:
-            raise self._broken_off(error) from error
+            if (broken := self._broken_off(error)) is None:
+                raise
+            raise broken from error
 
 
 _classes: dict[type, type] = {}

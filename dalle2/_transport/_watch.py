@@ -16,8 +16,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .._http import Departure, Failure
-from ._patience import Attended, Overheard, Patience, Term, attend
+from .._http import Departure, Failure, Patience, Term
+from ._patience import Attended, Overheard, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

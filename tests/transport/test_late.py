@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -17,21 +18,20 @@ import httpx2
 import pytest
 
 import dalle2
-from dalle2 import RetryPolicy
-from dalle2._http import TransportError
-from dalle2._transport import _patience
-from dalle2._transport._patience import LEFTOVER, Term
+from dalle2 import RetryPolicy, _http
+from dalle2._http import LEFTOVER, Term, TransportError
 
 from ..faults.server import Connection, FaultServer, Gone
 
 every_client = pytest.mark.parametrize("flavour", ["sync", "asyncio", "trio"])
 every_library = pytest.mark.parametrize("library", [None, httpx, httpx2], ids=["ours", "httpx", "httpx2"])
 DEADLINE = 0.5
+"""Seconds that the child allows."""
 
 CHILD = """
 import sys, anyio, dalle2, httpx
 flavour, origin, own = sys.argv[1:]
-settings = dict(base_url=origin, retry=dalle2.RetryPolicy(max_attempts=1, deadline=float(%s)))
+settings = dict(base_url=origin, retry=dalle2.RetryPolicy(max_attempts=1, deadline=0.5))
 
 def sync():
     http = httpx.Client() if own == "httpx" else None
@@ -55,7 +55,7 @@ elif flavour == "uvloop":
     uvloop.run(awaited())
 else:
     anyio.run(awaited, backend=flavour)
-""" % DEADLINE
+"""
 
 
 @pytest.fixture
@@ -72,9 +72,7 @@ def server() -> Iterator[FaultServer]:
 def test_what_came_while_the_process_was_stopped_is_the_answer(
     cut: int, flavour: str, own: str, server: FaultServer
 ) -> None:
-    """Stopped past its deadline, in the head and in the body of a paid answer and of a download: nothing is
-    lost.
-    """
+    """Stopped past its deadline, in the head or the body of a paid answer and of a download."""
     child: list[int] = []
 
     def act(c: Connection) -> None:
@@ -107,7 +105,7 @@ def test_what_came_while_the_process_was_stopped_is_the_answer(
 def test_who_never_ends_is_given_up_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is there is taken for a second after the end; a flood is longer than that."""
     now = 100.0
-    monkeypatch.setattr(_patience.time, "monotonic", lambda: now)
+    monkeypatch.setattr(_http, "time", SimpleNamespace(monotonic=lambda: now))
     term = Term(99.0)
     term.check()
     now += LEFTOVER
@@ -218,5 +216,3 @@ def test_a_host_that_refuses_and_leaves_is_heard(
     with pytest.raises(dalle2.APIStatusError) as refused:
         large(flavour, library, base_url=server.origin, timeout=5.0)
     assert refused.value.status_code == 413
-
-
