@@ -212,7 +212,8 @@ class Overheard(Stream):
         then takes another one.
         """
         if self.conversation.over and self.conversation.used and self.get_extra_info("is_readable"):
-            if (unavailable := self._known("ConnectionNotAvailable")) is not None:
+            unavailable = self._known("ConnectionNotAvailable")
+            if unavailable is not None:
                 raise unavailable
         return self.conversation.asked(data)
 
