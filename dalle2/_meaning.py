@@ -12,7 +12,6 @@ import importlib
 import importlib.util
 import re
 import sys
-from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, ForwardRef
@@ -35,7 +34,7 @@ def explain(package: str) -> None:
 
 def _source(module: ModuleType) -> str:
     try:
-        return Path(module.__file__ or "").read_text(encoding="utf-8")
+        return Path(getattr(module, "__file__", None) or "").read_text(encoding="utf-8")
     except OSError:  # a program that was packed without its sources
         return ""
 
@@ -100,10 +99,9 @@ def _answer(kind: Any, module: ModuleType) -> None:
     if not isinstance(kind, type) or kind.__module__ == module.__name__:
         return
     for owner in (kind, kind.__init__):  # type: ignore[misc]
-        texts = vars(owner).get("__annotations__") if owner is kind else getattr(owner, "__annotations__", {})
+        texts = getattr(owner, "__annotations__", None)
         if texts and getattr(owner, "__globals__", {}) is not vars(module):
-            with suppress(AttributeError):
-                owner.__annotations__ = {
-                    name: eval(text, vars(module)) if isinstance(text, str) else text
-                    for name, text in texts.items()
-                }
+            owner.__annotations__ = {
+                name: eval(text, vars(module)) if isinstance(text, str) else text
+                for name, text in texts.items()
+            }
