@@ -293,9 +293,9 @@ def _current_loop() -> object:
     """
     import asyncio
 
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        token: object = trio.lowlevel.current_trio_token()
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)  # a thread may just be loading it
+    if lowlevel is not None and lowlevel.in_trio_task():
+        token: object = lowlevel.current_trio_token()
         return token
     return asyncio.get_running_loop()
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from .._http import AT_ONCE, Patience, Term, allowed
-from ._patience import SAID, Overheard, unheard
+from ._patience import SAID, Overheard
 
 _GRACE = 0.1
 """Seconds after the deadline in which a traced exchange ends by itself. Others are cancelled then."""
@@ -38,12 +38,14 @@ class AsyncAttended(Overheard):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, within the exchange's time."""
+        if self.conversation.unsent:  # as there
+            await self.write(b"")
         most = self.conversation.at_once(max_bytes)
         with _uncancelled(timeout):
             try:
                 data: bytes = await super().read(most, self._wait(timeout))
             except Exception as error:
-                if not unheard(error):
+                if type(error).__name__ != "ReadTimeout":
                     raise
                 data = await super().read(most, AT_ONCE)
         self.conversation.heard(data)

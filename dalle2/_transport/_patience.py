@@ -239,21 +239,18 @@ class Overheard(Stream):
         return getattr(sys.modules.get(root), name, None)
 
 
-def unheard(error: Exception) -> bool:
-    """Whether nothing came in time."""
-    return type(error).__name__ == "ReadTimeout"
-
-
 class Attended(Overheard):
     """Put over the class of a blocking stream."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, within the exchange's time."""
+        if self.conversation.unsent:  # a library that does not say where a request ends
+            self.write(b"")
         most = self.conversation.at_once(max_bytes)
         try:
             data: bytes = super().read(most, self._wait(timeout))
         except Exception as error:
-            if not unheard(error):
+            if type(error).__name__ != "ReadTimeout":
                 raise
             data = super().read(most, AT_ONCE)
         self.conversation.heard(data)

@@ -284,8 +284,13 @@ def _proxy_for(origin: tuple[str, str, int]) -> Named | None:
 
 
 def maker(lib: ModuleType, name: str, scheme: str, proxy: Named | None) -> Callable[[Living[Any]], Any]:
-    """Makes the transports of slots, all like the first one. Raises `ConfigurationError`."""
+    """Makes the transports of slots, all like the first one. Raises `ConfigurationError`.
+
+    A version of the library whose transports are built otherwise keeps its pools, which cost more.
+    """
     first = new_transport(lib, name, scheme, proxy)
+    if not hasattr(getattr(first, "_pool", None), "create_connection"):
+        return lambda crowd: new_transport(lib, name, scheme, proxy)
     unavailable = importlib.import_module("httpcore").ConnectionNotAvailable
 
     def make(crowd: Living[Any]) -> Any:

@@ -27,6 +27,7 @@ from ._journal import Order
 from ._planner import Unit
 from ._receipt import nano, receipt_of, receipt_of_error
 from ._submitting import Desk
+from ._vault import Came
 from ._verdict import judge, told
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Collector(Desk):
                 self._refused(order, row, error)
                 return
             receipt = attrs.evolve(kept, nano=row.nano)
-        came = self._engine.vault.secure(order, receipt)
+        (came,) = self._engine.vault.secure([Came(order, receipt)])
         if came.error is not None:
             raise came.error
         self._engine.came(came)

@@ -1,27 +1,29 @@
 """One run: the planner's decisions made durable, and the work that follows from them.
 
 The rule: `step` takes in what came, writes all that follows from it into the journal in one commit, and only
-then gives the work that this allows. It is the same for threads and for tasks, which do the work, wait and
-come back.
+then gives the work that this allows. All of this disk's work is done in it, one thing after another: many
+threads that flush wait for each other, and for the interpreter's lock. It is the same for threads and for
+tasks, which do what goes over the network, wait and come back.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, TypeAlias
-
-import attrs
+from typing import TYPE_CHECKING
 
 from ..errors import DownloadError
 from . import _journal as j
-from ._keeper import Keeping, Keepings
-from ._place import is_place
+from ._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, Steps, advance, keeping
+from ._links import alike
+from ._place import Folder, is_place
 from ._planner import Planner, Step, Unit
 from ._vault import Came, Vault
 from ._verdict import judge, told
+from ._work import Arrival, Brought, Trip, Work
 
 if TYPE_CHECKING:
     from ._journal import Change, Journal, Order
@@ -30,28 +32,16 @@ if TYPE_CHECKING:
     from ._receipt import Receipt
     from ._schema import State
     from ._shared_pace import SharedPace
-
-Arrival: TypeAlias = Came | Keepings
-
-
-@attrs.frozen
-class Work:
-    """What is to be done now, what to wait for at most (seconds), and whether that was all."""
-
-    orders: Sequence[Order] = ()
-    keepings: Sequence[Keeping] = ()
-    wait: float | None = None
-    finished: bool = False
+    from ._spool import Spool
 
 
 class Engine:
-    """A run over one journal. Its methods are for one thread at a time, those of `vault` that say so
-    for any.
-    """
+    """A run over one journal. Its methods are for one thread at a time, but for those that say so."""
 
     def __init__(
         self,
         journal: Journal,
+        spool: Spool,
         place: Place | Store,
         planner: Planner,
         *,
@@ -63,7 +53,7 @@ class Engine:
         self.journal = journal
         self.place = place
         self.planner = planner
-        self.vault = Vault(journal)
+        self.vault = Vault(journal, spool)
         self.error: BaseException | None = None
         """What stopped the run."""
         self.raises = False
@@ -79,6 +69,16 @@ class Engine:
         self._clock = clock
         self._after = 0
         self._orders: dict[int, Order] = {}
+        self._begun: list[Steps] = []
+        """Keeping that is written down and starts with the next step."""
+        self._trips: list[Trip] = []
+        self._kept: list[Keepings] = []
+        self._near = isinstance(place, Folder) and alike(
+            os.fspath(journal.path.parent), os.fspath(place.path)
+        )
+        """Whether a file of the spool can be linked into its place."""
+        self.left = False
+        """Whether nobody takes in any more what arrives."""
         self._lock = threading.Lock()  # a cancelled task goes on while its step is still in a thread
 
     def begin(self, spooled: Mapping[str, int]) -> None:
@@ -90,18 +90,21 @@ class Engine:
 
     def step(self, arrived: Sequence[Arrival]) -> Work:
         """Take in what came and give what follows, with all that it needs already durable."""
-        now = self._clock()
         held: AbstractContextManager[None] = (
             nullcontext() if self._pace is None else self._pace.held(self.planner)
         )
-        with self._lock, held:
-            self._take(arrived, now)
-            while count := self.planner.wants:
-                units = self.journal.planned(self._after, count)
-                self._after = units[-1].number if units else self._after
-                self.planner.offer(units, last=len(units) < count)
-            self.planner.spooled = self.vault.size
-            return self._begun(self.planner.next(now))
+        with self._lock:
+            came = self._worked(arrived)
+            with held:
+                now = self._clock()
+                self._take(came, now)
+                while count := self.planner.wants:
+                    units = self.journal.planned(self._after, count)
+                    self._after = units[-1].number if units else self._after
+                    self.planner.offer(units, last=len(units) < count)
+                self.planner.spooled = self.vault.size
+                step = self.planner.next(now)
+            return self._written(step)
 
     def came(self, came: Came) -> None:
         """Take in an answer that no call of this run brought; the next step keeps its images."""
@@ -118,7 +121,8 @@ class Engine:
     def abandon(self, arrived: Sequence[Arrival] = ()) -> None:
         """Stop at once: what came is taken in, what was sent is held, what was not is still planned."""
         with self._lock:
-            self._take(arrived, self._clock())
+            came = [one for one in arrived if isinstance(one, Came) and one.order.unit.number in self._orders]
+            self._take(self.vault.secure(came), self._clock())
             for number, order in self._orders.items():
                 sent = number in self.launched
                 state: State = "held" if sent else "planned"
@@ -126,6 +130,10 @@ class Engine:
                 self.vault.note(j.ended(number, order.attempt, state, why, time.time(), unpaid=not sent))
             self._orders.clear()
             self.vault.write()
+
+    def late(self, arrived: Sequence[Arrival]) -> None:
+        """What came when nobody took it in any more: the next run finds it. For any thread."""
+        self.vault.secure([one for one in arrived if isinstance(one, Came)])
 
     def finish(self) -> None:
         """The end of the run, however it came: what is not written yet is written, or at least saved."""
@@ -139,7 +147,42 @@ class Engine:
         if rescued is not None and self.error is not None:
             self.error.add_note(f"dalle2: images that could not be kept are in {rescued}")
 
-    def _begun(self, step: Step) -> Work:
+    def _worked(self, arrived: Sequence[Arrival]) -> list[Came]:
+        """Do what this disk has to do with it: what was paid for is made safe first, then images are kept."""
+        came = self.vault.secure([one for one in arrived if isinstance(one, Came)])
+        begun, self._begun = self._begun, []
+        for steps in begun:
+            self._advance(steps, None)
+        for one in arrived:
+            if isinstance(one, Brought):
+                self._advance(one.trip.steps, one.result)
+        if isinstance(self.place, Folder):
+            self.place.flush()
+        return came
+
+    def _advance(self, steps: Steps, result: object) -> None:
+        effect = advance(steps, result, self._perform, self._elsewhere)
+        if isinstance(effect, Keepings):
+            self._kept.append(effect)
+        else:
+            assert not isinstance(effect, Load)
+            self._trips.append(Trip(effect, steps))
+
+    def _elsewhere(self, effect: Effect) -> bool:
+        return isinstance(effect, Fetch) or (isinstance(effect, Put) and not isinstance(self.place, Folder))
+
+    def _perform(self, effect: Effect) -> object:
+        if isinstance(effect, Load):
+            return self.vault.load(effect.name, effect.index)
+        assert isinstance(effect, Put)
+        assert isinstance(self.place, Folder)
+        which, source = effect.load, None
+        if which is not None and self._near:
+            source = self.vault.file_of(which.name, which.index, effect.data)
+        self.place.put(effect.key, effect.data, effect.create, source)
+        return None
+
+    def _written(self, step: Step) -> Work:
         begun: list[Change] = []
         for unit in step.keep:
             begun += j.putting(unit.number)
@@ -159,19 +202,26 @@ class Engine:
                 step = Step()
         for order in orders:
             self._orders[order.unit.number] = order
-        keepings = [self._keeping(unit) for unit in step.keep]  # with what was just written
-        return Work(orders, keepings, step.wait, self.planner.finished)
+        for unit in step.keep:
+            work = self._keeping(unit)  # with what was just written
+            if self.vault.holds(work.name):
+                self._begun.append(keeping(work))  # once the orders are on their way
+            else:
+                self._advance(keeping(work), None)
+        trips, self._trips = self._trips, []
+        wait = 0.0 if self._begun or self._kept else step.wait
+        return Work(orders, trips, wait, self.planner.finished)
 
     def _keeping(self, unit: Unit) -> Keeping:
         attempt, images = self.journal.awaiting(unit)
         made_of = self.journal.made_of(unit) if self._provenance else None
         return Keeping(unit, j.spool_name(unit.number, attempt), images, made_of)
 
-    def _take(self, arrived: Sequence[Arrival], now: float) -> None:
-        for arrival in arrived:
-            if isinstance(arrival, Keepings):
-                self._kept(arrival, now)
-                continue
+    def _take(self, came: Sequence[Came], now: float) -> None:
+        kept, self._kept = self._kept, []
+        for result in kept:
+            self._ended(result, now)
+        for arrival in came:
             self._orders.pop(arrival.order.unit.number, None)
             if arrival.receipt is not None:
                 self._answered(arrival, arrival.receipt, now)
@@ -218,7 +268,7 @@ class Engine:
         if state != "planned":
             self.ended.append(unit.number)
 
-    def _kept(self, result: Keepings, now: float) -> None:
+    def _ended(self, result: Keepings, now: float) -> None:
         unit, failed = result.unit, result.failed
         state: State = "answered"
         if failed is None:
@@ -234,6 +284,8 @@ class Engine:
                 self._last = failed
             elif not again or (is_place(self.place) and self.place.lasts(failed)):
                 self._fail(failed)
+        if failed is not None and not self.vault.holds(result.name):
+            self.vault.spool.drop(result.name, result.count)  # what was fetched, and will be again
         error = result.dead or result.note or (told(failed) if failed else None)
         self.vault.note(j.kept(unit.number, result.kept, state, error))
         self.vault.note(j.not_put(unit.number, result.taken))

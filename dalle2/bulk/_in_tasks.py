@@ -1,4 +1,4 @@
-"""The awaited shell: tasks that call and keep, and one loop that asks the engine. On asyncio and trio alike.
+"""The awaited shell: tasks that call and fetch, and one loop that asks the engine. On asyncio and trio alike.
 
 The rule: what blocks (the journal, the disk) runs in a thread, so that the event loop stays free. A cancelled
 run ends at once; what it was at is then held.
@@ -15,12 +15,12 @@ from anyio.lowlevel import checkpoint
 
 from .._results._awaited import AsyncImageResult, in_thread
 from ..errors import Dalle2Error
-from ._engine import Arrival, Engine
-from ._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, advance, keeping
-from ._place import Folder
+from ._engine import Engine
+from ._keeper import Fetch, Put
 from ._receipt import receipt_of, receipt_of_error
 from ._vault import Came
 from ._verdict import told
+from ._work import Arrival, Brought, Trip
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -98,68 +98,39 @@ async def _loop(
         await checkpoint()  # if the run was cancelled meanwhile, none of it begins
         for order in work.orders:
             group.start_soon(_send, engine, sender, order, inbox)
-        for keepings in work.keepings:
-            group.start_soon(_keep, engine, client, keepings, inbox)
+        for trip in work.trips:
+            group.start_soon(_run, engine, client, trip, inbox)
         await after()
         if work.finished:
             return
-        await inbox.news(work.wait)
+        if work.wait != 0:
+            await inbox.news(work.wait)
 
 
 async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox) -> None:
     await checkpoint()
     engine.launched.add(order.unit.number)
     try:
-        receipt = receipt_of(await sender.send(order.request, idempotency_key=order.key))
+        came = Came(order, receipt_of(await sender.send(order.request, idempotency_key=order.key)))
     except Dalle2Error as error:
-        kept = receipt_of_error(error, told(error))
-        if kept is None:
-            inbox.put(Came(order, error=error))
-            return
-        receipt = kept
+        receipt = receipt_of_error(error, told(error))
+        came = Came(order, receipt, None if receipt else error)
     except Exception as error:
-        inbox.put(Came(order, error=error))
-        return
-    if not receipt.has_bytes:
-        inbox.put(engine.vault.secure(order, receipt))
-        return
-    with anyio.CancelScope(shield=True):  # it is here and paid for
-        inbox.put(await in_thread(engine.vault.secure, order, receipt))
+        came = Came(order, error=error)
+    inbox.put(came)
 
 
-async def _keep(engine: Engine, client: AsyncClient, work: Keeping, inbox: _Inbox) -> None:
-    local = isinstance(engine.place, Folder)
-    steps, result = keeping(work), None
-
-    def at_disk(effect: Effect) -> object:
-        if isinstance(effect, Load):
-            return engine.vault.load(effect.name, effect.index)
-        assert isinstance(effect, Put)
-        return engine.place.put(effect.key, effect.data, effect.create)
-
-    def awaited(effect: Effect) -> bool:
-        return isinstance(effect, Fetch) or (isinstance(effect, Put) and not local)
-
-    quick = not engine.vault.holds(work.name)  # nothing is read before the first image is fetched
-    while True:
-        if quick:
-            effect = advance(steps, result, at_disk, awaited)
-        else:
-            effect = await in_thread(advance, steps, result, at_disk, awaited)
-        quick = False
-        if isinstance(effect, Keepings):
-            inbox.put(effect)
-            return
-        try:
-            result = await _perform(engine, client, effect)
-        except Exception as error:
-            result = error
+async def _run(engine: Engine, client: AsyncClient, trip: Trip, inbox: _Inbox) -> None:
+    try:
+        result = await _perform(engine, client, trip.effect)
+    except Exception as error:
+        result = error
+    inbox.put(Brought(trip, result))
 
 
-async def _perform(engine: Engine, client: AsyncClient, effect: Effect) -> object:
+async def _perform(engine: Engine, client: AsyncClient, effect: Fetch | Put) -> object:
     if isinstance(effect, Fetch):
         return await AsyncImageResult.from_dict(effect.facts, client=client).read()
-    assert isinstance(effect, Put)
     put = engine.place.put
     if inspect.iscoroutinefunction(put):
         return await put(effect.key, effect.data, effect.create)

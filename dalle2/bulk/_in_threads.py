@@ -1,4 +1,4 @@
-"""The blocking shell: threads that call and keep, and one loop that asks the engine.
+"""The blocking shell: threads that call and fetch, and one loop that asks the engine.
 
 The rule: the threads are daemons, because a second Ctrl-C must end the program at once; what they were at is
 then held. A first one, or SIGTERM, lets them finish.
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from .._results._blocking import ImageResult
 from ._elsewhere import Answered, Elsewhere, call
-from ._engine import Arrival, Engine
-from ._keeper import Effect, Fetch, Keeping, Keepings, Load, advance, keeping
+from ._engine import Engine
+from ._keeper import Fetch, Put
 from ._vault import Came
+from ._work import Arrival, Brought, Trip
 
 if TYPE_CHECKING:
     from .._client import Client
@@ -65,7 +66,8 @@ def drive(
             if stopper.count:
                 engine.interrupt()
             if stopper.count > 1:
-                engine.abandon(batch)
+                engine.left = True
+                engine.abandon([*batch, *_gathered(arrived, 0)])
                 return
             work = engine.step(batch)
             for order in work.orders:
@@ -76,14 +78,15 @@ def drive(
                     done = partial(_answered, engine, order, arrived)
                     if not elsewhere.give(order.request, order.key, done):
                         engine.launched.discard(order.unit.number)
-            for keepings in work.keepings:
-                pool.give(partial(_keep, engine, client, keepings, arrived))
+            for trip in work.trips:
+                pool.give(partial(_run, engine, client, trip, arrived))
             after()
             if work.finished:
                 return
             batch = _gathered(arrived, work.wait)
     except BaseException:
-        engine.abandon(_gathered(arrived, 0))
+        engine.left = True
+        engine.abandon([*batch, *_gathered(arrived, 0)])
         raise
     finally:
         pool.close()
@@ -110,19 +113,20 @@ def _send(engine: Engine, sender: Client, order: Order, arrived: queue.SimpleQue
 def _answered(
     engine: Engine, order: Order, arrived: queue.SimpleQueue[Arrival | None], answer: Answered
 ) -> None:
-    receipt, error = answer
-    arrived.put(Came(order, error=error) if receipt is None else engine.vault.secure(order, receipt))
+    arrived.put(Came(order, *answer))
+    if engine.left:
+        engine.late(_gathered(arrived, 0))
 
 
-def _keep(engine: Engine, client: Client, work: Keeping, arrived: queue.SimpleQueue[Arrival | None]) -> None:
-    done = advance(keeping(work), None, partial(_perform, engine, client))
-    assert isinstance(done, Keepings)
-    arrived.put(done)
+def _run(engine: Engine, client: Client, trip: Trip, arrived: queue.SimpleQueue[Arrival | None]) -> None:
+    try:
+        result = _perform(engine, client, trip.effect)
+    except Exception as error:
+        result = error
+    arrived.put(Brought(trip, result))
 
 
-def _perform(engine: Engine, client: Client, effect: Effect) -> object:
-    if isinstance(effect, Load):
-        return engine.vault.load(effect.name, effect.index)
+def _perform(engine: Engine, client: Client, effect: Fetch | Put) -> object:
     if isinstance(effect, Fetch):
         return ImageResult.from_dict(effect.facts, client=client).read()
     return engine.place.put(effect.key, effect.data, effect.create)

@@ -35,11 +35,12 @@ class Fetch:
 
 @attrs.frozen
 class Put:
-    """Keep bytes under a key; with `create`, only if nothing is there."""
+    """Keep bytes under a key; with `create`, only if nothing is there. `load`: of which image."""
 
     key: str
     data: bytes
     create: bool
+    load: Load | None = None
 
 
 Effect: TypeAlias = Load | Fetch | Put
@@ -70,7 +71,10 @@ class Keepings:
     taken: tuple[int, ...] = ()
 
 
-def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
+Steps: TypeAlias = Generator[Effect, object, Keepings]
+
+
+def keeping(work: Keeping) -> Steps:
     """Keep each image of an answer."""
     kept: list[Kept] = []
     taken: list[int] = []
@@ -78,7 +82,8 @@ def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
     failed: Exception | None = None
     for image in work.images:
         try:
-            data = cast("bytes | None", (yield Load(work.name, image.place - 1)))
+            load = Load(work.name, image.place - 1)
+            data = cast("bytes | None", (yield load))
             if data is None and not image.facts.get("url"):
                 dead = "the image's bytes were not safe when the machine failed"
                 continue
@@ -87,7 +92,7 @@ def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
             else:
                 note = _flaw(data) or note
             key = image.name if image.whole else image.name + _suffix(data)
-            yield Put(key, data, not image.again)
+            yield Put(key, data, not image.again, load)
             if work.made_of is not None:
                 yield _beside(key, work.made_of, image)
             kept.append(Kept(image.place, key, len(data), hashlib.sha256(data).hexdigest()))
@@ -102,10 +107,7 @@ def keeping(work: Keeping) -> Generator[Effect, object, Keepings]:
 
 
 def advance(
-    steps: Generator[Effect, object, Keepings],
-    result: object,
-    perform: Callable[[Effect], object],
-    until: Callable[[Effect], bool] = lambda effect: False,
+    steps: Steps, result: object, perform: Callable[[Effect], object], until: Callable[[Effect], bool]
 ) -> Effect | Keepings:
     """Go on with keeping from the last effect's result or exception, up to its end or an effect that somebody
     else performs (`until`).

@@ -240,7 +240,8 @@ def begun(
         wishes = wishes if isinstance(wishes, Wishes) else wishes(book.last_options())
         naming = Naming.parse(wishes.name)
         place = place_of(cast("Out", wishes.out))
-        spooled = recover(book, Spool(path))
+        spool = Spool(path)
+        spooled = recover(book, spool)
         if jobs is not None:
             load_jobs(book, jobs, check_with(client, priced=wishes.max_usd is not None), naming)
         verify(book, place, naming)
@@ -260,6 +261,7 @@ def begun(
         book.begin_run(wishes.noted())
         engine = Engine(
             book,
+            spool,
             place,
             planner,
             retry_unknown=wishes.on_unknown == "retry",

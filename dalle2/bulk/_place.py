@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias, TypeGuard
 
 from .._results._atomic import AtomicFile
 from ..errors import InvalidRequestError
+from ._links import flush, linked
 
 
 class Store(Protocol):
@@ -65,27 +66,39 @@ class Folder:
         self.path = Path(path)
         self._base = os.path.join(self.path, "")
         self.shown = str(path)
+        self._unflushed: set[str] = set()
         if self.path.exists() and not self.path.is_dir():
             raise InvalidRequestError(f"out {self.shown!r:.100} is a file: name a directory", field="out")
 
-    def put(self, key: str, data: bytes, create: bool) -> None:
-        """See `Place`."""
+    def put(self, key: str, data: bytes, create: bool, source: str | None = None) -> None:
+        """See `Place`. A whole file that holds the image (`source`) is linked where that is as good, and
+        lasts from the next `flush`.
+        """
         target = self.path / key
         try:
             try:
-                self._put(target, data)
+                self._put(target, data, source)
             except FileNotFoundError:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self._put(target, data)
+                self._put(target, data, source)
         except FileExistsError:
             if target.is_file() and target.read_bytes() == data:
                 return
             raise FileExistsError(17, STRANGER, str(target)) from None
 
-    def _put(self, target: Path, data: bytes) -> None:
+    def _put(self, target: Path, data: bytes, source: str | None) -> None:
+        if source is not None and linked(source, os.fspath(target)):
+            self._unflushed.add(os.fspath(target.parent))
+            return
         with AtomicFile(target) as file:
             file.write(data)
             file.commit(overwrite=False)
+
+    def flush(self) -> None:
+        """Make what was linked last."""
+        for directory in self._unflushed:
+            flush(directory)
+        self._unflushed.clear()
 
     def probe(self) -> None:
         """Raise the `OSError` that putting an image would end in, as far as it can be foreseen. What a killed

@@ -29,7 +29,7 @@ _GONE = "the file was removed or changed, and its URL is not known"
 
 def recover(journal: Journal, spool: Spool) -> dict[str, int]:
     """Settle what was under way when the last run ended; gives the spooled answers with their bytes."""
-    spooled = spool.names()
+    spooled = spool.receipts()
     changes: list[Change] = []
     now = time.time()
     rows = journal.db.execute(
@@ -43,12 +43,20 @@ def recover(journal: Journal, spool: Spool) -> dict[str, int]:
         if name in spooled:
             wanted.add(name)
             if state != "answered":
-                receipt = spool.receipt(name)
+                receipt = spooled[name]
                 nano = expected if receipt.nano is None else receipt.nano
                 changes += j.answered(Unit(number, images), attempt, receipt, nano, now)
         elif state == "sent" and batch is None:
             why = "sent when the machine or the run was stopped: nobody here knows whether it was paid for"
             changes += j.ended(number, attempt, "held", why, now, unpaid=False)
+    for name in spooled.keys() - wanted:  # a disk that had promised to keep it lost even that it was sent
+        number, attempt = map(int, name.split("-"))
+        planned = "SELECT images FROM job WHERE n = ? AND state = 'planned' AND attempts = ?"
+        for (images,) in journal.db.execute(planned, (number, attempt - 1)).fetchall():
+            wanted.add(name)
+            order, receipt = journal.order(Unit(number, images)), spooled[name]
+            changes += j.sent(order, now)
+            changes += j.answered(order.unit, attempt, receipt, receipt.nano, now)
     journal.write(changes)
     return spool.sweep(wanted)
 

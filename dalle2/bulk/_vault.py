@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
@@ -23,6 +24,8 @@ from ._spool import Spool
 
 if TYPE_CHECKING:
     from ._journal import Change, Journal, Order
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -40,8 +43,8 @@ class Came:
 class Vault:
     """The spool of one run, what is not yet written into its journal, and what is only in memory."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.spool = Spool(journal.path)
+    def __init__(self, journal: Journal, spool: Spool) -> None:
+        self.spool = spool
         self._journal = journal
         self._ballast = Ballast(journal.path.with_name(f"{journal.path.name}.room"))
         self._changes: list[Change] = []
@@ -66,31 +69,53 @@ class Vault:
         """Whether something is not written yet."""
         return bool(self._changes)
 
-    def secure(self, order: Order, receipt: Receipt) -> Came:
+    def secure(self, came: Sequence[Came]) -> list[Came]:
         """Make bytes safe that exist nowhere else; whatever happens, they come back. For any thread."""
-        if not receipt.has_bytes:
-            return Came(order, receipt)
-        try:
+        answers = {one.order.name: one.receipt for one in came if one.receipt and one.receipt.has_bytes}
+        sizes: dict[str, int] = {}
+        problems: dict[str, Exception] = {}
+        for name, receipt in answers.items():
             try:
-                size = self.spool.put(order.name, receipt)
-            except OSError:
-                self._ballast.give_up()
-                size = self.spool.put(order.name, receipt)
+                sizes[name] = self._insisting(partial(self.spool.put, name, receipt))
+            except Exception as problem:
+                problems[name] = problem
+        try:
+            if sizes:
+                self._insisting(partial(self.spool.confirm, {name: answers[name] for name in sizes}))
         except Exception as problem:
-            return Came(order, receipt, problem, None)
-        return Came(order, receipt.without_bytes(), None, size)
+            problems |= dict.fromkeys(sizes, problem)
+        return [_secured(one, sizes, problems) for one in came]
+
+    def _insisting(self, work: Callable[[], T]) -> T:
+        """Do it; if the disk refuses, once more in the room that was kept free."""
+        try:
+            return work()
+        except OSError:
+            self._ballast.give_up()
+            return work()
 
     def holds(self, name: str) -> bool:
-        """Whether any bytes of an answer are held here. For any thread."""
+        """Whether any bytes of an answer are held here."""
         return name in self._unsafe or self._sizes.get(name, 0) > 0
 
     def load(self, name: str, index: int) -> bytes | None:
-        """The bytes of an image that are held here; `None` if it has only its URL. For any thread."""
+        """The bytes of an image that are held here; `None` if it has only its URL."""
         if not self.holds(name):
             return None
         unsafe = self._unsafe.get(name)
         held = None if unsafe is None else unsafe.images[index][1]
         return self.spool.image(name, index) if held is None else held
+
+    def file_of(self, name: str, index: int, data: bytes) -> str | None:
+        """A whole file that holds an image, in the spool: what was spooled, else what was fetched, written
+        there now. `None` where that cannot be.
+        """
+        if name in self._unsafe:
+            return None
+        try:
+            return self.spool.path(name, index) if self.holds(name) else self.spool.lay(name, index, data)
+        except OSError:
+            return None
 
     def keep_body(self, order: Order, error: BaseException) -> str:
         """Keep the bytes of an answer that could not be read; says where they are. Raises `OSError`."""
@@ -155,4 +180,15 @@ class Vault:
         with suppress(OSError):
             for name, receipt in unsafe.items():
                 rescue.put(name, receipt)
+                rescue.confirm({name: receipt})
         return rescue.folder
+
+
+def _secured(came: Came, sizes: Mapping[str, int], problems: Mapping[str, Exception]) -> Came:
+    """What came, once its bytes are safe or could not be made so."""
+    name = came.order.name
+    if name in problems:
+        return attrs.evolve(came, error=problems[name], spooled=None)
+    if came.receipt is None or name not in sizes:
+        return came
+    return attrs.evolve(came, receipt=came.receipt.without_bytes(), spooled=sizes[name])

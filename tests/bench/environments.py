@@ -69,8 +69,7 @@ def make_all(work: Path, wheel: Path, only: list[str]) -> dict[str, Path]:
             continue
         try:
             if name in OURS:
-                named = f"{wheel}[cli]" if name == "dalle2" else str(wheel)
-                pythons[name] = make(work / name, [named, *OURS[name]], fresh=True)
+                pythons[name] = make(work / name, [f"{wheel}[cli]", *OURS[name]], fresh=True)
             else:
                 pythons[name] = make(work / ("stdlib" if not PACKAGES[name] else name), PACKAGES[name])
         except (subprocess.CalledProcessError, OSError) as problem:

@@ -115,7 +115,8 @@ def own(taken: Taken, size: Size) -> Iterator[tuple[str, str, str]]:
         f"{grown:.1f} MiB ({few['peak'] / MIB:.1f} to {large['peak'] / MIB:.1f})",
         "10 MiB",
     )
-    yield f"into the journal, CPU a job of {size.large:,}", f"{large['cpu'] * 1e6:.0f} µs", "–"
+    way = "from the row to its place" if size.sent == size.large else "into the journal"
+    yield f"{way}, CPU a job of {size.large:,}", f"{large['cpu'] * 1e6:.0f} µs", "–"
     for key, title in (("planned", "all are to be sent"), ("done", "nearly all are done")):
         what = f"{size.large:,} jobs of which {title}"
         yield (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import bulk
-from dalle2.bulk._engine import Arrival, Engine
+from dalle2.bulk._engine import Engine
 from dalle2.bulk._journal import Journal, Order
-from dalle2.bulk._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, advance, keeping
+from dalle2.bulk._keeper import Fetch
 from dalle2.bulk._load import check_with, load_jobs
 from dalle2.bulk._naming import Naming
 from dalle2.bulk._place import Folder
@@ -23,6 +22,7 @@ from dalle2.bulk._receipt import Receipt
 from dalle2.bulk._recover import recover, verify
 from dalle2.bulk._spool import Spool
 from dalle2.bulk._vault import Came
+from dalle2.bulk._work import Arrival, Brought, Trip
 from dalle2.testing import Emulator
 
 from .conftest import job
@@ -47,35 +47,36 @@ class World:
         journal = Journal((self.folder / "run.db").resolve(), create=True)
         journal.db.execute("PRAGMA synchronous=OFF")  # the process dies here, and not the disk
         try:
-            spooled = recover(journal, Spool(journal.path))
+            spool = Spool(journal.path)
+            spooled = recover(journal, spool)
             load_jobs(journal, JOBS, check_with(self.client, priced=False), Naming.parse("{id}"))
             place = Folder(self.folder / "out")
             verify(journal, place, Naming.parse("{id}"))
-            engine = Engine(journal, place, Planner(concurrency=2), clock=lambda: self.now)
+            place.probe()
+            engine = Engine(journal, spool, place, Planner(concurrency=2), clock=lambda: self.now)
             engine.begin(spooled)
-            under_way: list[Order | Keeping] = []
+            under_way: list[Order | Trip] = []
             arrived: list[Arrival] = []
             for _ in range(300):
                 work = engine.step(arrived)
                 arrived = []
-                under_way += [*work.orders, *work.keepings]
+                under_way += [*work.orders, *work.trips]
                 if work.finished:
                     engine.finish()
                     return True
                 if crashes and self.data.draw(st.integers(0, 9)) == 9:
                     return False
                 if not under_way:
-                    self.now += work.wait or 0.1
+                    self.now += 0.1 if work.wait is None else work.wait
                     continue
                 one = under_way.pop(self.data.draw(st.integers(0, len(under_way) - 1)))
-                if isinstance(one, Keeping):
-                    perform = partial(self.perform, engine, fails=crashes)
-                    done = advance(keeping(one), None, perform)
-                    assert isinstance(done, Keepings)
-                    arrived.append(done)
+                if isinstance(one, Trip):
+                    assert isinstance(one.effect, Fetch)
+                    fails = crashes and self.data.draw(st.integers(0, 5)) == 5
+                    arrived.append(Brought(one, dalle2.DownloadError("away") if fails else PICTURE))
                 else:
                     engine.launched.add(one.unit.number)
-                    came = self.answer(engine, one, crashes=crashes)
+                    came = self.answer(one, crashes=crashes)
                     if came is None:
                         return False
                     arrived.append(came)
@@ -83,7 +84,7 @@ class World:
         finally:
             journal.close()
 
-    def answer(self, engine: Engine, order: Order, *, crashes: bool) -> Came | None:
+    def answer(self, order: Order, *, crashes: bool) -> Came | None:
         """What the host says; `None` if the machine fails before it is heard."""
         number = order.unit.number
         fates = ["bytes", "url", *(["limited", "troubled", "lost", "crash"] if crashes else [])]
@@ -98,23 +99,9 @@ class World:
         if fate == "crash":
             return None
         if fate == "bytes":
-            came = engine.vault.secure(order, Receipt((({"url": None}, PICTURE),), 16_000_000))
-            self.safe.add(number)
-            return came
+            self.safe.add(number)  # with the step that takes it in
+            return Came(order, Receipt((({"url": None}, PICTURE),), 16_000_000))
         return Came(order, Receipt((({"url": "https://x.example/a.png"}, None),), 16_000_000))
-
-    def perform(self, engine: Engine, effect: Effect, *, fails: bool) -> bytes | None:
-        """Keep an image, or fail to for once."""
-        if fails and self.data.draw(st.integers(0, 5)) == 5:
-            raise dalle2.DownloadError("away")
-        if isinstance(effect, Load):
-            return engine.vault.load(effect.name, effect.index)
-        if isinstance(effect, Fetch):
-            return PICTURE
-        assert isinstance(effect, Put)
-        assert isinstance(engine.place, Folder)
-        engine.place.put(effect.key, effect.data, effect.create)
-        return None
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -190,24 +190,31 @@ def test_a_cancelled_run_ends_at_once(library: str) -> None:
 
 
 class Full:
-    """A disk that is full for some writes: `open` and `write` of files whose path ends so."""
+    """A disk that is full for some writes: files that are opened, or linked, under a path that ends so."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ends: tuple[str, ...] = ()
         self.times = 10**9
         self.spared = 0
-        real = os.open
+        opened, linked = os.open, os.link
 
-        def opened(path: Any, *values: Any, **more: Any) -> int:
-            if str(path).endswith(self.ends) and self.ends and self.times > 0:
-                self.spared -= 1
-                if self.spared >= 0:
-                    return real(path, *values, **more)
+        def open_(path: Any, *values: Any, **more: Any) -> int:
+            self._check(str(path))
+            return opened(path, *values, **more)
+
+        def link(source: Any, target: Any, **more: Any) -> None:
+            self._check(str(target))
+            linked(source, target, **more)
+
+        monkeypatch.setattr(os, "open", open_)
+        monkeypatch.setattr(os, "link", link)
+
+    def _check(self, path: str) -> None:
+        if path.endswith(self.ends) and self.ends and self.times > 0:
+            self.spared -= 1
+            if self.spared < 0:
                 self.times -= 1
-                raise OSError(errno.ENOSPC, "No space left on device", str(path))
-            return real(path, *values, **more)
-
-        monkeypatch.setattr(os, "open", opened)
+                raise OSError(errno.ENOSPC, "No space left on device", path)
 
 
 @pytest.fixture
@@ -218,7 +225,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Full:
 
 def test_a_full_out_stops_before_the_next_payment(run: Run, emulator: Emulator, disk: Full) -> None:
     """What was paid for is safe, and the next run keeps it."""
-    disk.ends, disk.spared = (".part",), 1
+    disk.ends, disk.spared = (".part", ".png"), 1
     jobs = [job(str(n), response_format="b64_json" if n % 2 else "url") for n in range(12)]
     with pytest.raises(OSError, match="No space left") as caught:
         run(jobs, concurrency=2)
@@ -239,16 +246,23 @@ def test_a_spool_that_is_full_once_takes_the_room_that_was_kept(
     assert len(emulator.billed) == 1
 
 
+@pytest.mark.parametrize("what", [".image", ".new"])
 def test_an_answer_that_cannot_be_spooled_goes_straight_to_its_place(
-    run: Run, emulator: Emulator, disk: Full
+    run: Run, emulator: Emulator, disk: Full, what: str
 ) -> None:
-    """And nothing more is sent."""
-    disk.ends = (".image",)
+    """Neither its images nor its manifest; and nothing more is sent."""
+    disk.ends = (what,)
     jobs = [job(str(n), response_format="b64_json") for n in range(12)]
     with pytest.raises(OSError, match="No space left") as caught:
         run(jobs, concurrency=2)
     report = caught.value.report  # type: ignore[attr-defined]
     assert report.done == len(emulator.billed) <= 3
+
+
+def test_a_fetched_image_needs_no_room_in_the_spool(run: Run, emulator: Emulator, disk: Full) -> None:
+    """It is written where it belongs."""
+    disk.ends = (".image",)
+    assert run([job("a")]).done == 1
 
 
 def test_what_can_be_put_nowhere_is_rescued(
@@ -268,7 +282,7 @@ def test_what_can_be_put_nowhere_is_rescued(
     monkeypatch.setattr(_spool.Spool, "put", put)
     disk.ends, disk.spared = (".part",), 1
 
-    def write(self: _spool.Spool, path: str, data: bytes) -> None:
+    def write(self: _spool.Spool, path: str, data: bytes, mode: int = 0) -> None:
         self.folder.mkdir(exist_ok=True)
         Path(path).write_bytes(data)
 

@@ -331,6 +331,39 @@ def test_transports_are_made_once_and_share_what_they_can() -> None:
 
 
 @every_client
+def test_another_inside_of_the_library_changes_no_call(
+    flavour: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Transports without the pool that is known, in a library that marks no end of a request, work."""
+    make, over = _pools.new_transport, httpcore.HTTP11Connection if flavour == "sync" else None
+    over = over or httpcore.AsyncHTTP11Connection
+    send = over._send_event  # type: ignore[attr-defined]
+    plain: list[object] = []
+
+    def made(*given: Any) -> Any:
+        transport = make(*given)
+        pool = transport._pool
+        names = ("handle_request", "close", "handle_async_request", "aclose")
+        transport._pool = types.SimpleNamespace(**{name: getattr(pool, name, None) for name in names})
+        plain.append(transport)
+        return transport
+
+    def unmarked(self: Any, event: object, timeout: float | None = None) -> Any:
+        if type(event).__name__ == "EndOfMessage":
+            self._h11_state.send(event)
+            return None if flavour == "sync" else anyio.lowlevel.checkpoint()
+        return send(self, event, timeout)
+
+    monkeypatch.setattr(_pools, "new_transport", made)
+    monkeypatch.setattr(over, "_send_event", unmarked)
+    came = crowd(flavour, server.origin, 3)
+    assert [len(images) for images in came] == [1, 1, 1]
+    read = came[0][0].read
+    assert (read() if flavour == "sync" else anyio.run(read, backend=flavour)) == server.image
+    assert plain
+
+
+@every_client
 def test_a_small_request_leaves_in_one_piece(
     flavour: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,11 +4,14 @@ pools, certificates.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 import time
+import types
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -542,3 +545,16 @@ def test_the_host_is_said_once(server: FaultServer) -> None:
         list(answer)
     transport.close()
     assert server.requests[0].headers["host"] == "b.example"
+
+
+def test_a_first_call_goes_out_while_a_thread_loads_trio(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another first call may be loading it at this very moment: it is there in name, and empty."""
+    monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
+
+    async def call() -> dalle2.AsyncImages:
+        async with dalle2.AsyncClient("sk-test", base_url=f"{server.origin}/v1") as client:
+            return await client.generate("a fox")
+
+    assert len(asyncio.run(call())) == 1
