@@ -65,7 +65,6 @@ def server() -> Iterator[FaultServer]:
         yield one
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no process is stopped there")
 @pytest.mark.parametrize(
     ("flavour", "own"),
     [("sync", "ours"), ("asyncio", "ours"), ("trio", "ours"), ("uvloop", "ours"), ("asyncio", "httpx")],
