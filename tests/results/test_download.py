@@ -357,12 +357,6 @@ def test_the_total_time_is_bounded() -> None:
     clock = Clock()
     one = download(clock=clock)
     one.begin(200, {})
-    clock.seconds = LONGEST
-    assert one.feed(IMAGE[:1000]) == IMAGE[:1000]
-    clock.seconds = LONGEST + 0.1
-    with pytest.raises(DownloadError, match="too long") as caught:
-        one.feed(IMAGE[1000:])
-    assert caught.value.reason == "timeout"
     assert download(policy=RetryPolicy(deadline=7.0)).deadline == 7.0
     clock.seconds = LONGEST - 1
     assert one.limits(Timeouts(5.0, None, 0.5, 9.0))[:4] == (1.0, 1.0, 0.5, 1.0)
@@ -388,17 +382,19 @@ def test_attempts_end() -> None:
 @pytest.mark.parametrize(
     ("kind", "size", "reason"),
     [
-        ("timeout", 0, "timeout"),
-        ("connect_timeout", 0, "timeout"),
-        ("refused_address", 0, "forbidden"),
-        ("connect", 0, "unreachable"),
-        ("disconnected", 0, "unreachable"),
+        ("timeout", None, "timeout"),
+        ("connect_timeout", None, "timeout"),
+        ("refused_address", None, "forbidden"),
+        ("connect", None, "unreachable"),
+        ("disconnected", None, "unreachable"),
+        ("disconnected", 0, "truncated"),
         ("disconnected", 9, "truncated"),
+        ("unreadable", None, "not_an_image"),
         ("unreadable", 9, "truncated"),
         ("unreadable", 0, "not_an_image"),
     ],
 )
-def test_a_failed_exchange_has_a_reason(kind: Any, size: int, reason: str) -> None:
+def test_a_failed_exchange_has_a_reason(kind: Any, size: int | None, reason: str) -> None:
     """What the transport says becomes one of the reasons of `DownloadError`."""
     assert Setback.of(Failure(kind, True, "x"), size).reason == reason
 
