@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import DownloadError, JournalError
 from . import _journal as j
-from ._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, Steps, advance, keeping
+from ._keeper import Effect, Fetch, Keepings, Load, Put, Steps, advance, awaited, keeping
 from ._links import alike
 from ._place import Folder, is_place
-from ._planner import Planner, Step, Unit
+from ._planner import Planner, Step
 from ._vault import Came, Vault
 from ._verdict import judge, told
 from ._work import Arrival, Brought, Trip, Work
@@ -228,7 +228,7 @@ class Engine:
         for order in orders:
             self._orders[order.unit.number] = order
         for unit in step.keep:
-            work = self._keeping(unit)  # with what was just written
+            work = awaited(self.journal, unit, made_of=self._provenance)  # with what was just written
             if self.vault.holds(work.name):
                 self._begun.append(keeping(work))  # once the orders are on their way
             else:
@@ -236,11 +236,6 @@ class Engine:
         trips, self._trips = self._trips, []
         wait = 0.0 if self._begun or self._kept else step.wait
         return Work(orders, trips, wait, self.planner.finished)
-
-    def _keeping(self, unit: Unit) -> Keeping:
-        attempt, images = self.journal.awaiting(unit)
-        made_of = self.journal.made_of(unit) if self._provenance else None
-        return Keeping(unit, j.spool_name(unit.number, attempt), images, made_of)
 
     def _take(self, came: Sequence[Came], now: float) -> None:
         kept, self._kept = self._kept, []
@@ -252,8 +247,9 @@ class Engine:
                 self._answered(arrival, arrival.receipt, now)
             elif arrival.error is not None:
                 self._refused(arrival.order, arrival.error, now)
-            else:
-                self._returned(arrival.order)
+            else:  # it was not made: a pause or a stop came first
+                self.planner.returned(arrival.order.unit)
+                self.vault.note(j.given_back(arrival.order, time.time()))
             self.launched.discard(arrival.order.unit.number)
 
     def _answered(self, came: Came, receipt: Receipt, now: float) -> None:
@@ -264,12 +260,6 @@ class Engine:
         self.planner.answered(order.unit, nano, now, receipt.told)
         if came.error is not None:  # its bytes could not be made safe
             self._fail(came.error)
-
-    def _returned(self, order: Order) -> None:
-        """A call that was not made: the host asked for a pause, or something stopped the run."""
-        self.planner.returned(order.unit)
-        why = "held back before it was sent"
-        self.vault.note(j.ended(order.unit.number, order.attempt, "planned", why, time.time(), unpaid=True))
 
     def _refused(self, order: Order, error: BaseException, now: float) -> None:
         """An attempt without images."""

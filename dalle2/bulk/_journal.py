@@ -225,6 +225,12 @@ def sent(order: Order, now: float) -> list[Change]:
     ]
 
 
+def given_back(order: Order, now: float) -> list[Change]:
+    """It was about to be sent, and was not."""
+    why = "held back before it was sent"
+    return ended(order.unit.number, order.attempt, "planned", why, now, unpaid=True)
+
+
 def answered(unit: Unit, attempt: int, receipt: Receipt, nano: int | None, now: float) -> list[Change]:
     """Its images came, and are safe or have URLs that are written down here."""
     number, count = unit.number, len(receipt.images)

@@ -32,7 +32,7 @@ from ._progress import Display, Progress
 from ._receipt import nano
 from ._recover import recover, verify
 from ._schema import journal_path
-from ._shared_pace import SharedPace
+from ._shared_pace import SharedPace, path_of_pace
 from ._signals import Stopper
 from ._spool import Spool
 from ._standing import Report, counts, report_of, rows_of
@@ -154,15 +154,6 @@ def check_client(client: Sender, kind: type, other: str) -> None:
             "the "
             "run, and take a client without one"
         )
-
-
-def path_of_pace(pace: object) -> str | None:
-    """The file that runs share, as it was named. Raises `InvalidRequestError`."""
-    if isinstance(pace, os.PathLike):
-        pace = os.fspath(pace)
-    if pace is None or (isinstance(pace, str) and pace):
-        return pace
-    raise InvalidRequestError(f"pace must be the path of a file, or None; it is {pace!r:.40}", field="pace")
 
 
 def refuse_path(jobs: object) -> None:

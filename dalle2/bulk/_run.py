@@ -21,9 +21,10 @@ from ..settings import policy_of
 from ._elsewhere import Elsewhere
 from ._entering import entered
 from ._journal import Journal
-from ._ongoing import SPOOL_LIMIT, Wishes, begun, check_client, from_notes, path_of_pace
+from ._ongoing import SPOOL_LIMIT, Wishes, begun, check_client, from_notes
 from ._recover import recover
 from ._schema import journal_path
+from ._shared_pace import path_of_pace
 from ._spool import Spool
 
 if TYPE_CHECKING:

@@ -17,11 +17,20 @@ from typing import Protocol
 
 import attrs
 
-from ..errors import JournalError
+from ..errors import InvalidRequestError, JournalError
 from ._pacer import Pace
 
 _CLOCKS_AGREE = 60.0
 """Seconds by which wall clock and monotonic clock may drift apart; more is a restart, or a clock set anew."""
+
+
+def path_of_pace(pace: object) -> str | None:
+    """The file that runs share, as it was named. Raises `InvalidRequestError`."""
+    if isinstance(pace, os.PathLike):
+        pace = os.fspath(pace)
+    if pace is None or (isinstance(pace, str) and pace):
+        return pace
+    raise InvalidRequestError(f"pace must be the path of a file, or None; it is {pace!r:.40}", field="pace")
 
 
 class Holder(Protocol):
