@@ -87,7 +87,7 @@ def test_a_first_signal_lets_what_is_under_way_finish(number: int, kind: type[Ba
 
 def test_a_second_signal_leaves_what_is_under_way_held() -> None:
     """At once, and never sent again by itself."""
-    emulator = Watched(2, signalled(signal.SIGINT, 2), hold=0.8)
+    emulator = Watched(2, signalled(signal.SIGINT, 2), hold=2.0)
     with dalle2.Client("sk-test", http_client=emulator.client()) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             bulk.run(client, JOBS, journal="run.db", out="out", concurrency=2)
