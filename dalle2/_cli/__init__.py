@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` unless given) and return the exit status."""
-    if argv is None:  # the process is ours, and no trio in it: httpcore would load it where it is installed
-        sys.modules.setdefault("trio", None)  # type: ignore[arg-type]
+    if argv is None:  # the process is ours; neither trio nor httpx's own command is loaded if installed
+        for name in ("trio", "httpx._main"):
+            sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if find_spec("typer") is None:

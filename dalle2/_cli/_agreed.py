@@ -6,7 +6,7 @@ The rule: one line says what is left and how to go on, whatever ended the run.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from ._words import WrongUsage, describe
 
 if TYPE_CHECKING:
     from .._client import Client
+    from ..bulk._jobs import Job
+    from ..bulk._load import Check
     from ..bulk._ongoing import Wishes
     from ..bulk._standing import Report
 
@@ -37,8 +39,30 @@ def agree(lines: list[str], yes: bool) -> None:
         raise WrongUsage("nothing was sent")
 
 
+def plan(
+    client: Client,
+    jobs: Iterable[Job | str],
+    journal: Path,
+    wishes: Wishes,
+    yes: bool,
+    batchable: Check | None = None,
+) -> None:
+    """Put the rows into the journal, and have what is to be sent agreed to; `batchable` if in batches."""
+    from ..bulk._outlook import prepare
+
+    with _forgetting(None if journal.exists() else journal):
+        found = prepare(client, jobs, journal, wishes, batchable)
+        lines = found.lines(jobs, wishes, in_batches=batchable is not None)
+        if found.priceless and wishes.max_images is None:
+            raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
+        lines.append(
+            f"journal: {journal}" if wishes.out is None else f"pictures: {wishes.out}, journal: {journal}"
+        )
+        agree(lines, yes or not (found.remaining if batchable is None else found.calls))
+
+
 @contextmanager
-def forgetting(journal: Path | None) -> Iterator[None]:
+def _forgetting(journal: Path | None) -> Iterator[None]:
     """Around the plan: a journal that was made for it is not left behind where nothing comes of it."""
     try:
         yield

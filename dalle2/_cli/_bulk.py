@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
-from ._agreed import agree, counted, forgetting, go, told_batches
+from ._agreed import agree, counted, go, plan, told_batches
 from ._bulk_options import (
     Column,
     Concurrency,
     Dollars,
     Journal,
+    JournalFile,
     MaxImages,
     Name,
     Prompt,
@@ -30,12 +31,21 @@ from ._bulk_options import (
     limit_of,
 )
 from ._halves import collect, submit
-from ._options import BaseUrl, Count, Host, HostOptions, Json, Model, Quality, Size, Successor, open_client
+from ._options import (
+    Argument,
+    BaseUrl,
+    Count,
+    Host,
+    HostOptions,
+    Json,
+    Model,
+    Option,
+    Quality,
+    Size,
+    Successor,
+    open_client,
+)
 from ._screen import document, say
-from ._words import WrongUsage
-
-if TYPE_CHECKING:
-    from ..bulk._outlook import Outlook
 
 bulk = typer.Typer(
     help="Many pictures from a file of rows: a run that can be stopped at any moment and goes on.",
@@ -66,14 +76,10 @@ def run(
     prompt: Prompt,
     out: Annotated[
         str,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="The directory for the pictures, or s3://bucket/dir."
-        ),
+        Option(("--out", "-o"), "DIR", "The directory for the pictures, or s3://bucket/dir."),
     ],
     id: Column = None,
-    journal: Annotated[
-        Path | None, typer.Option("--journal", metavar="FILE", help="Else OUT.db beside OUT.")
-    ] = None,
+    journal: JournalFile = None,
     size: Size = None,
     n: Count = None,
     quality: Quality = None,
@@ -82,11 +88,11 @@ def run(
     max_images: MaxImages = None,
     images_per_minute: Annotated[
         float | None,
-        typer.Option("--images-per-minute", metavar="NUMBER", help="Not more than these, evenly spaced."),
+        Option(("--images-per-minute",), "NUMBER", "Not more than these, evenly spaced."),
     ] = None,
     concurrency: Concurrency = None,
     provenance: Annotated[
-        bool, typer.Option("--provenance", metavar="", help="Put NAME.json beside each: prompt, model, id.")
+        bool, Option(("--provenance",), "", "Put NAME.json beside each: prompt, model, id.")
     ] = False,
     yes: Yes = False,
     provider: Host = None,
@@ -96,7 +102,6 @@ def run(
 ) -> None:
     """Paint a picture for each row. The same command again goes on where the last run stopped."""
     from ..bulk._ongoing import Wishes
-    from ..bulk._outlook import prepare
     from ..bulk._rows import read_jobs
 
     host: HostOptions = {"provider": provider, "base_url": base_url, "model": model, "successor": successor}
@@ -113,16 +118,8 @@ def run(
         more=cast("Mapping[str, object]", host),
         provenance=provenance,
     )
-    fresh = not path.exists()
     with open_client(host) as client:
-        with forgetting(path if fresh else None):
-            outlook = prepare(client, jobs, path, wishes)
-            lines = outlook.lines(
-                jobs, images_per_minute=images_per_minute, max_usd=budget, max_images=max_images
-            )
-            if outlook.priceless and max_images is None:
-                raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
-            agree([*lines, f"pictures: {out}, journal: {path}"], yes or not outlook.remaining)
+        plan(client, jobs, path, wishes, yes)
         go(client, path, wishes)
 
 
@@ -142,16 +139,14 @@ def resume(
     found = outlook(journal)
     with client_of(journal, provider, base_url, model, successor) as client:
         if found.remaining:
-            agree(_lines(found), yes)
+            agree(found.lines(), yes)
         go(client, journal, as_before(journal, concurrency))
 
 
 @bulk.command()
 def release(
     journal: Journal,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Else all that are held.")
-    ] = None,
+    ids: Annotated[list[str] | None, Argument("[ID]...", "Else all that are held.")] = None,
     concurrency: Concurrency = None,
     yes: Yes = False,
     provider: Host = None,
@@ -167,7 +162,7 @@ def release(
     with client_of(journal, provider, base_url, model, successor) as client:
         what = f"all {found.held}" if not ids else f"{len(ids)} of {found.held}"
         told = f"to be sent once more: {what} that are held, which may be paid for twice"
-        agree([told, *_lines(found)], yes)
+        agree([told, *found.lines()], yes)
         room.release(journal, ids or None)
         go(client, journal, as_before(journal, concurrency))
 
@@ -202,15 +197,9 @@ def export(journal: Journal) -> None:
 @bulk.command()
 def gallery(
     journal: Journal,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PAGE", help="The page to write, such as page.html.")
-    ],
+    output: Annotated[Path, Option(("-o", "--output"), "PAGE", "The page to write, such as page.html.")],
 ) -> None:
     """Write a page with every picture, its prompt, its state and its cost, to look through in a browser."""
     from ..bulk._gallery import write_gallery
 
     say(str(write_gallery(journal, output)))
-
-
-def _lines(found: Outlook) -> list[str]:
-    return found.lines(None, images_per_minute=None, max_usd=None, max_images=None)

@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
-import typer
-
-from ._options import open_client
+from ._options import Argument, Option, open_client
 from ._words import WrongUsage
 
 if TYPE_CHECKING:
@@ -22,33 +20,32 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = Annotated[
     Path,
-    typer.Argument(metavar="ROWS", help="A file that ends in .csv, .tsv or .jsonl.", show_default=False),
+    Argument("ROWS", "A file that ends in .csv, .tsv or .jsonl."),
 ]
 Prompt: TypeAlias = Annotated[
     str,
-    typer.Option(
-        "--prompt", metavar="TEMPLATE", help='What to paint: "Photo of {title}", with names of columns.'
-    ),
+    Option(("--prompt",), "TEMPLATE", 'What to paint: "Photo of {title}", with names of columns.'),
 ]
 Column: TypeAlias = Annotated[
     str | None,
-    typer.Option("--id", metavar="COLUMN", help="The column that names a row; else its number from 1."),
+    Option(("--id",), "COLUMN", "The column that names a row; else its number from 1."),
 ]
 Name: TypeAlias = Annotated[
-    str, typer.Option("--name", metavar="TEMPLATE", help="What a file is called, without its suffix.")
+    str, Option(("--name",), "TEMPLATE", "What a file is called, without its suffix.")
 ]
 Dollars: TypeAlias = Annotated[
     float | None,
-    typer.Option("--budget", metavar="USD", help="Stop before more dollars than these are spent in all."),
+    Option(("--budget",), "USD", "Stop before more dollars than these are spent in all."),
 ]
 MaxImages: TypeAlias = Annotated[
     int | None,
-    typer.Option("--max-images", metavar="NUMBER", help="Stop before more images than these are made."),
+    Option(("--max-images",), "NUMBER", "Stop before more images than these are made."),
 ]
-Journal: TypeAlias = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal of a run.")]
-Yes: TypeAlias = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask; go on with the plan.")]
+JournalFile: TypeAlias = Annotated[Path | None, Option(("--journal",), "FILE", "Else OUT.db beside OUT.")]
+Journal: TypeAlias = Annotated[Path, Argument("JOURNAL", "The journal of a run.")]
+Yes: TypeAlias = Annotated[bool, Option(("--yes",), "", "Do not ask; go on with the plan.")]
 Concurrency: TypeAlias = Annotated[
-    int | None, typer.Option("--concurrency", metavar="NUMBER", help="So many calls at once; 8 unless said.")
+    int | None, Option(("--concurrency",), "NUMBER", "So many calls at once; 8 unless said.")
 ]
 
 

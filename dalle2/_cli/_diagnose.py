@@ -12,7 +12,7 @@ import attrs
 import typer
 
 from .._secrets import one_line
-from ._options import BaseUrl, Host, Json, Model, open_client
+from ._options import Argument, BaseUrl, Host, Json, Model, Option, open_client
 from ._screen import document, say, tell
 
 if TYPE_CHECKING:
@@ -44,18 +44,17 @@ MARKS = {"ok": "ok", "note": "", "warning": "warning", "problem": "PROBLEM"}
 
 Strict = Annotated[
     bool,
-    typer.Option(
-        "--strict",
-        help="With PATH: exit status 1 also for calls whose host is not known or that are not understood, "
+    Option(
+        ("--strict",),
+        "",
+        "With PATH: exit status 1 also for calls whose host is not known or that are not understood, "
         "and for files that are not read.",
     ),
 ]
 
 
 def doctor(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Python files or directories to scan.")
-    ] = None,
+    paths: Annotated[list[Path] | None, Argument("[PATH]...", "Python files or directories to scan.")] = None,
     provider: Host = None,
     model: Model = None,
     base_url: BaseUrl = None,

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Annotated, cast
 
-import typer
-
-from ._agreed import agree, forgetting, told_collected, told_submitted
+from ._agreed import plan, told_collected, told_submitted
 from ._bulk_options import (
     Column,
     Concurrency,
     Dollars,
     Journal,
+    JournalFile,
     MaxImages,
     Name,
     Prompt,
@@ -27,7 +25,7 @@ from ._bulk_options import (
     client_of,
     limit_of,
 )
-from ._options import BaseUrl, Count, Host, HostOptions, Model, Quality, Size, Successor, open_client
+from ._options import BaseUrl, Count, Host, HostOptions, Model, Option, Quality, Size, Successor, open_client
 from ._words import WrongUsage
 
 
@@ -36,13 +34,9 @@ def submit(
     prompt: Prompt,
     out: Annotated[
         str | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="The directory for the pictures; or say it to collect."
-        ),
+        Option(("--out", "-o"), "DIR", "A directory or s3://bucket/dir; or say it to collect."),
     ] = None,
-    journal: Annotated[
-        Path | None, typer.Option("--journal", metavar="FILE", help="Else OUT.db beside OUT.")
-    ] = None,
+    journal: JournalFile = None,
     id: Column = None,
     size: Size = None,
     n: Count = None,
@@ -52,7 +46,7 @@ def submit(
     max_images: MaxImages = None,
     force: Annotated[
         bool,
-        typer.Option("--force", metavar="", help="Also a model that is not known to be made in batches."),
+        Option(("--force",), "", "Also a model that is not known to be made in batches."),
     ] = False,
     yes: Yes = False,
     provider: Host = None,
@@ -63,7 +57,6 @@ def submit(
     """Hand the rows to the provider's batches: half the price, within a day. The same again goes on."""
     from ..bulk._half_price import submit_with
     from ..bulk._handing import check_for_batches, wishes_of
-    from ..bulk._outlook import prepare
     from ..bulk._rows import read_jobs
 
     host: HostOptions = {"provider": provider, "base_url": base_url, "model": model, "successor": successor}
@@ -77,18 +70,9 @@ def submit(
         raise WrongUsage("say --journal FILE, or --out DIR")
     path = beside(str(out)) if journal is None else journal
     wishes = wishes_of(out, limit_of(budget, max_images), name, cast("Mapping[str, object]", host))
-    fresh = not path.exists()
     with open_client(host) as client:
-        with forgetting(path if fresh else None):
-            check = check_for_batches(client, priced=budget is not None, force=force)
-            outlook = prepare(client, jobs, path, wishes, check)
-            lines = outlook.lines(
-                jobs, images_per_minute=None, max_usd=budget, max_images=max_images, in_batches=True
-            )
-            if outlook.priceless and max_images is None:
-                raise WrongUsage("not even a rough price is known for this model: say --max-images NUMBER")
-            place = f"journal: {path}" if out is None else f"pictures: {out}, journal: {path}"
-            agree([*lines, place], yes or not outlook.calls)
+        check = check_for_batches(client, priced=budget is not None, force=force)
+        plan(client, jobs, path, wishes, yes, check)
         onward = f"dalle2 bulk collect {path}" + (" --out DIR" if out is None else "")
         told_submitted(onward, partial(submit_with, client, None, path, wishes, force))
 
@@ -97,11 +81,11 @@ def collect(
     journal: Journal,
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", metavar="DIR", help="The directory for the pictures; else as before."),
+        Option(("--out", "-o"), "DIR", "A directory or s3://bucket/dir; else as before."),
     ] = None,
     wait: Annotated[
         float | None,
-        typer.Option("--wait", metavar="SECONDS", help="At most so long, 0 not at all; else until the end."),
+        Option(("--wait",), "SECONDS", "At most so long, 0 not at all; else until the end."),
     ] = None,
     concurrency: Concurrency = None,
     provider: Host = None,

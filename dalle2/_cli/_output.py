@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from .._results._files import Target, has_image_suffix, is_directory_target
+from .._results._atomic import has_image_suffix
+from .._results._files import Target, is_directory_target, is_url
 from ._words import WrongUsage
 
 _MOST_IMAGES = 100
@@ -37,6 +38,11 @@ class Place(NamedTuple):
         text = "." if option is None else option
         if not text or "\0" in text:
             raise WrongUsage("--output must be a path, a directory or - (standard output)")
+        if is_url(text):
+            raise WrongUsage(
+                "--output is a place on this disk, and no URL (begin it with ./ if a folder really has such "
+                "a name): dalle2 bulk run --out puts into a store"
+            )
         return cls(Path(text), is_directory_target(text), overwrite, text == "-")
 
     def file(self, index: int, count: int) -> Path:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .._image._data import ImageData
     from .._transport._async import AsyncTransport
-    from ._files import AtomicFile
+    from ._atomic import AtomicFile
     from ._uploads import Upload
 
     class AsyncSink(Protocol):

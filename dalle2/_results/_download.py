@@ -35,10 +35,7 @@ _ENCODINGS = ("gzip", "x-gzip", "deflate")
 
 
 class Setback(Exception):
-    """Why an attempt did not bring the whole image, where another one may; it never reaches a caller.
-
-    `wait`: what the host asked for (s).
-    """
+    """Why an attempt did not bring the whole image; another may. `wait`: what the host asked for (s)."""
 
     def __init__(
         self, reason: str, detail: str = "", wait: float | None = None, status: int | None = None
@@ -50,15 +47,15 @@ class Setback(Exception):
         self.status = status
 
     @classmethod
-    def of(cls, failure: Failure, size: int) -> Setback:
-        """What a failure of the exchange means after `size` bytes."""
+    def of(cls, failure: Failure, size: int | None) -> Setback:
+        """What a failure of the exchange means after `size` bytes of an image, `None`: before any answer."""
         if failure.kind in ("timeout", "connect_timeout"):
             return cls("timeout", failure.detail)
         if failure.kind == "refused_address":
             return cls("forbidden", failure.detail)
-        if size:
-            return cls("truncated", failure.detail)
-        return cls("not_an_image" if failure.kind == "unreadable" else "unreachable", failure.detail)
+        if failure.kind == "unreadable" and not size:
+            return cls("not_an_image", failure.detail)
+        return cls("unreachable" if size is None else "truncated", failure.detail)
 
 
 class _Refusal:
@@ -87,6 +84,7 @@ class Download:
         self.origins = how.origins.with_peer(peer)
         self.attempt = 0
         self.size = 0
+        self._begun = False  # some clients hand on nothing of a body that breaks off
         limit = None if how.policy is None else how.policy.deadline
         self.deadline = how.shared.monotonic() + (how.longest if limit is None else limit)
         self._url = self._named = image.url  # what is asked, and what it was before it became https
@@ -118,6 +116,7 @@ class Download:
 
     def request(self) -> HttpRequest:
         """The next request: the URL byte for byte, no credentials, no referrer."""
+        self._begun = self.size > 0
         headers: list[tuple[str, str | Secret]] = [
             ("Accept", "image/*"),
             ("Accept-Encoding", "identity"),
@@ -161,6 +160,7 @@ class Download:
             raise self._error("not_an_image", f"it came encoded as {one_line(encoding, 40)!r}, unasked")
         self._expect(headers, plain)
         self._restart()
+        self._begun = True
         if self._expected is not None and self._expected > self.how.largest:
             raise self._too_large()
         return True
@@ -255,8 +255,8 @@ class Download:
         """Why an attempt ended, without its frames."""
         if isinstance(failure, Setback):
             return failure.with_traceback(None)
-        setback = Setback.of(failure.failure, self.size)
-        if self._url != self._named and setback.reason in ("unreachable", "timeout") and not self.size:
+        setback = Setback.of(failure.failure, self.size if self._begun else None)
+        if self._url != self._named and not self._begun and setback.reason in ("unreachable", "timeout"):
             return Setback("forbidden", not_over_tls(self._named, one_line(setback.detail, 80)))
         return setback
 

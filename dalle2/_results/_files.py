@@ -22,8 +22,6 @@ from ._atomic import AtomicFile, has_image_suffix
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["AtomicFile", "Target", "has_image_suffix", "is_directory_target", "made_directory", "safe_stem"]
-
 _MAX_CHARACTERS = 60
 _MAX_BYTES = 200
 _MAX_MARKS = 8
@@ -101,10 +99,10 @@ def _local_path(path: str | os.PathLike[str], *, directory: bool = False) -> str
         problem = "is empty"
     elif "\0" in text or not _encodable(text):
         problem = "holds a character that no file name can hold"
-    elif re.match(_URL, text):
+    elif is_url(text):
         problem = (
-            "is a URL, and save() writes to the local disk: put image.read() there yourself, or give a path "
-            "(one that begins with './' if a folder really has such a name)"
+            "is a URL, and save() writes to the local disk: upload() puts into a store such as s3://, or "
+            "give a path (one that begins with './' if a folder really has such a name)"
         )
         text = shown_url(text)
     elif directory and text.lower().endswith(PICTURES) and not os.path.isdir(text):
@@ -122,6 +120,11 @@ def made_directory(path: str | os.PathLike[str]) -> str:
     text = _local_path(path, directory=True)
     os.makedirs(text, exist_ok=True)
     return text
+
+
+def is_url(path: str) -> bool:
+    """Whether a text is meant as a URL; one that has become a path has one slash left."""
+    return re.match(_URL, path) is not None
 
 
 def _encodable(text: str) -> bool:

@@ -88,21 +88,21 @@ def run_errands(steps: Errands, client: Client, stopper: Stopper, keep: Callable
     """Do what is wanted, up to the end. The calls are made in a thread of their own, so that a second signal
     need not wait for them.
     """
-    helper = _Helper(client, stopper, keep)
+    messenger = _Messenger(client, stopper, keep)
     result: object = None
     try:
         while (errand := next_errand(steps, result)) is not None:
             try:
-                result = helper.perform(errand)
+                result = messenger.perform(errand)
             except _Left:
                 return
             except Exception as error:
                 result = error
     finally:
-        helper.pool.close()
+        messenger.pool.close()
 
 
-class _Helper:
+class _Messenger:
     def __init__(self, client: Client, stopper: Stopper, keep: Callable[[], None]) -> None:
         self.pool = Pool(1)
         self._client = client

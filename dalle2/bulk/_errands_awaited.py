@@ -29,13 +29,13 @@ async def run_errands_async(
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(stopper.listen)
-        helper = _AsyncHelper(client, stopper, keep, group.cancel_scope)
+        messenger = _AsyncMessenger(client, stopper, keep, group.cancel_scope)
         try:
-            async with aclosing(helper):
+            async with aclosing(messenger):
                 result: object = None
                 while (errand := await in_thread(next_errand, steps, result)) is not None:
                     try:
-                        result = await helper.perform(errand)
+                        result = await messenger.perform(errand)
                     except Exception as error:
                         result = error
         except Exception as error:  # raised as it is, and not in a group
@@ -45,7 +45,7 @@ async def run_errands_async(
         raise failure
 
 
-class _AsyncHelper:
+class _AsyncMessenger:
     def __init__(
         self,
         client: AsyncClient,
@@ -62,7 +62,7 @@ class _AsyncHelper:
         self._stopper.wake = self._wake
 
     async def perform(self, errand: Errand) -> object:
-        """`_Helper.perform`, awaited."""
+        """`_Messenger.perform`, awaited."""
         client = self._client
         if isinstance(errand, Ask):
             return await client._perform(attempts_of(client._session, errand.call), DEFAULT)

@@ -61,8 +61,7 @@ def check_with(client: Sender, *, priced: bool) -> Check:
         if priced and price.nano is None:
             raise BudgetExceededError(
                 f"the price of a call of {sent.model or 'this model'} is not known, so no limit in dollars "
-                "can "
-                "be kept: state size and quality, limit the images (max_images), or bring a PriceTable"
+                "can be kept: state size and quality, limit the images (max_images), or bring a PriceTable"
             )
         count = len(plan.parts)
         if count == 1:
@@ -107,9 +106,8 @@ def load_jobs(journal: Journal, jobs: Iterable[Job | str], check: Check, naming:
         if before and row and not loader.known:
             (some,) = db.execute("SELECT id FROM job ORDER BY n LIMIT 1").fetchone()
             raise JournalError(
-                f"the journal {str(journal.path)!r} is of other jobs: no id of these {row} is in it (one "
-                "of its own is "
-                f"{some!r:.60}): name another journal"
+                f"the journal {str(journal.path)!r} is of other jobs: no id of these {row} is in it (one of "
+                f"its own is {some!r:.60}): name another journal"
             )
     return row
 
@@ -149,8 +147,7 @@ class _Loader:
                 raise JournalError(
                     f"the id {job.id!r:.60} is {state} in the journal with another request "
                     f"({_difference(before, text, len(rows), calls.count)}): what was paid for keeps its "
-                    "request; "
-                    "give the new one a new id"
+                    "request; give the new one a new id"
                 )
         self._replace(job, calls, text, meta, [(row[0], row[1]) for row in rows])
 
@@ -196,8 +193,7 @@ class _Loader:
                 whose = "of the same job" if other == job.id else f"of the job {other!r:.60}"
                 raise InvalidRequestError(
                     f"name: its file {name!r:.80} would be that {whose}: use a template that tells them "
-                    "apart, "
-                    "such as {id}-{index}",
+                    "apart, such as {id}-{index}",
                     field="name",
                 ) from None
 

@@ -81,8 +81,7 @@ def _part(part: str, whole: str) -> str:
     if size > _MOST_BYTES:
         raise InvalidRequestError(
             f"name: {part[:40]!r}... has {size} bytes, a file name at most {_MOST_BYTES}: use a shorter id "
-            "or "
-            "template",
+            "or template",
             field="name",
         )
     return part

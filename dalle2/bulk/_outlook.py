@@ -51,11 +51,9 @@ class Outlook(Counts):
 
     def lines(
         self,
-        jobs: Iterable[Job | str] | None,
+        jobs: Iterable[Job | str] | None = None,
+        wishes: Wishes | None = None,
         *,
-        images_per_minute: float | None,
-        max_usd: float | None,
-        max_images: int | None,
         in_batches: bool = False,
     ) -> list[str]:
         """The plan for people, a line each. `in_batches`: at half the price, within a day."""
@@ -70,13 +68,8 @@ class Outlook(Counts):
         if self.priceless:
             price += f", and {_many(self.priceless, 'call')} whose price is not known"
         lines.append(price)
-        if max_usd is not None:
-            lines.append(f"limit: ${max_usd:.2f} in all, of which ${self.spent:.2f} are spent")
-        if max_images is not None:
-            lines.append(f"limit: {_many(max_images, 'image')} in all, of which {self.spent_images} are made")
-        if images_per_minute:
-            minutes = self.images / images_per_minute
-            lines.append(f"time: at least {minutes:.0f} min at {images_per_minute:g} images a minute")
+        if wishes is not None:
+            lines += self._limits(wishes)
         if in_batches:
             lines.append("time: up to a day, in batches")
         if isinstance(jobs, Jobs):
@@ -93,6 +86,17 @@ class Outlook(Counts):
             lines.append(f"first prompt: {' '.join(self.first.split())}")
         if self.held:
             lines.append(f"held: {self.held}, which may have cost ${self.usd_held:.2f}, are left alone")
+        return lines
+
+    def _limits(self, wishes: Wishes) -> list[str]:
+        lines, pace = [], wishes.images_per_minute
+        if wishes.max_usd is not None:
+            lines.append(f"limit: ${wishes.max_usd:.2f} in all, of which ${self.spent:.2f} are spent")
+        if wishes.max_images is not None:
+            most = _many(wishes.max_images, "image")
+            lines.append(f"limit: {most} in all, of which {self.spent_images} are made")
+        if pace is not None:
+            lines.append(f"time: at least {self.images / pace:.0f} min at {pace:g} images a minute")
         return lines
 
 

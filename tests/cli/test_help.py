@@ -164,10 +164,7 @@ def test_completion_can_be_shown(shell: str) -> None:
 
 def loaded_by(*words: str) -> set[str]:
     """The modules that a process has loaded at the end of a command."""
-    code = (
-        "import sys; from dalle2._cli import main; main(sys.argv[1:]);"
-        "print(' '.join(sys.modules), file=sys.stderr)"
-    )
+    code = "import sys; from dalle2._cli import main; main();print(' '.join(sys.modules), file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60, check=True
     )

@@ -97,6 +97,9 @@ def test_each_of_several_names_is_tested(
         [*CORGI, "-o", "a\0b"],
         [*CORGI, "-o", "-", "-n", "2"],
         [*CORGI, "-o", "-", "--json"],
+        [*CORGI, "-o", "s3://bucket/corgi.png"],
+        [*CORGI, "-o", "s3://bucket/"],
+        [*CORGI, "-o", "file:///corgi"],
     ],
 )
 def test_an_output_that_says_nothing_sensible_is_wrong_usage(
@@ -106,6 +109,7 @@ def test_an_output_that_says_nothing_sensible_is_wrong_usage(
     assert main(words) == 2
     assert "-o" in failure(capsys)
     assert emulator.requests == []
+    assert not os.listdir()
 
 
 def test_a_place_that_works_is_not_refused(emulator: Emulator, furnished: Path) -> None:

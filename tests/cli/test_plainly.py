@@ -103,11 +103,15 @@ def test_a_plain_line_loads_neither_typer_nor_what_it_brings() -> None:
     assert not {name.partition(".")[0] for name in loaded} & {"typer", "pydantic", "rich"}
 
 
+@pytest.mark.parametrize("name", ["trio", "httpx._main"])
 @pytest.mark.parametrize("words", [None, ["--version"]])
-def test_the_program_loads_no_trio(words: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """httpx would, wherever it is installed, and attrs with it; another process is left as it is."""
+def test_the_program_keeps_out_what_httpx_would_load(
+    name: str, words: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """trio, and httpx's own command with click and rich; another process is left as it is."""
     monkeypatch.setattr(sys, "argv", ["dalle2", "--version"])
-    monkeypatch.setitem(sys.modules, "trio", sys)
-    monkeypatch.delitem(sys.modules, "trio")
+    for one in ("trio", "httpx._main"):
+        monkeypatch.setitem(sys.modules, one, sys)
+        monkeypatch.delitem(sys.modules, one)
     assert main(words) == 0
-    assert ("trio" in sys.modules) == (words is None)
+    assert (name in sys.modules) == (words is None)

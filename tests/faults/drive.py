@@ -148,10 +148,7 @@ FETCHED_WITHOUT_EVENTS = {
         ("reset after the request was read", "closed after the request was read"),
         Fetch(reason="unreachable", tries=6),  # it repeats a GET by itself
     ),
-    **dict.fromkeys(
-        ("body cut, length said", "body cut, chunked", "length too small", "length too large"),
-        Fetch(reason="unreachable"),  # of a body that breaks off it hands on nothing
-    ),
+    "length too small": Fetch(reason="unreachable"),  # it takes the surplus for another answer, and fails
     "interim answers without end": Fetch(reason="timeout", tries=1),
 }
 """What differs where aiohttp fetches an image."""

@@ -86,6 +86,16 @@ def test_every_error_is_a_public_name() -> None:
     assert {"Dalle2Error", "JournalError"} <= kinds <= set(dalle2.__all__)
 
 
+def test_the_page_on_errors_says_what_to_do_about_each() -> None:
+    """Each class that is raised has its row; the three that only others are kinds of need none."""
+    rows = [line for line in text_of("errors.md").splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+    bases = {"Dalle2Error", "APIError", "APIStatusError"}
+    found = {name: value for name, value in vars(dalle2.errors).items() if isinstance(value, type)}
+    raised = {name for name, kind in found.items() if issubclass(kind, dalle2.Dalle2Error)}
+    assert told == raised - bases
+
+
 # --- the environment ---
 
 

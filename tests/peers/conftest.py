@@ -107,6 +107,16 @@ def npm() -> Path:
     return Path(os.environ["DALLE2_PEERS_NPM"])
 
 
+@pytest.fixture(scope="session")
+def s3rver(running: Running, npm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of s3rver, with the bucket `pictures` on disk."""
+    script = npm / "node_modules" / "s3rver" / "bin" / "s3rver.js"
+    options = ["--directory", tmp_path_factory.mktemp("s3rver"), "--configure-bucket", "pictures"]
+    address = ["--address", "127.0.0.1", "--port", "0"]
+    with running(["node", script, *options, *address], r"listening on (\S+)") as place:
+        yield f"http://{place}"
+
+
 def png(side: int, alpha: int) -> bytes:
     """A square RGBA PNG that owes nothing to the package; its length depends on its side alone."""
 

@@ -318,9 +318,9 @@ def test_gevent_draws_in_greenlets(tmp_path: Path) -> None:
         "with emulator.serve() as server, dalle2.Client('sk-test', base_url=server.base_url) as client:\n"
         "    jobs = [gevent.spawn(client.generate, 'a fox') for _ in range(10)]\n"
         "    gevent.joinall(jobs, timeout=60, raise_error=True)\n"
-        "print(len(emulator.billed), sum(len(job.value[0].read()) > 0 for job in jobs if False))"
+        "print(len(emulator.billed))"
     )
-    assert python(code, folder=tmp_path).split() == ["10", "0"]
+    assert python(code, folder=tmp_path) == "10\n"
 
 
 def test_xdist_gives_each_worker_its_own_emulator(tmp_path: Path) -> None:

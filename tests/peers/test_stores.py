@@ -119,18 +119,6 @@ def s3_store(endpoint: str, version: str) -> Store:
     return Store(put, sign, "Signature=", says_altered=version == "s3", checks_match=False)
 
 
-@pytest.fixture(scope="session")
-def s3rver(
-    running: Callable[..., AbstractContextManager[str]], npm: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """s3rver's address, with one bucket on disk."""
-    script = npm / "node_modules" / "s3rver" / "bin" / "s3rver.js"
-    options = ["--directory", tmp_path_factory.mktemp("s3rver"), "--configure-bucket", "pictures"]
-    address = ["--address", "127.0.0.1", "--port", "0"]
-    with running(["node", script, *options, *address], r"listening on (\S+)") as place:
-        yield f"http://{place}"
-
-
 @pytest.fixture(params=["azurite", "s3-v4", "s3-v2"])
 def store(request: pytest.FixtureRequest) -> Store:
     """Each store in turn."""

@@ -40,18 +40,6 @@ def azurite(
         yield origin, service
 
 
-@pytest.fixture(scope="module")
-def s3rver(
-    running: Callable[..., AbstractContextManager[str]], npm: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """s3rver's address, with the bucket `pictures`."""
-    script = npm / "node_modules" / "s3rver" / "bin" / "s3rver.js"
-    options = ["--directory", tmp_path_factory.mktemp("s3rver"), "--configure-bucket", "pictures"]
-    address = ["--address", "127.0.0.1", "--port", "0"]
-    with running(["node", script, *options, *address], r"listening on (\S+)") as place:
-        yield f"http://{place}"
-
-
 @pytest.fixture(params=["s3", "az"])
 def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Read:
     """Each store in turn, its variables set."""

@@ -388,17 +388,19 @@ def test_attempts_end() -> None:
 @pytest.mark.parametrize(
     ("kind", "size", "reason"),
     [
-        ("timeout", 0, "timeout"),
-        ("connect_timeout", 0, "timeout"),
-        ("refused_address", 0, "forbidden"),
-        ("connect", 0, "unreachable"),
-        ("disconnected", 0, "unreachable"),
+        ("timeout", None, "timeout"),
+        ("connect_timeout", None, "timeout"),
+        ("refused_address", None, "forbidden"),
+        ("connect", None, "unreachable"),
+        ("disconnected", None, "unreachable"),
+        ("disconnected", 0, "truncated"),
         ("disconnected", 9, "truncated"),
+        ("unreadable", None, "not_an_image"),
         ("unreadable", 9, "truncated"),
         ("unreadable", 0, "not_an_image"),
     ],
 )
-def test_a_failed_exchange_has_a_reason(kind: Any, size: int, reason: str) -> None:
+def test_a_failed_exchange_has_a_reason(kind: Any, size: int | None, reason: str) -> None:
     """What the transport says becomes one of the reasons of `DownloadError`."""
     assert Setback.of(Failure(kind, True, "x"), size).reason == reason
 

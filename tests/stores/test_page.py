@@ -28,9 +28,8 @@ def test_a_file_system_of_fsspec_is_a_store_in_ten_lines(
         text for text in re.findall(r"```py\n(.*?)```", PAGE.read_text(), re.DOTALL) if "fsspec" in text
     )
     names: dict[str, Any] = {}
-    code = block.partition("\n\n\nbulk.run")[0]
-    exec(code, names)
-    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    exec(block, names)
+    assert len([line for line in block.splitlines() if line.strip()]) <= 10
     store = names["FileSystem"](place)
     files, root = fsspec.core.url_to_fs(place)
     files.makedirs(f"{root}", exist_ok=True)

@@ -358,6 +358,8 @@ def test_another_inside_of_the_library_changes_no_call(
     monkeypatch.setattr(over, "_send_event", unmarked)
     came = crowd(flavour, server.origin, 3)
     assert [len(images) for images in came] == [1, 1, 1]
+    read = came[0][0].read
+    assert (read() if flavour == "sync" else anyio.run(read, backend=flavour)) == server.image
     assert plain
 
 
