@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Literal, NamedTuple
+import time
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from ._secrets import shown_url
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
             """Whether the text stands somewhere outside the pictures."""
 
 
+AT_ONCE = 0.001
+"""Seconds in which bytes come that are there."""
+LEFTOVER = 1.0
+"""Seconds after its end in which an exchange takes what is there: for a sender who never ends."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _ALSO_PRIVATE = tuple(
     ipaddress.ip_network(text)
@@ -175,6 +180,57 @@ class TransportError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.detail)
         self.failure = failure
+
+
+class Term:
+    """When an exchange must be over, in monotonic seconds. What is there then is still taken."""
+
+    __slots__ = ("_late", "scope", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.scope: Any = None
+        """What cancels an awaited exchange."""
+        self._late: float | None = None
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self.until - time.monotonic()
+
+    def check(self) -> None:
+        """Raises `TransportError` if the time is over, and what was there could be taken."""
+        now = time.monotonic()
+        if now > self.until:
+            self._late = now if self._late is None else self._late
+            if now > self._late + LEFTOVER:
+                raise TransportError(Failure("timeout", True, "the deadline passed"))
+
+
+class Patience(float):
+    """Seconds for one step of an exchange that has a `Term`. Timeouts of httpx bound the wait for the next
+    bytes only, so that a head that drips, or a flood of interim answers, never ends.
+    """
+
+    __slots__ = ("term",)
+    term: Term
+
+    def __new__(cls, seconds: float, term: Term) -> Patience:
+        made = super().__new__(cls, seconds)
+        made.term = term
+        return made
+
+
+def allowed(timeout: float | None, *, reads: bool = False) -> float | None:
+    """The seconds that a step may take now. Raises `TransportError` if the time is over."""
+    if not isinstance(timeout, Patience):
+        return timeout
+    left = timeout.term.left()
+    if left > 0:
+        return min(float(timeout), left)
+    if not reads:
+        raise TransportError(Failure("timeout", True, "the deadline passed"))
+    timeout.term.check()
+    return AT_ONCE
 
 
 def flat(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -29,6 +29,7 @@ DEFAULT_PATHS: Mapping[str, str] = {
 }
 
 
+_WITHOUT_BATCHES = {name: path for name, path in DEFAULT_PATHS.items() if name not in ("files", "batches")}
 _NOTHING: Mapping[str, str] = {}
 
 _AZURE = (
@@ -154,7 +155,11 @@ class Provider(NamedTuple):
             name="azure",
             base_url=f"{parts.scheme.lower()}://{parts.netloc}{before.rstrip('/')}/openai{tail}",
             key_variables=("AZURE_OPENAI_API_KEY",),
-            paths={**DEFAULT_PATHS, "generate": _SUBMIT} if submits else DEFAULT_PATHS,
+            paths={**_WITHOUT_BATCHES, "generate": _SUBMIT}
+            if submits
+            else _WITHOUT_BATCHES
+            if deployment
+            else DEFAULT_PATHS,
             auth_header="api-key",
             auth_scheme="",
             query={**query, "api-version": version} if version else query,

@@ -137,11 +137,7 @@ class Attempts(Generic[T]):
         return timeouts.within(self.remaining()), self._departure
 
     def tick(self, size: int) -> None:
-        """Called for each chunk of an answer. Raises `TransportError` past the deadline or largest size."""
-        if self.deadline is not None and self._state.monotonic() > self.deadline:
-            raise TransportError(
-                Failure("timeout", True, "the deadline passed while the answer was arriving")
-            )
+        """Called for each chunk of an answer. Raises `TransportError` past the largest size."""
         if size > LARGEST_ANSWER:
             raise TransportError(
                 Failure("unreadable", True, f"the answer is larger than {LARGEST_ANSWER} bytes")

@@ -212,8 +212,8 @@ def keep(
         if paid and len(plan.parts) > 1:
             whole = sum(isinstance(call.value, ImagesData) for call in calls)
             problem.args = (
-                f"{problem.message} ({whole} of the {len(plan.parts)} calls were made before: "
-                "error.images has what they gave)",
+                f"{whole} of the {len(plan.parts)} calls are paid for: error.images has what they gave, so "
+                f"ask for the rest only. Of the next one: {problem.message}",
             )
         if plan.replaced is not None:
             problem.args = (f"{plan.request.model}, in the place of {plan.replaced}: {problem.message}",)

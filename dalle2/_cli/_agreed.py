@@ -89,9 +89,10 @@ def told_submitted(onward: str, submit: Callable[[], Report]) -> None:
     planned = report.remaining - report.batched
     if planned:
         why = f" ({report.stopped})" if report.stopped else ""
+        more = " and a higher limit" if report.stopped == "the budget is reached" else ""
         raise Dalle2Error(
             f"{report.batched} of {report.total} in batches, {planned} not handed over{why}; go on with the "
-            "same command"
+            f"same command{more}"
         )
     say(*counted(report), *told_batches(report))
     if report.batched:

@@ -212,8 +212,6 @@ class Download:
         """Take the next bytes; gives those to write. Raises `DownloadError` as soon as they cannot become an
         image, `Setback` when enough of a refusal was read.
         """
-        if self.how.shared.monotonic() > self.deadline:
-            raise self._error("timeout", "it took too long")
         if self._refusal is not None:
             self._refusal.body.extend(chunk[: _REFUSAL + 1])
             if len(self._refusal.body) > _REFUSAL:

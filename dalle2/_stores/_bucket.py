@@ -50,7 +50,9 @@ class Bucket:
         `TimeoutError` and other `OSError`s, and `ConfigurationError`.
         """
         mode, doubt, blind = "overwrite" if overwrite else "create", False, False
-        ask = partial(self._store.put, key, data, attributes={"Content-Type": content_type(key, data)})
+        kind = {"Content-Type": content_type(key, data)}
+        # One request whatever the size: parts of an upload that is killed would stay, unseen and charged.
+        ask = partial(self._store.put, key, data, attributes=kind, use_multipart=False)
         waits = iter(WAITS)
         while True:
             sending = False

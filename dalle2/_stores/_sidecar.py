@@ -12,7 +12,7 @@ from datetime import datetime
 
 SIDECAR = ".json"
 """What the name of a sidecar has behind that of its image."""
-_NOT_TOLD = ("operation", "prompt", "model", "user", "image", "mask", "extra_body")
+_NOT_TOLD = ("operation", "prompt", "model", "user", "safety_identifier", "image", "mask", "extra_body")
 
 
 def sidecar_of(

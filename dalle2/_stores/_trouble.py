@@ -110,7 +110,7 @@ def trouble_of(error: BaseException) -> Trouble:
         return Trouble("forbidden", told)
     if isinstance(error, NotImplementedError) or number == 501:
         return Trouble("unsupported", told)
-    if number in (408, 429) or number >= 500:
+    if number in (408, 429) or number >= 500 or (code and code[1] == "RequestTimeout"):  # S3's comes with 400
         return Trouble("busy", told)
     for kind in ("Timeout", "Connect"):
         if f"kind: {kind}" in text:

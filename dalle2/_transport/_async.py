@@ -6,17 +6,16 @@ import importlib
 import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from .._http import Failure, HttpRequest, Timeouts, TransportError
-from ._awaiting import AsyncAttended
+from ._awaiting import AsyncAttended, bounded
 from ._exchange import Base, BaseAnswer
 from ._pools import Slot, Slots, maker
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from types import AsyncGeneratorType, ModuleType
 
     import httpx
@@ -30,8 +29,6 @@ _BUFFERED = 64
 """Chunks that may have come before a connection was closed."""
 _PIECE = 1 << 18
 """Bytes that are handed on at once: whoever takes them keeps the event loop from its other work meanwhile."""
-_GRACE = 0.1
-"""Seconds after the deadline in which a traced exchange ends by itself. Others are cancelled then."""
 
 
 class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
@@ -96,7 +93,7 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
     async def _more(self, chunks: AsyncIterator[bytes]) -> None:
         """Wait for the next chunk, or the end."""
         self._left = self._given = False
-        with bounded(self._watch) as late:
+        with bounded(self._watch.term) as late:
             try:
                 chunk = await anext(chunks)
             except StopAsyncIteration:
@@ -143,18 +140,6 @@ async def _run_out(chunks: AsyncIterator[bytes]) -> None:
             await anext(chunks)
 
 
-def bounded(watch: Watch) -> AbstractContextManager[Any]:
-    """A cancel scope that ends shortly after the exchange must be over, for transports that nobody can
-    attend to.
-    """
-    left = watch.left()
-    if left is None:
-        return nullcontext()
-    import anyio
-
-    return anyio.move_on_after(max(left, 0.0) + _GRACE)
-
-
 class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
     """`Transport`, awaited. Connections of our own belong to one event loop; a new loop gets new ones."""
 
@@ -194,7 +179,7 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
                 lease = await self._lease(lib, request.url, loop, watch, timeouts)
                 watch.slot = lease[1]
             made = self._built(lib, request, timeouts, trace, watch, api=api)
-            with bounded(watch) as late:
+            with bounded(watch.term) as late:
                 if lease is not None:
                     response = await lease[1].transport.handle_async_request(made)
                     response.request = made

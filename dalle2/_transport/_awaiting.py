@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import select
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from ._patience import Overheard, allowed
+from .._http import AT_ONCE, Patience, Term, allowed
+from ._patience import SAID, Overheard
+
+_GRACE = 0.1
+"""Seconds after the deadline in which a traced exchange ends by itself. Others are cancelled then."""
 
 
 class AsyncAttended(Overheard):
@@ -33,15 +40,82 @@ class AsyncAttended(Overheard):
         """The next bytes, within the exchange's time."""
         if self.conversation.unsent:  # as there
             await self.write(b"")
-        data: bytes = await super().read(self.conversation.at_once(max_bytes), allowed(timeout))
+        most = self.conversation.at_once(max_bytes)
+        with _uncancelled(timeout):
+            try:
+                data: bytes = await super().read(most, self._wait(timeout))
+            except Exception as error:
+                if type(error).__name__ != "ReadTimeout":
+                    raise
+                data = await super().read(most, AT_ONCE)
         self.conversation.heard(data)
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes, within the exchange's time."""
-        for piece in self._ask(buffer):
-            if piece:
-                await super().write(piece, allowed(timeout))
+        with _uncancelled(timeout):
+            try:
+                for piece in self._ask(buffer):
+                    if piece:
+                        with _listening(self, piece):
+                            await super().write(piece, allowed(timeout))
+            except Exception as error:
+                if (broken := self._broken_off(error)) is None:
+                    raise
+                raise broken from error
+
+
+@contextmanager
+def _listening(stream: object, piece: bytes) -> Iterator[None]:
+    """Let asyncio take what comes while a large piece is written: a connection that breaks is closed with all
+    that was not taken.
+    """
+    layer = getattr(stream, "_stream", None)
+    transport = getattr(getattr(layer, "transport_stream", layer), "_transport", None)
+    if transport is None or len(piece) <= SAID:
+        yield
+        return
+    transport.resume_reading()
+    try:
+        yield
+    finally:
+        if not transport.is_closing():
+            transport.pause_reading()
+
+
+def bounded(term: Term | None) -> AbstractContextManager[Any]:
+    """A cancel scope that ends shortly after the exchange must be over, for transports that nobody can
+    attend to.
+    """
+    if term is None:
+        return nullcontext()
+    import anyio
+
+    term.scope = anyio.CancelScope(deadline=_end(term))
+    return term.scope  # type: ignore[no-any-return]
+
+
+def _end(term: Term) -> float:
+    """When a scope ends, by the event loop's clock."""
+    import anyio
+
+    return anyio.current_time() + max(term.left(), 0.0) + _GRACE
+
+
+@contextmanager
+def _uncancelled(timeout: float | None) -> Iterator[None]:
+    """Around a step that bounds itself: an event loop that awakes late would cancel it before it looks at
+    its sockets.
+    """
+    if not isinstance(timeout, Patience) or timeout.term.scope is None:
+        yield
+        return
+    term = timeout.term
+    term.scope.deadline = math.inf
+    try:
+        yield
+    finally:
+        term.scope.deadline = _end(term)
 
 
 def _more_came(stream: object) -> bool:

@@ -226,16 +226,8 @@ class BaseAnswer(Generic[C]):
     """
 
     __slots__ = (
-        "_lease",
-        "_lib",
-        "_response",
-        "_started",
-        "_unpacker",
-        "_watch",
-        "_whole",
-        "headers",
-        "status",
-    )
+        "_lease", "_lib", "_response", "_started", "_unpacker", "_watch", "_whole", "headers", "status",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -289,7 +281,9 @@ class BaseAnswer(Generic[C]):
         return bool(names) and self._unpacker is None
 
     def _pieces(self, chunk: bytes) -> Iterable[bytes]:
-        """The bytes of the body that are in this chunk."""
+        """The bytes of the body that are in this chunk. Raises `TransportError` if the time is over."""
+        if self._watch.term is not None:
+            self._watch.term.check()
         return (chunk,) if self._unpacker is None else self._unpacker.feed(chunk)
 
     def _end(self) -> None:

@@ -1,8 +1,9 @@
 """Streams. A connection's: how long to wait for it, whether it said more than it was asked. A request's body.
 
-The library's own stream stays where it is, only its class is replaced by a subclass of it. Timeouts of httpx
-bound the wait for the next bytes, so that a head that drips, or a flood of interim answers, never ends; a
-`Patience` also knows when the whole exchange must be over. And where the answer of HTTP/1.1 ends is counted
+The library's own stream stays where it is, only its class is replaced by a subclass of it, which knows when
+the whole exchange must be over. A process that was stopped, or slept with its machine, finds the time over
+and an answer in the socket, which is paid for: what is there is read before an exchange is given up, also
+where the other end answers a request that does not leave. And where the answer of HTTP/1.1 ends is counted
 in its bytes: what comes after it would be taken for the answer to the next request. Such a connection calls
 itself readable while it is idle, which the pools take for a connection that the server has ended.
 """
@@ -12,11 +13,10 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .._http import Failure, TransportError
+from .._http import AT_ONCE, Failure, TransportError, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ else:
 
 LARGEST_HEAD = 1 << 20
 """Bytes before an answer's body: interim answers and heads."""
-_PIECE = 1 << 18
+PIECE = 1 << 18
 """Bytes that are written at once by a blocking stream, and read at once of a long body: after each the time
 is looked at. Of 64 KiB, as much as the library asks for, a download costs a quarter more.
 """
@@ -48,35 +48,15 @@ _turns = itertools.count(1)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
-class Patience(float):
-    """Seconds for one step of an exchange that must be over at `until` (monotonic seconds)."""
-
-    __slots__ = ("until",)
-    until: float
-
-    def __new__(cls, seconds: float, until: float) -> Patience:
-        made = super().__new__(cls, seconds)
-        made.until = until
-        return made
-
-
-def allowed(timeout: float | None) -> float | None:
-    """The seconds that a step may take now. Raises `TransportError` if the time is over."""
-    if not isinstance(timeout, Patience):
-        return timeout
-    left = timeout.until - time.monotonic()
-    if left <= 0:
-        raise TransportError(Failure("timeout", True, "the deadline passed"))
-    return min(float(timeout), left)
-
-
 class Conversation:
     """Where the answers in the bytes of an HTTP/1.1 connection end; `surplus` once it said more than that."""
 
-    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "gathers", "said", "socket", "surplus", "turn",
-                 "unsent", "used")  # fmt: skip
+    __slots__ = ("_after", "_held", "_left", "_seen", "_step", "broken_off", "gathers", "said", "socket",
+                 "surplus", "turn", "unsent", "used")  # fmt: skip
 
     def __init__(self, *, gathers: bool = False) -> None:
+        self.broken_off = False
+        """Whether its last question is not asked to its end, and only what came before is its answer."""
         self.gathers = gathers
         """Whether the head of a request waits for the first bytes of its body, so that both leave at once."""
         self.unsent = b""
@@ -98,6 +78,11 @@ class Conversation:
         """Whether all that was asked is answered."""
         return self._step is Conversation._idle
 
+    @property
+    def unheard(self) -> bool:
+        """Whether a question of HTTP/1.1 has no answer yet."""
+        return self._step is Conversation._head and not self._seen
+
     def asked(self, data: bytes) -> tuple[bytes, ...]:
         """A request goes on; gives what is to be sent now. The library ends each request with no bytes."""
         if data and self.over:  # HTTP/2 counts for itself
@@ -113,7 +98,7 @@ class Conversation:
 
     def at_once(self, most: int) -> int:
         """How many bytes to read, where `most` is what the library would: in a long body, more."""
-        return max(most, min(self._left, _PIECE))
+        return max(most, min(self._left, PIECE))
 
     def heard(self, data: bytes) -> None:
         """Bytes came. Raises `TransportError` for an answer whose head does not end."""
@@ -227,18 +212,31 @@ class Overheard(Stream):
         then takes another one.
         """
         if self.conversation.over and self.conversation.used and self.get_extra_info("is_readable"):
-            unavailable = _unavailable(type(self))
+            unavailable = self._known("ConnectionNotAvailable")
             if unavailable is not None:
                 raise unavailable
         return self.conversation.asked(data)
 
+    def _wait(self, timeout: float | None) -> float | None:
+        """The seconds that a read may take now. Raises `TransportError` if the time is over."""
+        return AT_ONCE if self.conversation.broken_off else allowed(timeout, reads=True)
 
-def _unavailable(kind: type) -> type[Exception] | None:
-    """The exception by which a connection tells httpcore's pool to take another."""
-    roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    root = next((root for root in ("httpcore", "httpcore2") if root in roots), "")
-    found: type[Exception] | None = getattr(sys.modules.get(root), "ConnectionNotAvailable", None)
-    return found
+    def _broken_off(self, error: Exception) -> Exception | None:
+        """What to raise where a request did not leave in time and an answer is there: that by which httpcore
+        comes to read it.
+        """
+        late = type(error).__name__ == "WriteTimeout" or isinstance(error, TransportError)
+        broken = self._known("WriteError")
+        if not (broken and late and self.conversation.unheard and self.get_extra_info("is_readable")):
+            return None
+        self.conversation.broken_off = True
+        return broken(str(error))
+
+    def _known(self, name: str) -> type[Exception] | None:
+        """An exception by which a connection tells httpcore what to do."""
+        roots = {base.__module__.partition(".")[0] for base in type(self).__mro__}
+        root = next(iter(roots & {"httpcore", "httpcore2"}), "")
+        return getattr(sys.modules.get(root), name, None)
 
 
 class Attended(Overheard):
@@ -248,15 +246,26 @@ class Attended(Overheard):
         """The next bytes, within the exchange's time."""
         if self.conversation.unsent:  # a library that does not say where a request ends
             self.write(b"")
-        data: bytes = super().read(self.conversation.at_once(max_bytes), allowed(timeout))
+        most = self.conversation.at_once(max_bytes)
+        try:
+            data: bytes = super().read(most, self._wait(timeout))
+        except Exception as error:
+            if type(error).__name__ != "ReadTimeout":
+                raise
+            data = super().read(most, AT_ONCE)
         self.conversation.heard(data)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send bytes, within the exchange's time."""
-        for piece in self._ask(buffer):
-            for at in range(0, len(piece), _PIECE):
-                super().write(piece[at : at + _PIECE], allowed(timeout))
+        try:
+            for piece in self._ask(buffer):
+                for at in range(0, len(piece), PIECE):
+                    super().write(piece[at : at + PIECE], allowed(timeout))
+        except Exception as error:
+            if (broken := self._broken_off(error)) is None:
+                raise
+            raise broken from error
 
 
 _classes: dict[type, type] = {}

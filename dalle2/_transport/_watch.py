@@ -16,8 +16,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .._http import Departure, Failure
-from ._patience import Attended, Overheard, Patience, attend
+from .._http import Departure, Failure, Patience, Term
+from ._patience import Attended, Overheard, attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,8 +75,9 @@ class Watch:
     """What the trace events of one request told, and what is known without them."""
 
     __slots__ = (
-        "_dialled", "_doubt", "_stream", "_tunnel", "_until", "_writing", "buffered", "came", "departure",
+        "_dialled", "_doubt", "_stream", "_tunnel", "_writing", "buffered", "came", "departure",
         "guard", "head", "host", "offered", "ours", "outer", "over", "peer", "seen", "slot", "stream_id",
+        "term",
     )  # fmt: skip
 
     def __init__(
@@ -106,7 +107,7 @@ class Watch:
         self.stream_id: int | None = None
         self.outer = sys.exc_info()[1]
         """The exception that the caller is handling: it hangs on all that are raised here."""
-        self._until = None if total is None else time.monotonic() + total
+        self.term = None if total is None else Term(time.monotonic() + total)
         self._doubt = False
         self._writing = False
         self._dialled = ""
@@ -125,7 +126,7 @@ class Watch:
 
     def left(self) -> float | None:
         """Seconds that the exchange may still take, or `None` for no limit."""
-        return None if self._until is None else self._until - time.monotonic()
+        return None if self.term is None else self.term.left()
 
     def at_most(self, limit: float | None) -> float | None:
         """A limit for what comes before the sending (s), which the whole exchange bounds, too."""
@@ -136,10 +137,10 @@ class Watch:
         """The timeouts for the library; each also knows when the whole exchange must be over."""
         names = ("connect", "read", "write", "pool")
         limits = {name: limit for name, limit in zip(names, timeouts, strict=False)}
-        if self._until is None:
+        if self.term is None:
             return limits
-        until = self._until
-        return {name: None if limit is None else Patience(limit, until) for name, limit in limits.items()}
+        term = self.term
+        return {name: None if limit is None else Patience(limit, term) for name, limit in limits.items()}
 
     def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
         """Take one event; gives the reason to give up the connection just made, if there is one."""
@@ -208,7 +209,7 @@ class Watch:
 
     def _failed(self, error: Exception) -> bool:
         """Whether the library itself says that the body was not written to its end."""
-        if self.buffered and type(error).__name__ == "WriteTimeout":
+        if self.buffered and "WriteTimeout" in {type(one).__name__ for one in (error, error.__cause__)}:
             return False
         from ._handlers import raised_by_handler
 

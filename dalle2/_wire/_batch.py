@@ -183,6 +183,14 @@ class Line(NamedTuple):
     undone: bool = False
 
 
+def _plainly(part: object, body: JsonBody) -> object:
+    """A part of a line, which some write as a text within the text."""
+    try:
+        return Inner(part, body).document()
+    except ValueError:
+        return part
+
+
 def read_line(body: JsonBody) -> Line:
     """A line of an output or error file. Raises `Unreadable` for one that names no request."""
     try:
@@ -193,7 +201,7 @@ def read_line(body: JsonBody) -> Line:
     name = fields.get("custom_id")
     if isinstance(name, bool) or not isinstance(name, (str, int)):
         raise Unreadable("custom_id", "there is none")
-    response, error = fields.get("response"), fields.get("error")
+    response, error = _plainly(fields.get("response"), body), fields.get("error")
     inner: Mapping[str, object] = response if isinstance(response, dict) else {}
     code = error.get("code") if isinstance(error, dict) else None
     status = inner.get("status_code", inner.get("status"))

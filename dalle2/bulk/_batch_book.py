@@ -57,7 +57,8 @@ class Lot:
 class Waiting:
     """A row of a batch: the number of its attempt, its images, its expected cost, the size to scale to.
 
-    `open`: no line has spoken of it yet; `held`: and the host did not show its batch when it was asked last.
+    `open`: no line has spoken of it yet; `held`: and the host did not show its batch when it was asked last;
+    `released`: it is planned again and not sent yet; `resent`: it was sent again since.
     """
 
     number: int
@@ -67,6 +68,8 @@ class Waiting:
     scale: tuple[int, int] | None
     open: bool
     held: bool
+    released: bool
+    resent: bool
 
 
 def lots(db: sqlite3.Connection) -> list[Lot]:
@@ -93,13 +96,23 @@ def waiting(db: sqlite3.Connection, lot: Lot) -> dict[str, Waiting]:
     """The rows of a batch, by what they are called there."""
     rows = db.execute(
         "SELECT job.n, line.attempt, images, expected, scale, "
-        "job.attempts = line.attempt AND job.state IN ('sent', 'held'), job.state = 'held' "
+        "job.attempts > line.attempt, job.state "
         "FROM line JOIN job ON job.n = line.job WHERE batch = ?",
         (lot.number,),
     )
     return {
-        str(number): Waiting(number, attempt, images, half(nano), _scale(scale), bool(open_), bool(held))
-        for number, attempt, images, nano, scale, open_, held in rows
+        str(number): Waiting(
+            number,
+            attempt,
+            images,
+            half(nano),
+            _scale(scale),
+            open=state in ("sent", "held") and not resent,
+            held=state == "held",
+            released=state == "planned" and not resent,
+            resent=bool(resent),
+        )
+        for number, attempt, images, nano, scale, resent, state in rows
     }
 
 
@@ -162,8 +175,12 @@ def row_ended(row: Waiting, state: State, error: str, now: float, *, unpaid: boo
 
 def told(row: int, what: str) -> list[Change]:
     """Something odd about a row that is told beside what else is known of it."""
-    add = "UPDATE job SET error = LTRIM(COALESCE(error, '') || '; ' || ?, '; ') WHERE n = ?"
-    return [(f"{add} AND INSTR(COALESCE(error, ''), ?) = 0", (what, row, what))]
+    add = "SET error = LTRIM(COALESCE(error, '') || '; ' || ?, '; ') WHERE INSTR(COALESCE(error, ''), ?) = 0"
+    last = "job = ? AND number = (SELECT attempts FROM job WHERE n = job)"
+    return [
+        (f"UPDATE job {add} AND n = ?", (what, what, row)),
+        (f"UPDATE attempt {add} AND {last}", (what, what, row)),
+    ]
 
 
 def ended(lot: Lot, status: str, error: str | None) -> list[Change]:
@@ -174,6 +191,11 @@ def ended(lot: Lot, status: str, error: str | None) -> list[Change]:
             (status, error, lot.number),
         )
     ]
+
+
+def odd(lot: Lot, what: str | None) -> list[Change]:
+    """It has ended, and was not understood: it is looked at again."""
+    return [("UPDATE batch SET error = ? WHERE n = ?", (what, lot.number))]
 
 
 def batch_rows(db: sqlite3.Connection) -> Iterator[dict[str, object]]:

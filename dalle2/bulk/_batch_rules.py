@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from .. import catalog
 from .. import errors as e
 from .._secrets import one_line
+from .._wire._problem import text_of
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -56,11 +57,11 @@ def who(settings: Settings, run: str) -> str | None:
 
 def is_it(row: Mapping[str, object], run: str, part: int, file: str, known: Container[object]) -> bool:
     """Whether a row of the host's list is the batch of this part: by its metadata, or, at a host that does
-    not give them back, by its file, if the batch is not known as another one.
+    not give them back (and may have its own), by its file, if the batch is not known as another one.
     """
-    metadata = row.get("metadata")
-    if isinstance(metadata, Mapping) and metadata:
-        return metadata_of(run, part).items() <= metadata.items()
+    metadata, ours = row.get("metadata"), metadata_of(run, part)
+    if isinstance(metadata, Mapping) and not ours.keys().isdisjoint(metadata):
+        return all(text_of(metadata.get(name)) == value for name, value in ours.items())
     return row.get("input_file_id") == file and row.get("id") not in known
 
 
@@ -95,6 +96,29 @@ def passes(error: e.Dalle2Error) -> bool:
     if isinstance(error, (e.APIConnectionError, e.OutcomeUnknownError, e.InternalServerError)):
         return True
     return isinstance(error, e.RateLimitError) and not isinstance(error, e.QuotaExceededError)
+
+
+def unreadable(error: e.Dalle2Error) -> bool:
+    """Whether something came that is no answer of the API: a page of a proxy, or of a host that answers every
+    question with its own.
+    """
+    odd = isinstance(error, e.OutcomeUnknownError) and error.reason == "unreadable"
+    return odd or isinstance(error, e.DecodeError)
+
+
+def not_shown(error: e.Dalle2Error) -> bool:
+    """Whether a host has no such list, or does not show it to this key."""
+    if isinstance(error, (e.AuthenticationError, e.QuotaExceededError)):
+        return False
+    refused = isinstance(error, e.APIStatusError) and (error.status_code == 501 or not passes(error))
+    return unreadable(error) or refused
+
+
+def has_none(error: e.Dalle2Error) -> bool:
+    """Whether the host says that it has no batches, or no files for them."""
+    status = error.status_code if isinstance(error, e.APIStatusError) else None
+    named = isinstance(error, e.APIStatusError) and error.code is not None
+    return status in (405, 501) or (status == 404 and not named)
 
 
 def check_batchable(operation: str, model: str, *, force: bool) -> None:

@@ -47,12 +47,16 @@ class Tally:
     lot: Lot
     rows: dict[str, Waiting]
     seen: set[int] = attrs.field(factory=set)
+    came: set[int] = attrs.field(factory=set)
+    """Rows whose images are here."""
     lines: int = 0
     unread: int = 0
     strange: int = 0
     well: int = 0
     doubled: int = 0
     gone: bool = False
+    other: bool = False
+    """Something else came than one of its files."""
 
     def notes(self, missing: int) -> str | None:
         """What was odd, in words."""
@@ -117,7 +121,10 @@ class Collector(Desk):
         """Ask after each batch once, first after those that are known; gives why it must be asked again."""
         doubtful = [lot for lot in book.lots(self.journal.db) if lot.id is None]
         numbers = {lot.number for lot in doubtful}
-        waiting = yield from self._asked({lot.number for lot in book.lots(self.journal.db)} - numbers)
+        known = {lot.number for lot in book.lots(self.journal.db)} - numbers
+        if known or doubtful:
+            calls.check_batches(self.session.settings)
+        waiting = yield from self._asked(known)
         for lot in doubtful:
             if not (yield from self.settle(lot)):
                 waiting = f"nobody knows yet whether part {lot.number} was created"
@@ -146,21 +153,26 @@ class Collector(Desk):
         tally = Tally(lot, book.waiting(self.journal.db, lot))
         for file in info.files:
             yield Open(self.call(calls.content_call, file).call)
-            lines = Lines()
+            lines, before, unread = Lines(), tally.lines, tally.unread
             try:
                 while not self.stopped and (chunk := (yield More())) is not None:
                     for body in lines.feed(chunk):
                         self._line(tally, body)
                     if self._pending >= 2 * self._engine.planner.concurrency:
                         yield from self._kept()
-            except e.NotFoundError:
+            except e.NotFoundError as error:
                 tally.gone = True
-                continue
+                try:
+                    yield self.call(calls.file_call, file)
+                except e.NotFoundError:
+                    continue
+                raise error  # the host shows the file, and does not give it now
             if self.stopped:
                 yield from self._kept()
                 return
             for body in lines.finish():
                 self._line(tally, body)
+            tally.other |= tally.unread - unread == tally.lines - before > 0
         yield from self._kept()
         self._end(tally, info)
 
@@ -181,40 +193,49 @@ class Collector(Desk):
         if row is None:
             tally.strange += 1
             self._put_aside(tally, body)
-        elif row.number in tally.seen:
-            tally.doubled += 1
+            return
+        again = row.number in tally.seen
+        tally.seen.add(row.number)
+        tally.well += not again and line.status < 300
+        doubled = again or (row.resent and line.status < 300)
+        tally.doubled += doubled
+        wanted = (row.open or row.released) and row.number not in tally.came
+        if wanted and self._row(tally, row, line, again=again or row.released):
+            tally.came.add(row.number)
+        elif doubled:
             where = self._put_aside(tally, body)
             self._engine.vault.note(book.told(row.number, f"answered twice: the other answer is in {where}"))
-        else:
-            tally.seen.add(row.number)
-            tally.well += line.status < 300
-            if row.open:
-                self._row(tally, row, line)
 
     def _put_aside(self, tally: Tally, body: JsonBody) -> str:
         name = f"batch-{tally.lot.number}-line-{tally.lines}"
         return str(self._engine.vault.spool.put_body(name, body.raw()))
 
-    def _row(self, tally: Tally, row: Waiting, line: Line) -> None:
+    def _row(self, tally: Tally, row: Waiting, line: Line, *, again: bool) -> bool:
+        """Take in what a row was answered; gives whether there were images. If it was answered before, only
+        they are looked for.
+        """
         unit = Unit(row.number, row.images)
         request = self.journal.order(unit).request
         order = Order(unit, request, "", row.attempt)
         if line.undone:
-            self._ended(row, "planned", "the batch ended before it was carried out", unpaid=True)
-            return
+            if not again:
+                self._ended(row, "planned", "the batch ended before it was carried out", unpaid=True)
+            return False
         try:
             receipt = self._receipt(order, tally.lot.model, row, line)
         except e.Dalle2Error as error:
             kept = receipt_of_error(error, told(error))
             if kept is None:
-                self._refused(order, row, error)
-                return
+                if not again:
+                    self._refused(order, row, error)
+                return False
             receipt = attrs.evolve(kept, nano=row.nano)
         (came,) = self._engine.vault.secure([Came(order, receipt)])
         if came.error is not None:
             raise came.error
         self._engine.came(came)
         self._pending += 1
+        return True
 
     def _receipt(self, order: Order, model: str, row: Waiting, line: Line) -> Receipt:
         session, request = self.session, Draft.of(order.request)
@@ -248,7 +269,9 @@ class Collector(Desk):
             self._engine.ended.append(row.number)
 
     def _end(self, tally: Tally, info: BatchInfo) -> None:
-        """Every line was taken in: what no line spoke of is decided, and the batch has ended."""
+        """Every line was taken in: what no line spoke of is decided, and the batch has ended. If something
+        else came than its files, its rows are held, and it is asked after again.
+        """
         lot, vault = tally.lot, self._engine.vault
         missing = [row for row in tally.rows.values() if row.open and row.number not in tally.seen]
         doubtful = tally.unread > 0 or tally.well < (info.completed or 0)
@@ -258,6 +281,8 @@ class Collector(Desk):
             "planned": f"its batch ended before it was carried out ({info.status})",
             "held": "no line of its batch speaks of it: nobody here knows whether it was paid for",
         }[state]
+        if tally.unread:
+            why += f"; {tally.unread} lines that could not be read are in {vault.spool.folder}"
         for row in missing:
             self._ended(row, state, why, unpaid=state == "planned")
         notes = tally.notes(0 if state == "planned" else len(missing))
@@ -268,4 +293,8 @@ class Collector(Desk):
                 f"are planned again. {error.message}",
             )
             self.problem, notes = self.problem or error, told(error)
-        vault.write(book.ended(lot, info.status, notes))
+        other = tally.other or (bool(info.files) and tally.lines == 0)
+        if other and missing and state == "held":
+            vault.write(book.odd(lot, notes))
+        else:
+            vault.write(book.ended(lot, info.status, notes))

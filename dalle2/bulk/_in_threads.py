@@ -6,6 +6,7 @@ then held. A first one, or SIGTERM, lets them finish.
 
 from __future__ import annotations
 
+import inspect
 import queue
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from .._results._blocking import ImageResult
 from ._elsewhere import Answered, Elsewhere, call
 from ._engine import Engine
 from ._keeper import Fetch, Put
+from ._out import awaited_store
 from ._vault import Came
 from ._work import Arrival, Brought, Trip
 
@@ -129,4 +131,9 @@ def _run(engine: Engine, client: Client, trip: Trip, arrived: queue.SimpleQueue[
 def _perform(engine: Engine, client: Client, effect: Fetch | Put) -> object:
     if isinstance(effect, Fetch):
         return ImageResult.from_dict(effect.facts, client=client).read()
-    return engine.place.put(effect.key, effect.data, effect.create)
+    done = engine.place.put(effect.key, effect.data, effect.create)
+    if inspect.isawaitable(done):  # and nobody awaits it: nothing was put
+        if inspect.iscoroutine(done):
+            done.close()
+        raise awaited_store()
+    return done

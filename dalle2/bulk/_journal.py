@@ -274,7 +274,7 @@ def not_put(number: int, places: Iterable[int]) -> list[Change]:
 
 
 def kept(number: int, images: Iterable[Kept], state: State, error: str | None) -> list[Change]:
-    """Its images are in place, as far as they are."""
+    """Its images are in place, as far as they are. Once they are, why they were not before is forgotten."""
     changes: list[Change] = [
         (
             "UPDATE image SET path = ?, size = ?, sha256 = ?, putting = 0 WHERE job = ? AND place = ?",
@@ -282,10 +282,15 @@ def kept(number: int, images: Iterable[Kept], state: State, error: str | None) -
         )
         for image in images
     ]
+    noted = "error" if state == "answered" else _NOTED
     changes.append(
-        ("UPDATE job SET state = ?, error = COALESCE(?, error) WHERE n = ?", (state, error, number))
+        (f"UPDATE job SET state = ?, error = COALESCE(?, {noted}) WHERE n = ?", (state, error, number))
     )
     return changes
+
+
+# What was odd about the answer itself.
+_NOTED = "(SELECT attempt.error FROM attempt WHERE job = n AND number = attempts)"
 
 
 def ended(

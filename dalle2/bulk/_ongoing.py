@@ -6,6 +6,7 @@ is closed again, whatever happens.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import os
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import attrs
 
+from .._client import Client
 from ..errors import ConfigurationError, InvalidRequestError, JournalError
 from ._engine import Engine
 from ._journal import Journal
 from ._load import check_with, load_jobs
 from ._naming import Naming
-from ._out import folder_of, place_of
+from ._out import awaited_store, folder_of, place_of
 from ._pacer import Pace
 from ._place import is_place
 from ._planner import Limits, Planner
@@ -240,6 +242,8 @@ def begun(
         wishes = wishes if isinstance(wishes, Wishes) else wishes(book.last_options())
         naming = Naming.parse(wishes.name)
         place = place_of(cast("Out", wishes.out))
+        if isinstance(client, Client) and inspect.iscoroutinefunction(place.put):
+            raise awaited_store()
         spool = Spool(path)
         spooled = recover(book, spool)
         if jobs is not None:
@@ -286,6 +290,10 @@ def begun(
 
 def from_notes(told: Mapping[str, object], given: Mapping[str, object], journal: Path) -> Wishes:
     """The arguments of a resumed run: those given, else what the last run was told."""
+    if not told:  # its rows were refused, or what is at their place
+        raise JournalError(
+            f"no run has begun on the journal {str(journal)!r}: begin with bulk.run or bulk.submit"
+        )
     before = told.get("out")
     out = given.get("out") or told.get("folder") or before
     if isinstance(before, str) and folder_of(before) == out:

@@ -29,6 +29,14 @@ def folder_of(out: object) -> str | None:
     return os.path.abspath(text)
 
 
+def awaited_store() -> InvalidRequestError:
+    """The error of a store whose `put` is to be awaited, where nobody awaits."""
+    return InvalidRequestError(
+        "out.put must be awaited, which only arun, aresume and acollect do: use them, or give another",
+        field="out",
+    )
+
+
 def place_of(out: Out) -> Place | Store:
     """The place that `out` means. Raises `InvalidRequestError` or `ConfigurationError`."""
     if isinstance(out, (str, os.PathLike)):

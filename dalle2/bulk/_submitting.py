@@ -84,10 +84,10 @@ class Desk:
         """
         try:
             rows, proof = yield from self.pages(calls.batches_call)
-        except e.APIStatusError as error:
-            if rules.passes(error) or isinstance(error, (e.AuthenticationError, e.QuotaExceededError)):
+        except e.Dalle2Error as error:
+            if not rules.not_shown(error):
                 raise
-            rows, proof = [], False  # a host without this list, or a key that may not see it
+            rows, proof = [], False
         known = book.ids(self.journal.db)
         row = next((row for row in rows if rules.is_it(row, lot.run, lot.number, lot.file, known)), None)
         if row is not None:
@@ -177,6 +177,15 @@ class Submitter(Desk):
         for lot in book.lots(self.journal.db):
             if lot.state == "sent":
                 yield from self.settled(lot)
+        try:
+            yield from self._handing()
+        except e.APIStatusError as error:
+            if rules.has_none(error):
+                way = "a host that has no batches makes the rows one by one, with bulk.resume"
+                error.args = (f"{error.message} ({way})",)
+            raise
+
+    def _handing(self) -> Generator[Errand, Any, None]:
         files: dict[str, str] | None = None
         for part in self.parts():
             if self.stopped:
@@ -193,10 +202,10 @@ class Submitter(Desk):
         """The input files that are there, by name: what was uploaded before is not uploaded again."""
         try:
             rows, _ = yield from self.pages(calls.files_call)
-        except (e.APIStatusError, e.DecodeError) as error:
-            if isinstance(error, (e.AuthenticationError, e.RateLimitError)):
+        except e.Dalle2Error as error:
+            if not (rules.not_shown(error) or isinstance(error, e.InternalServerError)):
                 raise
-            return {}  # a host without this list, or a key that may not see it
+            return {}
         return {str(row.get("filename")): str(row["id"]) for row in rows}
 
     def _create(self, part: Part, file: str) -> Generator[Errand, Any, None]:
@@ -211,13 +220,25 @@ class Submitter(Desk):
             if not (error.maybe_billed or isinstance(error, e.DecodeError)):
                 self.give_back(lot, f"its batch was not created: {type(error).__name__}: {error}"[:1000])
                 raise
-            yield from self.settled(lot)
+            try:
+                yield from self.settled(lot)
+            except e.APIError as problem:
+                problem.maybe_billed = True
+                problem.args = (
+                    f"part {number} was handed over, and nobody knows yet whether its batch was created: "
+                    f"submit again ({problem.message})",
+                )
+                raise
             after = {one.number: one for one in book.lots(self.journal.db)}.get(number)
             if after is not None and after.id is not None:
                 return
             error.maybe_billed = after is not None
-            what = "its batch was not heard of" if after else "its batch was never created"
-            error.args = (f"part {number} was handed over, and {what}: submit again ({error.message})",)
+            what = "not heard of" if after else "never created"
+            why = error.reason if isinstance(error, e.OutcomeUnknownError) else "of another shape"
+            error.args = (
+                f"part {number} was handed over, no readable answer came ({why}), and its batch was {what}: "
+                "submit again",
+            )
             raise
         else:
             self.journal.write(book.looked(lot, info))

@@ -286,6 +286,16 @@ def test_edits_are_refused(blocking: Halves, emulator: Emulator) -> None:
             dalle2.ConfigurationError,
             "mine has no batches",
         ),
+        ({"provider": "cometapi-responses"}, dalle2.ConfigurationError, "cometapi-responses has no batches"),
+        (
+            {
+                "provider": dalle2.Provider.azure(
+                    "https://x.openai.azure.com", deployment="d", api_version="2024-02-01"
+                )
+            },
+            dalle2.ConfigurationError,
+            "azure has no batches",
+        ),
     ],
 )
 def test_a_client_that_cannot_is_refused(
@@ -295,6 +305,17 @@ def test_a_client_that_cannot_is_refused(
     with pytest.raises(error, match=words):
         blocking.submit(JOBS, client=settings)
     assert not emulator.requests
+
+
+def test_a_client_of_another_host_cannot_collect(halves: Halves, emulator: Emulator) -> None:
+    """It is refused before its host is asked, and holds nothing."""
+    halves.submit(JOBS)
+    emulator.requests.clear()
+    with pytest.raises(dalle2.ConfigurationError, match="cometapi-responses has no batches"):
+        halves.collect(client={"provider": "cometapi-responses"})
+    assert not emulator.requests
+    assert states() == dict.fromkeys("abc", "sent")
+    assert halves.collect().done == 3
 
 
 def test_wrong_arguments_are_refused(blocking: Halves) -> None:
@@ -416,11 +437,12 @@ def test_a_list_is_read_to_its_end(blocking: Halves, emulator: Emulator) -> None
 
 
 class Forgetful(Emulator):
-    """A host that gives no metadata back, and begins its list again for ever."""
+    """A host that gives no metadata back, or its own, and begins its list again for ever."""
 
-    def __init__(self, *, endless: bool) -> None:
+    def __init__(self, *, endless: bool, metadata: object = None) -> None:
         super().__init__()
         self._endless = endless
+        self._metadata = metadata
 
     def handle(self, request: EmulatedRequest) -> EmulatedResponse:
         """Answer one request."""
@@ -431,14 +453,15 @@ class Forgetful(Emulator):
             page = json.loads(answer.body)
             page["has_more"] = self._endless
             for row in page["data"]:
-                row["metadata"] = None
+                row["metadata"] = self._metadata
             return attrs.evolve(answer, body=json.dumps(page).encode())
         return answer
 
 
-def test_a_host_that_forgets_metadata_is_believed_by_the_file(blocking: Halves) -> None:
+@pytest.mark.parametrize("metadata", [None, {}, {"customer": "c-1", "tags": ["a"]}, "none"])
+def test_a_host_that_forgets_metadata_is_believed_by_the_file(blocking: Halves, metadata: object) -> None:
     """A batch of the same file that is known already is not taken for the one that was lost."""
-    host = Forgetful(endless=False)
+    host = Forgetful(endless=False, metadata=metadata)
     host.end_batch_next("failed")
     blocking.submit(JOBS, host=host)
     with pytest.raises(dalle2.BadRequestError):
@@ -463,6 +486,73 @@ def test_a_list_without_an_end_proves_nothing(blocking: Halves, monkeypatch: pyt
     assert (caught.value.maybe_billed, report.held, report.remaining) == (True, 3, 0)
     monkeypatch.setattr("dalle2.bulk._submitting._MOST_PAGES", 1)
     assert blocking.collect(host=host).held == 3
+
+
+class Paged(Emulator):
+    """A host that answers some questions with a page of its own."""
+
+    def __init__(self, *paged: tuple[str, str], status: int = 200) -> None:
+        super().__init__()
+        self.paged = paged
+        self.status = status
+
+    def handle(self, request: EmulatedRequest) -> EmulatedResponse:
+        """Answer one request; what is created is created all the same."""
+        answer = super().handle(request)
+        if any((request.method, request.path[: len(path)]) == (method, path) for method, path in self.paged):
+            list(answer.chunks or ())
+            return EmulatedResponse(self.status, {"Content-Type": "text/html"}, b"<html>hello</html>")
+        return answer
+
+
+def test_a_list_that_is_a_page_proves_nothing(halves: Halves) -> None:
+    """The error says that it may have been paid for; the rows are held until the list can be read."""
+    host = Paged(("POST", "/v1/batches"), ("GET", "/v1/batches"))
+    with pytest.raises(
+        dalle2.OutcomeUnknownError, match=r"unreadable.*not heard of: submit again$"
+    ) as caught:
+        halves.submit(JOBS, host=host)
+    assert caught.value.maybe_billed
+    assert caught.value.report.held == 3  # type: ignore[attr-defined]
+    host.paged = ()
+    assert halves.collect(host=host).done == len(host.billed) == 3
+
+
+def test_an_outage_behind_a_lost_creation_is_told_as_that(halves: Halves, emulator: Emulator) -> None:
+    """It is no free trouble: a batch may be out there. The next call finds it."""
+    emulator.lose_next()
+    emulator.fail_next(503, on="poll", times=1)  # the list of files: done without
+    emulator.requests.clear()
+    seen = emulator.handle
+
+    def down(request: EmulatedRequest) -> EmulatedResponse:
+        if request.path == "/v1/batches" and request.method == "GET":
+            emulator.fail_next(503, on="poll")
+        return seen(request)
+
+    emulator.handle = down  # type: ignore[method-assign]
+    with pytest.raises(dalle2.InternalServerError, match="part 1 was handed over, and nobody") as caught:
+        halves.submit(JOBS)
+    assert caught.value.maybe_billed
+    emulator.handle = seen  # type: ignore[method-assign]
+    assert halves.submit(JOBS).batched == 3
+    assert halves.collect().done == len(emulator.billed) == 3
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_host_without_batches_is_told_as_that(halves: Halves, path: str, status: int) -> None:
+    """With what makes the rows all the same."""
+    host = Paged(("POST", path), ("GET", path), status=status)
+    with pytest.raises(dalle2.Dalle2Error, match=r"with bulk\.resume\)$|not heard of") as caught:
+        halves.submit(JOBS, host=host)
+    assert caught.value.report.batched == 0  # type: ignore[attr-defined]
+
+
+def test_a_list_of_files_that_is_a_page_is_done_without(halves: Halves) -> None:
+    """It only saves an upload."""
+    host = Paged(("GET", "/v1/files?"), ("GET", "/v1/files"))
+    assert halves.submit(JOBS, host=host).batched == 3
 
 
 def test_a_creation_that_never_was_is_repeated_once_that_is_sure(
@@ -559,6 +649,22 @@ def test_a_batch_that_another_key_does_not_see_is_held(halves: Halves, emulator:
     assert halves.collect().remaining == 1
     (*_, last) = bulk.status("run.db").batches()
     assert (last["ended"], last["status"]) == (True, "unknown")
+
+
+def test_images_of_a_row_that_was_released_are_taken_in_all_the_same(
+    halves: Halves, emulator: Emulator
+) -> None:
+    """If it was not sent again they are its images; if it was, they are put aside and told."""
+    halves.submit(JOBS)
+    halves.collect(host=Emulator())
+    assert bulk.release("run.db", ["a", "b"]) == 2
+    halves.submit(None, budget=dalle2.Budget(max_images=4))
+    assert [row["state"] for row in rows().values()] == ["sent", "planned", "held"]
+    report = halves.collect()
+    assert (report.done, len(emulator.billed)) == (3, 4)
+    (aside,) = Path("run.db.spool").glob("*.body")
+    assert json.loads(aside.read_bytes())["custom_id"] == "1"
+    assert [batch["error"] for batch in report.batches()] == ["1 answered twice", None]
 
 
 def test_a_no_to_the_creation_plans_its_rows_again(halves: Halves, emulator: Emulator) -> None:
@@ -689,6 +795,47 @@ def test_an_output_file_that_is_gone(halves: Halves, emulator: Emulator) -> None
     assert next(report.batches())["error"] == "1 spoken of by no line, its output file was gone"
 
 
+def test_a_file_that_is_there_and_not_given_is_not_gone(halves: Halves) -> None:
+    """The no is raised, and the next call takes the batch in."""
+    host = Emulator()
+    seen = host.handle
+
+    def closed(request: EmulatedRequest) -> EmulatedResponse:
+        content = request.path.endswith("/content")
+        return EmulatedResponse(404, {}, b"") if content else seen(request)
+
+    halves.submit(JOBS, host=host)
+    host.handle = closed  # type: ignore[method-assign]
+    with pytest.raises(dalle2.NotFoundError):
+        halves.collect(host=host)
+    assert states() == dict.fromkeys("abc", "sent")
+    host.handle = seen  # type: ignore[method-assign]
+    assert halves.collect(host=host).done == 3
+
+
+@pytest.mark.parametrize("other", [b"<html>sign in</html>\n<p>", b""])
+def test_what_is_no_file_of_a_batch_does_not_end_it(halves: Halves, other: bytes) -> None:
+    """A page of a proxy, or nothing: the rows are held, and the next call asks for the file again."""
+    host = Odd(other)
+    halves.submit(JOBS[:2], host=host)
+    report = halves.collect(host=host)
+    assert (report.held, next(report.batches())["ended"]) == (2, False)
+    host.lines = (line({"body": BODY}), line({"body": BODY}, custom_id="2"))
+    report = halves.collect(host=host)
+    assert (report.done, next(report.batches())["ended"]) == (2, True)
+
+
+def test_a_batch_that_is_not_understood_is_let_go_once_its_rows_are(blocking: Halves) -> None:
+    """Rows that were released are handed over again, and it is asked after a last time."""
+    host = Odd(b"<html>")
+    blocking.submit(JOBS[:1], host=host)
+    blocking.collect(host=host)
+    assert "lines that could not be read are in " in str(rows()["a"]["error"])
+    assert bulk.release("run.db") == 1
+    report = blocking.collect(host=host)
+    assert (report.remaining, next(report.batches())["ended"]) == (1, True)
+
+
 # Answers of other shapes
 
 
@@ -726,6 +873,8 @@ BODY = {"created": 1, "data": [{"b64_json": PIXEL}]}
         line({"status_code": "200", "body": json.dumps(BODY)}),
         line({"body": BODY}, custom_id=1),
         line(BODY),
+        line(json.dumps({"status_code": 200, "body": BODY})),
+        b"\xef\xbb\xbf" + json.dumps(line({"body": BODY})).encode() + b"\r\n\r\n",
         {"custom_id": " 1 ", "body": BODY},
         line({"status_code": 200, "body": {**BODY, "pad": "x" * 5000}}),
     ],
@@ -760,6 +909,8 @@ def test_an_answer_is_found_wherever_it_stands(answer: object) -> None:
         (line({"status_code": 200, "body": {"data": []}}), "held", "what came is in"),
         (line({"status_code": 200, "body": "half a"}), "held", "what came is in"),
         (line(None), "held", ""),
+        (line("boom"), "held", ""),
+        (line([1]), "held", "what came is in"),
         (
             line({"status_code": 202, "body": {"id": "t", "status": "in_progress"}}),
             "held",
@@ -779,6 +930,37 @@ def test_what_a_line_says_otherwise(answer: object, state: str, words: str) -> N
     assert states() == {"a": state}
     assert words in str(rows()["a"]["error"])
     assert (report.usd_held > 0) == (state == "held")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        line(None, {"code": "batch_expired", "message": "too late"}),
+        line({"status_code": 500, "body": {"error": {"message": "oh no"}}}),
+        line({"status_code": 400, "body": {"error": {"message": "no such size"}}}),
+        line({"status_code": 200, "body": {"data": []}}),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_images_count_before_a_no_to_the_same_row(first: object, late: bool) -> None:
+    """In either order: what was paid for is taken in, and not made again."""
+    lines = [first, line({"status_code": 200, "body": BODY})]
+    host = Odd(*(lines[::-1] if late else lines))
+    with dalle2.Client("sk-test", http_client=host.client(), model=MODEL) as client:
+        bulk.submit(client, [job("a")], journal="run.db")
+        report = bulk.collect(client, "run.db", out="out")
+    assert (report.done, report.remaining, next(report.batches())["error"]) == (1, 0, "1 answered twice")
+
+
+@pytest.mark.parametrize("second", [line(None, {"code": "batch_expired"}), line({"status_code": 500})])
+def test_two_answers_without_images_are_both_kept(second: object) -> None:
+    """The first one decides."""
+    host = Odd(line({"status_code": 400, "body": {"error": {"message": "no such size"}}}), second)
+    with dalle2.Client("sk-test", http_client=host.client(), model=MODEL) as client:
+        bulk.submit(client, [job("a")], journal="run.db")
+        bulk.collect(client, "run.db", out="out")
+    assert states() == {"a": "failed"}
+    assert "the other answer is in" in str(rows()["a"]["error"])
 
 
 def test_one_readable_image_of_two_is_kept() -> None:

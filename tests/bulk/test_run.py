@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import types
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -359,6 +360,64 @@ def test_anything_with_put_is_a_place(run: Run, emulator: Emulator, awaitable: b
         run([job("a"), job("c")], out=place)
     assert caught.value.report.remaining == 1  # type: ignore[attr-defined]
     assert len(emulator.billed) == 3
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_store_that_is_awaited_needs_somebody_who_does(
+    run: Run, emulator: Emulator, client: dalle2.Client, plain: bool
+) -> None:
+    """Where nobody can, it is refused before anything is spent, or else nothing is told as put."""
+    store = Store({})
+    awaited = AwaitedStore(store)
+
+    class Plain:
+        def put(self, key: str, data: bytes, create: bool) -> object:
+            return awaited.put(key, data, create)
+
+    out = Plain() if plain else awaited
+    with pytest.raises(dalle2.InvalidRequestError, match="only arun"):
+        bulk.run(client, [job("a", response_format="b64_json")], journal="run.db", out=out)
+    assert (len(emulator.billed), store.kept) == (int(plain), {})
+    assert run([job("a", response_format="b64_json")], out=store).done == len(emulator.billed) == 1
+
+
+def test_a_future_that_nobody_awaits_keeps_nothing(client: dalle2.Client) -> None:
+    """What is awaited is not always a coroutine."""
+
+    class Later:
+        def __await__(self) -> Iterator[None]:
+            yield
+
+    class Store:
+        def put(self, key: str, data: bytes, create: bool) -> Later:
+            return Later()
+
+    with pytest.raises(dalle2.InvalidRequestError, match="only arun"):
+        bulk.run(client, [job("a")], journal="run.db", out=Store())
+    assert bulk.status("run.db").remaining == 1
+
+
+@pytest.mark.parametrize("later", [bulk.resume, bulk.collect])
+def test_a_journal_on_which_no_run_began_is_told_as_that(
+    client: dalle2.Client, later: Callable[..., object]
+) -> None:
+    """Its first rows were refused: nobody knows with what limits it was to be."""
+    with pytest.raises(dalle2.InvalidRequestError):
+        bulk.run(client, [job("a"), job("a")], journal="run.db", out="out")
+    with pytest.raises(dalle2.JournalError, match=r"no run has begun .*: begin with bulk\.run"):
+        later(client, "run.db", out="out")
+
+
+def test_what_kept_an_image_from_its_place_is_forgotten_once_it_is_there(run: Run) -> None:
+    """A row that is done has no error but what is odd about its image."""
+    store = Store({})
+    store.breaks = 99
+    with pytest.raises(ConnectionError):
+        run([job("a")], out=store)
+    assert "ConnectionError" in str(rows()["a"]["error"])
+    store.breaks = 0
+    assert run([job("a")], out=store).done == 1
+    assert rows()["a"]["error"] is None
 
 
 class Store:

@@ -256,7 +256,7 @@ def test_split_calls_stop_at_the_budget() -> None:
             client.generate("a corgi", n=3)
         assert len(caught.value.images) == 2
         assert all(image.url for image in caught.value.images)
-        assert "2 of the 3 calls were made before: error.images has what they gave" in str(caught.value)
+        assert "2 of the 3 calls are paid for: error.images has what they gave" in str(caught.value)
         assert "Nothing was sent" not in str(caught.value)
     assert len(emulator.billed) == 2
 

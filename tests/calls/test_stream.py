@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
+import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import date
@@ -230,12 +232,12 @@ def test_a_timeout_in_mid_stream_is_an_unknown_outcome(host: Any) -> None:
 
 def test_a_stream_ends_with_the_deadline(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline of the call covers the stream, however lively it is."""
-    host.say([lines(PARTIAL), lines(PARTIAL)], kind=STREAM)
+    host.say([lines(PARTIAL)] * 5, kind=STREAM)
     with scripted(host, retry=dalle2.RetryPolicy(deadline=600)) as client:
-        shared, clock = client._session.state, client._session.state.monotonic
-        stream = client.stream("a corgi")
+        stream, passed = client.stream("a corgi"), itertools.count(601, 2)
         next(stream)
-        monkeypatch.setattr(shared, "monotonic", lambda: clock() + 601)
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + next(passed))
+        monkeypatch.setattr("dalle2._http.time", clock)
         _, error = events_until(stream)
     assert isinstance(error, dalle2.OutcomeUnknownError)
     assert "deadline" in str(error)

@@ -79,7 +79,8 @@ def test_what_is_left_is_one_line(emulator: Emulator, capsys: pytest.CaptureFixt
     """After each command, with the way on."""
     assert main([*SUBMIT, "--yes", "--max-images", "2"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "dalle2: 2 of 3 in batches, 1 not handed over (the budget is reached); go on with the same command"
+        "dalle2: 2 of 3 in batches, 1 not handed over (the budget is reached); go on with the same command "
+        "and a higher limit"
     )
     assert main(COLLECT) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (

@@ -188,6 +188,30 @@ def test_a_failure_in_the_middle_keeps_the_images_before_it() -> None:
     assert not first.value.maybe_billed
 
 
+def test_what_was_paid_for_is_said_before_what_may_be_repeated() -> None:
+    """The next call of a split did not leave: that it is safe to repeat is said of what is missing."""
+    emulator = Emulator()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if len(emulator.billed) == 2:
+            raise httpx.ConnectError("refused") from ConnectionRefusedError()
+        return passing(request)
+
+    with emulator.client() as http:
+        passing = http._transport.handle_request
+        with httpx.Client(transport=httpx.MockTransport(handle)) as mine:
+            client = Client(
+                "sk-test", http_client=mine, model="dall-e-3", split_n=True, retry=RetryPolicy.none()
+            )
+            with pytest.raises(errors.APIConnectionError) as caught:
+                client.generate("a corgi", n=3)
+    error = caught.value
+    assert (len(error.images), error.maybe_billed) == (2, True)
+    paid, _, safe = str(error).partition(". Of the next one: ")
+    assert paid == "2 of the 3 calls are paid for: error.images has what they gave, so ask for the rest only"
+    assert "trying again is safe" in safe
+
+
 def test_one_deadline_covers_all_calls_of_a_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """The third is not sent once it has passed, and the images of the first two are in the error."""
     emulator, passed = Emulator(), [0.0]

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import trio
 
 import dalle2
-from dalle2._stores import _bucket
+from dalle2._stores import _bucket, address_of, perform, sidecar_of
 from dalle2._stores._perform import asked
 from dalle2.testing import Emulator
 
@@ -155,6 +156,7 @@ def test_google_s_condition_is_another_and_means_the_same(
         [says(503), cut, says(429)],
         [says(409, "ConditionalRequestConflict")],
         [says(408, "RequestTimeout"), says(409, "ConditionalRequestConflict")],
+        [says(400, "RequestTimeout")],
     ],
 )
 def test_what_can_pass_is_tried_again(bucket: Bucket, image: dalle2.ImageResult, faults: list[Any]) -> None:
@@ -424,3 +426,21 @@ def test_without_obstore_the_error_names_the_extra(
         with pytest.raises(dalle2.ConfigurationError, match=r"pip install 'dalle2-sdk\[cloud\]'"):
             image.upload(url)
     assert image.upload(f"file://{tmp_path}/a.png")
+
+
+def test_a_large_image_is_put_in_one_request(bucket: Bucket) -> None:
+    """Replacing one, too: parts of an upload that is killed would stay in the bucket, unseen and charged."""
+    large = bytes(6_000_000)
+    opened = _bucket.Bucket.open(address_of("s3://pictures/x"))
+    perform(opened.put("x", large, overwrite=True))
+    assert bucket.asked == [("PUT", "x")]
+    assert bucket.objects["x"][0] == large
+
+
+@pytest.mark.parametrize("name", ["user", "safety_identifier"])
+def test_a_sidecar_does_not_say_whom_an_image_was_made_for(name: str) -> None:
+    """Neither as a parameter of its own nor in `extra_body`."""
+    parameters = {name: "someone", "extra_body": {name: "someone"}, "size": "256x256"}
+    now = datetime.now(UTC)
+    data = sidecar_of(prompt="a", model="m", parameters=parameters, request_id=None, created=now)
+    assert json.loads(data)["parameters"] == {"size": "256x256"}

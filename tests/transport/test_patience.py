@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2 import RetryPolicy
-from dalle2._http import TransportError
+from dalle2._http import Patience, Term, TransportError, allowed
 from dalle2._transport._awaiting import AsyncAttended
-from dalle2._transport._patience import LARGEST_HEAD, Conversation, Patience, allowed, attend
+from dalle2._transport._patience import LARGEST_HEAD, Conversation, attend
 
 from ..faults.server import Connection, FaultServer, good
 
@@ -155,12 +155,12 @@ def test_patience_ends_with_the_exchange() -> None:
     now = time.monotonic()
     assert allowed(None) is None
     assert allowed(7.0) == 7.0
-    assert allowed(Patience(7.0, now + 1000)) == 7.0
-    left = allowed(Patience(1e6, now + 1000))
+    assert allowed(Patience(7.0, Term(now + 1000))) == 7.0
+    left = allowed(Patience(1e6, Term(now + 1000)))
     assert left is not None
     assert 0 < left <= 1000
     with pytest.raises(TransportError, match="deadline"):
-        allowed(Patience(7.0, now - 1))
+        allowed(Patience(7.0, Term(now - 1)))
 
 
 def test_a_stream_that_cannot_be_attended_to_stays_as_it_is() -> None:
