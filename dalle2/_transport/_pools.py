@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from ._proxies import Named
 
-
 C = TypeVar("C")
 
 CONNECTIONS = 2
@@ -221,7 +220,6 @@ class Direct:
         self._kept: list[Any] = []
 
     def _connection(self, origin: object) -> Any:
-        """A connection to there that can be used now."""
         for kept in self._kept:
             if kept.can_handle_request(origin):
                 if kept.is_available() and not kept.has_expired():
@@ -284,12 +282,9 @@ def _proxy_for(origin: tuple[str, str, int]) -> Named | None:
 
 
 def maker(lib: ModuleType, name: str, scheme: str, proxy: Named | None) -> Callable[[Living[Any]], Any]:
-    """Makes the transports of slots, all like the first one. Raises `ConfigurationError`.
-
-    A version of the library whose transports are built otherwise keeps its pools, which cost more.
-    """
+    """Makes the transports of slots, all like the first one. Raises `ConfigurationError`."""
     first = new_transport(lib, name, scheme, proxy)
-    if not hasattr(getattr(first, "_pool", None), "create_connection"):
+    if not hasattr(getattr(first, "_pool", None), "create_connection"):  # of a version built otherwise
         return lambda crowd: new_transport(lib, name, scheme, proxy)
     unavailable = importlib.import_module("httpcore").ConnectionNotAvailable
 

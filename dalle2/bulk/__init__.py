@@ -12,7 +12,6 @@ and is gone.
 
 from __future__ import annotations
 
-from .._meaning import explain as _explain
 from ._dask import dask_executor
 from ._half_price import acollect, asubmit, collect, submit
 from ._jobs import Job, RowError
@@ -40,5 +39,3 @@ __all__ = [
     "status",
     "submit",
 ]
-
-_explain(__name__)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from .. import __version__ as __version__
 from .._client import Client as _Client
-from .._meaning import explain as _explain
 from ..settings import DEFAULT
 from . import error as error
 from . import openai_object as openai_object
@@ -174,4 +173,3 @@ for _value in [*vars(error).values(), *globals().values()]:
     if isinstance(_value, type) and _value.__module__.startswith(f"{__name__}._"):
         _value.__module__ = __name__  # where a user finds it: in a traceback, a pickle
 restore_error.__module__ = __name__
-_explain(__name__)

@@ -37,7 +37,6 @@ else:
         from importlib import import_module
 
         value = getattr(import_module(f".{home}", __name__), name)
-        import_module(".._meaning", __name__).explain(__name__)
         globals()[name] = value
         return value
 

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 import subprocess
 import sys
-import types
 import typing
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dalle2
-from dalle2 import _meaning, bulk, compat, events, retry, testing
+from dalle2 import events, retry
 
-ROOMS = ["", *(f".{one.name}" for one in pkgutil.iter_modules(dalle2.__path__) if one.name[0] != "_")]
-"""Public modules, and one inside of another."""
-PUBLIC = [
-    (room, name)
-    for room in [f"dalle2{room}" for room in (*ROOMS, ".compat.error", ".compat.types")]
-    for name in getattr(importlib.import_module(room), "__all__", ())
-    if not inspect.ismodule(getattr(importlib.import_module(room), name))
-]
+PUBLIC = [name for name in dalle2.__all__ if not inspect.ismodule(getattr(dalle2, name))]
 
 
 def callables(value: Any) -> Iterator[Any]:
@@ -43,15 +32,14 @@ def callables(value: Any) -> Iterator[Any]:
                         yield function
 
 
-@pytest.mark.parametrize(("room", "name"), PUBLIC)
-def test_each_public_name_tells_what_its_annotations_mean(room: str, name: str) -> None:
-    """Classes, functions, and what is public in them, of all that an `__all__` names."""
-    value = getattr(importlib.import_module(room), name)
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_public_name_tells_what_its_annotations_mean(name: str) -> None:
+    """Classes, functions, and what is public in them."""
+    value = getattr(dalle2, name)
     if callable(value):
         for one in callables(value):
             hints = typing.get_type_hints(one)
             assert not any(isinstance(hint, (str, typing.ForwardRef)) for hint in hints.values())
-            assert "_LookedInto" not in repr(hints)
 
 
 @pytest.mark.parametrize("kind", [*typing.get_args(events.Event), retry.RetryPolicy])
@@ -87,41 +75,6 @@ def test_no_order_of_use_matters(name: str) -> None:
         "typing.get_type_hints(kind); typing.get_type_hints(kind.__init__)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-@pytest.mark.parametrize("name", ["bulk.run", "compat.OpenAI", "compat.Images.edit", "testing.Emulator"])
-def test_no_order_of_use_matters_in_the_other_rooms(name: str) -> None:
-    """The same for those beside the client's own, whose meaning is the real one."""
-    code = (
-        f"import dalle2.bulk, dalle2.compat, dalle2.testing, typing; kind = dalle2.{name}\n"
-        "print(typing.get_type_hints(kind if not isinstance(kind, type) else kind.__init__))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True
-    )
-    assert "ForwardRef" not in done.stdout
-
-
-def test_the_meaning_in_the_other_rooms_is_the_real_one() -> None:
-    """Standard names, names of this package, and of the library below."""
-    run = typing.get_type_hints(bulk.run)
-    assert run["return"] is bulk.Report
-    assert dalle2.Budget in typing.get_args(run["budget"])
-    assert typing.get_type_hints(bulk.Job)["request"] == dalle2.GenerateRequest | dalle2.EditRequest | (
-        dalle2.VariationRequest
-    )
-    assert typing.get_type_hints(compat.BadRequestError)["request"] in (httpx.Request, httpx.Request | None)
-    assert typing.get_type_hints(testing.Emulator.serve)["return"] is testing.Serving
-
-
-def test_where_nothing_can_be_known_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library that is missing, a name for type checkers alone; and a program packed without its sources."""
-    assert _meaning.meant("nobody_has_this", "Kind") is object
-    assert _meaning.meant("dalle2._transport._callers", "HttpClient") is object
-    packed = types.ModuleType("dalle2.packed.one")
-    monkeypatch.setitem(sys.modules, "dalle2.packed.one", packed)
-    _meaning.explain("dalle2.packed")
-    assert not [name for name in vars(packed) if name[0] != "_"]
 
 
 def test_nothing_is_loaded_before_somebody_asks() -> None:

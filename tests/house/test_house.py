@@ -25,7 +25,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A file may import only from an earlier line, and a package's files from one another. `testing` stands
 # outside: it imports nothing of the others, so anything may import it.
 LAYERS = (
-    {"pickling", "_types", "_secrets", "_dates", "_meaning"},
+    {"pickling", "_types", "_secrets", "_dates"},
     {"errors"},
     {"catalog", "events", "retry"},
     {"_http", "_money", "_state"},

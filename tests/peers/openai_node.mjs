@@ -43,7 +43,7 @@ const scenarios = {
   "edit-mask": async () => edit(await upload("image.png"), await upload("small-mask.png")),
   "bad-request": () => client.images.generate({ ...base, size: "1536x1024" }),
   "wrong-key": () => client.images.generate(base),
-  "not-found": () => client.files.list(),
+  "not-found": () => client.fineTuning.jobs.list(),
   "rate-limit": () => client.images.generate(base),
   retry: async () => ({ images: (await client.images.generate(base)).data.length }),
 };

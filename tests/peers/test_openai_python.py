@@ -74,7 +74,7 @@ def test_a_wrong_key_is_typed(served: str) -> None:
 def test_an_unknown_route_is_typed(served: str) -> None:
     """A route that the emulator does not have is a 404."""
     with official(served) as client, pytest.raises(openai.NotFoundError) as raised:
-        client.files.list()
+        client.fine_tuning.jobs.list()
     assert raised.value.status_code == 404
 
 
