@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
@@ -107,6 +108,7 @@ class Elsewhere:
         self._executor = executor
         self.client = client
         self._stays: ConfigurationError | None = None
+        self._one = threading.Lock()  # an executor need not like to be given two at once
 
     @cached_property
     def packed(self) -> bytes:
@@ -133,7 +135,8 @@ class Elsewhere:
             done((receipt, error))
 
         try:
-            future = self._executor.submit(Call(self, request, key))
+            with self._one:
+                future = self._executor.submit(Call(self, request, key))
         except BrokenExecutor as problem:  # what the calls that it had taken are told, too
             done((None, problem))
             return False

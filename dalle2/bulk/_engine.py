@@ -11,16 +11,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from ..errors import DownloadError
+from ..errors import DownloadError, JournalError
 from . import _journal as j
-from ._keeper import Effect, Fetch, Keeping, Keepings, Load, Put, Steps, advance, keeping
+from ._keeper import Effect, Fetch, Keepings, Load, Put, Steps, advance, awaited, keeping
 from ._links import alike
 from ._place import Folder, is_place
-from ._planner import Planner, Step, Unit
+from ._planner import Planner, Step
 from ._vault import Came, Vault
 from ._verdict import judge, told
 from ._work import Arrival, Brought, Trip, Work
@@ -65,6 +65,8 @@ class Engine:
         """The units whose calls a worker has begun to make."""
         self._retry_unknown = retry_unknown
         self._provenance = provenance
+        self.shares = pace is not None
+        """Whether a launch may wait for another run."""
         self._pace = pace
         self._clock = clock
         self._after = 0
@@ -79,6 +81,7 @@ class Engine:
         """Whether a file of the spool can be linked into its place."""
         self.left = False
         """Whether nobody takes in any more what arrives."""
+        self._moments = threading.Lock()
         self._lock = threading.Lock()  # a cancelled task goes on while its step is still in a thread
 
     def begin(self, spooled: Mapping[str, int]) -> None:
@@ -90,12 +93,9 @@ class Engine:
 
     def step(self, arrived: Sequence[Arrival]) -> Work:
         """Take in what came and give what follows, with all that it needs already durable."""
-        held: AbstractContextManager[None] = (
-            nullcontext() if self._pace is None else self._pace.held(self.planner)
-        )
         with self._lock:
             came = self._worked(arrived)
-            with held:
+            with self._pacing():
                 now = self._clock()
                 self._take(came, now)
                 while count := self.planner.wants:
@@ -105,6 +105,27 @@ class Engine:
                 self.planner.spooled = self.vault.size
                 step = self.planner.next(now)
             return self._written(step)
+
+    def launch(self, order: Order) -> float | None:
+        """Seconds to wait before a call that was ordered, and to ask again then; 0 if it is to be made now,
+        and counts as begun; `None` if it is not to be made, which has then come of it. For any thread.
+        """
+        try:
+            with self._pacing():
+                wait = None if self.left else self.planner.launch(order.unit, self._clock())
+                if wait == 0:
+                    self.launched.add(order.unit.number)
+        except JournalError:  # the next step meets it, too
+            wait = None
+        return wait
+
+    @contextmanager
+    def _pacing(self) -> Iterator[None]:
+        """Alone with the pace, and among the runs that share it."""
+        with self._moments:
+            shared = None if self.left else self._pace
+            with nullcontext() if shared is None else shared.held(self.planner):
+                yield
 
     def came(self, came: Came) -> None:
         """Take in an answer that no call of this run brought; the next step keeps its images."""
@@ -122,7 +143,8 @@ class Engine:
         """Stop at once: what came is taken in, what was sent is held, what was not is still planned."""
         with self._lock:
             came = [one for one in arrived if isinstance(one, Came) and one.order.unit.number in self._orders]
-            self._take(self.vault.secure(came), self._clock())
+            with self._moments:  # what is not launched by now never is
+                self._take(self.vault.secure(came), self._clock())
             for number, order in self._orders.items():
                 sent = number in self.launched
                 state: State = "held" if sent else "planned"
@@ -145,7 +167,10 @@ class Engine:
             self.error = self.error or self._last
         rescued = self.vault.close()
         if rescued is not None and self.error is not None:
-            self.error.add_note(f"dalle2: images that could not be kept are in {rescued}")
+            self.error.add_note(
+                f"dalle2: images that could not be kept are in {rescued}: move what is in it into "
+                f"{self.vault.spool.folder}, and the next run keeps them"
+            )
 
     def _worked(self, arrived: Sequence[Arrival]) -> list[Came]:
         """Do what this disk has to do with it: what was paid for is made safe first, then images are kept."""
@@ -203,7 +228,7 @@ class Engine:
         for order in orders:
             self._orders[order.unit.number] = order
         for unit in step.keep:
-            work = self._keeping(unit)  # with what was just written
+            work = awaited(self.journal, unit, made_of=self._provenance)  # with what was just written
             if self.vault.holds(work.name):
                 self._begun.append(keeping(work))  # once the orders are on their way
             else:
@@ -211,11 +236,6 @@ class Engine:
         trips, self._trips = self._trips, []
         wait = 0.0 if self._begun or self._kept else step.wait
         return Work(orders, trips, wait, self.planner.finished)
-
-    def _keeping(self, unit: Unit) -> Keeping:
-        attempt, images = self.journal.awaiting(unit)
-        made_of = self.journal.made_of(unit) if self._provenance else None
-        return Keeping(unit, j.spool_name(unit.number, attempt), images, made_of)
 
     def _take(self, came: Sequence[Came], now: float) -> None:
         kept, self._kept = self._kept, []
@@ -225,9 +245,11 @@ class Engine:
             self._orders.pop(arrival.order.unit.number, None)
             if arrival.receipt is not None:
                 self._answered(arrival, arrival.receipt, now)
-            else:
-                assert arrival.error is not None
+            elif arrival.error is not None:
                 self._refused(arrival.order, arrival.error, now)
+            else:  # it was not made: a pause or a stop came first
+                self.planner.returned(arrival.order.unit)
+                self.vault.note(j.given_back(arrival.order, time.time()))
             self.launched.discard(arrival.order.unit.number)
 
     def _answered(self, came: Came, receipt: Receipt, now: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -89,6 +90,9 @@ async def _loop(
     inbox: _Inbox,
     group: TaskGroup,
 ) -> None:
+    if engine.planner.pace.base:  # a first call that loads what it needs would come too late
+        with suppress(Dalle2Error):  # which is for a call to meet
+            await sender.warm_up()
     while True:
         if stopper.count:
             engine.interrupt()
@@ -108,8 +112,18 @@ async def _loop(
 
 
 async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox) -> None:
-    await checkpoint()
-    engine.launched.add(order.unit.number)
+    try:
+        await checkpoint()
+        while wait := await in_thread(engine.launch, order) if engine.shares else engine.launch(order):
+            await anyio.sleep(wait)
+        if engine.shares:
+            await checkpoint()
+    except BaseException:  # cancelled: it is not made
+        engine.launched.discard(order.unit.number)
+        raise
+    if wait is None:
+        inbox.put(Came(order))
+        return
     try:
         came = Came(order, receipt_of(await sender.send(order.request, idempotency_key=order.key)))
     except Dalle2Error as error:

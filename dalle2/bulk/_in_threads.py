@@ -9,11 +9,14 @@ from __future__ import annotations
 import inspect
 import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .._results._blocking import ImageResult
+from ..errors import Dalle2Error
 from ._elsewhere import Answered, Elsewhere, call
 from ._engine import Engine
 from ._keeper import Fetch, Put
@@ -64,6 +67,9 @@ def drive(
     stopper.wake = partial(arrived.put, None)
     batch: list[Arrival] = []
     try:
+        if engine.planner.pace.base:  # a first call that loads what it needs would come too late
+            with suppress(Dalle2Error):  # which is for a call to meet
+                sender.warm_up()
         while True:
             if stopper.count:
                 engine.interrupt()
@@ -73,13 +79,7 @@ def drive(
                 return
             work = engine.step(batch)
             for order in work.orders:
-                if elsewhere is None:
-                    pool.give(partial(_send, engine, sender, order, arrived))
-                else:
-                    engine.launched.add(order.unit.number)  # before: an interrupt may come at any moment
-                    done = partial(_answered, engine, order, arrived)
-                    if not elsewhere.give(order.request, order.key, done):
-                        engine.launched.discard(order.unit.number)
+                pool.give(partial(_send, engine, sender, elsewhere, order, arrived))
             for trip in work.trips:
                 pool.give(partial(_run, engine, client, trip, arrived))
             after()
@@ -107,9 +107,23 @@ def _gathered(arrived: queue.SimpleQueue[Arrival | None], wait: float | None) ->
         return batch
 
 
-def _send(engine: Engine, sender: Client, order: Order, arrived: queue.SimpleQueue[Arrival | None]) -> None:
-    engine.launched.add(order.unit.number)
-    _answered(engine, order, arrived, call(sender, order.request, order.key))
+def _send(
+    engine: Engine,
+    sender: Client,
+    elsewhere: Elsewhere | None,
+    order: Order,
+    arrived: queue.SimpleQueue[Arrival | None],
+) -> None:
+    """Make a call at its moment, or have it made."""
+    done = partial(_answered, engine, order, arrived)
+    while wait := engine.launch(order):
+        time.sleep(wait)
+    if wait is None:
+        done((None, None))
+    elif elsewhere is None:
+        done(call(sender, order.request, order.key))
+    elif not elsewhere.give(order.request, order.key, done):
+        engine.launched.discard(order.unit.number)
 
 
 def _answered(

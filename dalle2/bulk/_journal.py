@@ -105,7 +105,7 @@ class Journal:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing. Raises `JournalError` where the file is the trouble."""
+        """All or nothing. Raises `JournalError` where the file is the trouble, `OSError` for a full disk."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -116,8 +116,6 @@ class Journal:
                     self.db.execute("ROLLBACK")
                 raise
         except sqlite3.DatabaseError as problem:
-            if is_full(problem):
-                raise OSError(28, f"No space left on device ({problem})", str(self.path)) from None
             raise unusable(self.path, problem) from None
 
     def write(self, changes: Iterable[Change]) -> None:
@@ -204,11 +202,6 @@ class Journal:
         return images, nano
 
 
-def is_full(problem: sqlite3.Error) -> bool:
-    """Whether the disk, and not the journal, is the trouble."""
-    return "full" in str(problem) or "disk I/O error" in str(problem)
-
-
 def _unit(number: int, images: int, nano: int | None, rough: int) -> Unit:
     return Unit(number, images, Expected(nano, bool(rough)).reserve)
 
@@ -230,6 +223,12 @@ def sent(order: Order, now: float) -> list[Change]:
             (unit.number, order.attempt, order.key, now, unit.images, unit.reserve),
         ),
     ]
+
+
+def given_back(order: Order, now: float) -> list[Change]:
+    """It was about to be sent, and was not."""
+    why = "held back before it was sent"
+    return ended(order.unit.number, order.attempt, "planned", why, now, unpaid=True)
 
 
 def answered(unit: Unit, attempt: int, receipt: Receipt, nano: int | None, now: float) -> list[Change]:

@@ -14,7 +14,7 @@ import attrs
 
 from .._image._media import ImageCheck, ImageError, sniff, suffix_for
 from ..errors import ImageExpiredError
-from ._journal import Awaiting, Kept, MadeOf
+from ._journal import Awaiting, Journal, Kept, MadeOf, spool_name
 from ._planner import Unit
 
 
@@ -55,6 +55,12 @@ class Keeping:
     images: Sequence[Awaiting]
     made_of: MadeOf | None = None
     """What their sidecars say, if they get any."""
+
+
+def awaited(journal: Journal, unit: Unit, *, made_of: bool) -> Keeping:
+    """What the journal says is to be kept of a unit."""
+    attempt, images = journal.awaiting(unit)
+    return Keeping(unit, spool_name(unit.number, attempt), images, journal.made_of(unit) if made_of else None)
 
 
 @attrs.frozen

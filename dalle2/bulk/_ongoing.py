@@ -32,7 +32,7 @@ from ._progress import Display, Progress
 from ._receipt import nano
 from ._recover import recover, verify
 from ._schema import journal_path
-from ._shared_pace import SharedPace
+from ._shared_pace import SharedPace, path_of_pace
 from ._signals import Stopper
 from ._spool import Spool
 from ._standing import Report, counts, report_of, rows_of
@@ -103,7 +103,7 @@ class Wishes:
             name=name,
             concurrency=concurrency,
             images_per_minute=images_per_minute,
-            pace=None if pace is None else os.fspath(pace),
+            pace=path_of_pace(pace),
             max_images=None if budget is None else budget.max_images,
             max_usd=None if budget is None else budget.max_usd,
             on_unknown=cast('Literal["hold", "retry"]', on_unknown),
@@ -157,9 +157,11 @@ def check_client(client: Sender, kind: type, other: str) -> None:
 
 
 def refuse_path(jobs: object) -> None:
-    """Raise for a path in the place of jobs."""
+    """Raise for a path, or what else is no jobs, in the place of jobs."""
     if isinstance(jobs, (str, bytes, os.PathLike)):
         raise InvalidRequestError("jobs is a path: dalle2.bulk.read_jobs makes jobs of it", field="jobs")
+    if not (jobs is None or isinstance(jobs, Iterable)):
+        raise InvalidRequestError(f"jobs must be Job values or prompts; it is {jobs!r:.40}", field="jobs")
 
 
 class Ongoing:

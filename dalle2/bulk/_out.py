@@ -41,8 +41,8 @@ def place_of(out: Out) -> Place | Store:
     """The place that `out` means. Raises `InvalidRequestError` or `ConfigurationError`."""
     if isinstance(out, (str, os.PathLike)):
         text = os.fspath(out)
-        if not text:
-            raise InvalidRequestError("out is empty: name a directory", field="out")
+        if not text or "\0" in text:
+            raise InvalidRequestError(f"out is {text!r:.60}: name a directory", field="out")
         if "://" not in text:
             return Folder(out)
         from .._stores import address_of, local_path

@@ -1,10 +1,11 @@
 """When the next images may be asked for: a pure value, told what was sent and what the host said.
 
 The rule: images are counted, not calls, because that is what hosts limit. They are spaced evenly (GCRA with a
-burst of one), so a window of the host's, wherever it begins, never holds more than its share. A host's word
-only ever slows: an answer that says the allowance is nearly used spreads what is left, a 429 holds all
-sending back and lengthens the space, and success shortens it again down to what the caller set. All times are
-seconds on one clock that the caller reads.
+burst of one), so a window of the host's, wherever it begins, never holds more than its share. A moment is
+given out ahead, so that what has to be done before a call makes it no later. A host's word only ever slows:
+an answer that says the allowance is nearly used spreads what is left, a 429 holds all sending back and
+lengthens the space, and success shortens it again down to what the caller set. All times are seconds on one
+clock that the caller reads.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _SLOWER, _FASTER = 1.5, 0.97
 _LONGEST_SPACE = 60.0
 _SHORTEST_SPACE = 0.001
 _INSTANT = 1e-6  # a clock may not be able to move by less
+_PUNCTUAL = 0.05  # a busy machine wakes no thread with more care
 _FORESEEN = 3600.0
 """No plan reaches further ahead: a later one was made before the clock was set back."""
 
@@ -66,14 +68,26 @@ class Pace:
         wait = max(due - now, held - now)
         return wait if wait > _INSTANT else 0.0
 
-    def after_sending(self, images: int, now: float) -> Pace:
-        """So many images were asked for."""
+    def withdrawn(self, at: float, now: float) -> bool:
+        """Whether a moment that was given out no longer holds: a host has asked for a longer wait since."""
+        return at + _INSTANT < self.held_until <= now + _FORESEEN
+
+    def missed(self, at: float, now: float) -> bool:
+        """Whether a moment that was given out has gone by: a call made now would meet the next one."""
+        return self.space > 0 and now - at > max(self.space / 2, _PUNCTUAL)
+
+    def after_sending(self, images: int, at: float) -> Pace:
+        """So many images were asked for, or will be."""
         return attrs.evolve(
             self,
-            due=now + images * self.space,
-            first=now if self.first is None else self.first,
+            due=at + images * self.space,
+            first=at if self.first is None else self.first,
             sent=self.sent + images,
         )
+
+    def after_giving_back(self, images: int) -> Pace:
+        """So many images were not asked for after all; their moment is lost."""
+        return attrs.evolve(self, sent=self.sent - images)
 
     def after_success(self, now: float, told: Allowance | None = None, in_flight: int = 0) -> Pace:
         """An answer with images came; `in_flight` images were asked for after what it tells."""

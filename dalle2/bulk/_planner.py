@@ -24,6 +24,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 PATIENCE = 120.0
 """Seconds of nothing but trouble after which a run that has worked gives up."""
 LEAST_TROUBLES = 4
+LEAD = 0.5
+"""Seconds by which a call is prepared before its moment: its order has to be durable by then, on a disk that
+is busy, too. What is killed meanwhile is held although it was not sent.
+"""
 _INSTANT = 1e-6  # a clock may not be able to move by less
 
 
@@ -81,6 +85,8 @@ class Planner:
         self.exhausted = False
         self.succeeded = False
         self.sending: dict[int, tuple[Unit, float]] = {}
+        """The calls under way or prepared, with the moment of each."""
+        self._moved: set[int] = set()
         self.keeping: dict[int, Unit] = {}
         self._ready: deque[Unit] = deque()
         self._to_keep: deque[Unit] = deque()
@@ -139,6 +145,12 @@ class Planner:
         if self.pace.lasting(now):
             self.stop("limited")
 
+    def returned(self, unit: Unit) -> None:
+        """It was prepared, and not sent: its moment was withdrawn."""
+        self._end(unit, 0, 0)
+        self.pace = self.pace.after_giving_back(unit.images)
+        self._ready.appendleft(unit)
+
     def troubled(
         self, unit: Unit, now: float, *, billed: bool = False, retry_after: float | None = None
     ) -> bool:
@@ -186,6 +198,7 @@ class Planner:
 
     def _end(self, unit: Unit, images: int, nano: int | None) -> float:
         _, sent_at = self.sending.pop(unit.number)
+        self._moved.discard(unit.number)
         self.spent_images += images
         self.spent_nano += nano or 0
         return sent_at
@@ -216,13 +229,29 @@ class Planner:
                 break
             wait = None
             unit = self._ready.popleft()
-            self.sending[unit.number] = unit, now
-            self.pace = self.pace.after_sending(unit.images, now)
+            self._grant(unit, now)
             send.append(unit)
         if self.stopped is None and self._later:
             due = max(self._later[0][0] - now, 0.0)
             wait = due if wait is None else min(wait, due)
         return Step(tuple(send), tuple(keep), wait)
+
+    def launch(self, unit: Unit, now: float) -> float | None:
+        """Seconds until a call that is prepared may be made, 0 for now; `None` if it is not to be made."""
+        at = self.sending[unit.number][1]
+        if self.stopped is not None or self.pace.withdrawn(at, now):
+            return None
+        if self.pace.missed(at, now) and unit.number not in self._moved:
+            self._moved.add(unit.number)  # once: a machine that is always late sends all the same
+            self.pace = self.pace.after_giving_back(unit.images)
+            at = self._grant(unit, now)
+        return at - now if at > now + _INSTANT else 0.0
+
+    def _grant(self, unit: Unit, now: float) -> float:
+        at = now + self.pace.wait(now)
+        self.sending[unit.number] = unit, at
+        self.pace = self.pace.after_sending(unit.images, at)
+        return at
 
     def _room(self) -> bool:
         return len(self.sending) + len(self.keeping) < self.concurrency
@@ -243,9 +272,10 @@ class Planner:
             if not self.sending:
                 self.stop("budget")
             return None
+        wait = max(self.pace.wait(now) - LEAD, 0.0)
         if self._troubled_since is None:
-            return None if self.pace.probing and self.sending else self.pace.wait(now)
-        return None if self.sending else max(self.pace.wait(now), self._calm_at - now)
+            return None if self.pace.probing and self.sending else wait
+        return None if self.sending else max(wait, self._calm_at - now)
 
     def _affordable(self, unit: Unit) -> bool:
         under_way = [unit, *(other for other, _ in self.sending.values())]

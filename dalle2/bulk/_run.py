@@ -7,7 +7,6 @@ journal; the images are fetched by the caller's own client, with its patience.
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
@@ -25,6 +24,7 @@ from ._journal import Journal
 from ._ongoing import SPOOL_LIMIT, Wishes, begun, check_client, from_notes
 from ._recover import recover
 from ._schema import journal_path
+from ._shared_pace import path_of_pace
 from ._spool import Spool
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _noted(
         "out": out,
         "concurrency": concurrency,
         "images_per_minute": images_per_minute,
-        "pace": None if pace is None else os.fspath(pace),
+        "pace": path_of_pace(pace),
         "budget": budget,
         "on_unknown": on_unknown,
         "provenance": provenance,

@@ -7,6 +7,7 @@ before is given the tables that it lacks.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import warnings
@@ -63,12 +64,14 @@ def journal_path(path: str | os.PathLike[str]) -> Path:
     """The journal's real path: one journal has one lock, by whatever name it is reached."""
     try:
         return Path(os.path.realpath(os.fspath(path)))
-    except TypeError:
-        raise JournalError(f"journal must be a path; it is a {type(path).__name__}") from None
+    except (TypeError, ValueError):
+        raise JournalError(f"journal must be a path; it is {path!r:.60}") from None
 
 
 def open_for_writing(path: Path, *, create: bool) -> sqlite3.Connection:
-    """The connection of the one writer, whose lock the caller holds. Raises `JournalError`."""
+    """The connection of the one writer, whose lock the caller holds. Raises `JournalError`, and `OSError` for
+    a full disk.
+    """
     if path.is_dir():
         raise JournalError(f"the journal {str(path)!r} is a directory: name a file in it")
     if not path.exists():
@@ -116,7 +119,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
                 raise
             return _reader(path, "mode=ro&immutable=1")  # its folder cannot be written, so by no run either
     except sqlite3.Error as problem:
-        raise unusable(path, problem) from None
+        raise unusable(path, problem, writing=False) from None
 
 
 def _reader(path: Path, how: str) -> sqlite3.Connection:
@@ -131,9 +134,11 @@ def _reader(path: Path, how: str) -> sqlite3.Connection:
     return db
 
 
-def unusable(path: Path, problem: sqlite3.Error) -> JournalError:
-    """The error for a journal that SQLite cannot work with."""
+def unusable(path: Path, problem: sqlite3.Error, *, writing: bool = True) -> JournalError | OSError:
+    """The error for a journal that SQLite cannot work with: for a full disk an `OSError`."""
     text = str(problem)
+    if writing and ("full" in text or "disk I/O error" in text):
+        return OSError(errno.ENOSPC, f"No space left on device ({text})", str(path))
     if "not a database" in text or "malformed" in text:
         text += " (if it ever was a journal, restore it from a copy, or take a new name)"
     return JournalError(f"the journal {str(path)!r} cannot be used: {text}")

@@ -13,6 +13,7 @@ import os
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
+from ..errors import JournalError
 from ._links import flush
 from ._receipt import Receipt
 
@@ -72,12 +73,17 @@ class Spool:
         flush(self._base)
 
     def receipts(self) -> dict[str, Receipt]:
-        """The answers that are spooled, without their bytes."""
+        """The answers that are spooled, without their bytes. Raises `JournalError`."""
         found: dict[str, Receipt] = {}
         for path in self._files():
             if path.suffix == _MANIFEST:
-                told = json.loads(path.read_bytes())
-                found |= {name: Receipt.of_manifest(one) for name, one in told.items()}
+                try:
+                    told = json.loads(path.read_bytes())
+                    found |= {name: Receipt.of_manifest(one) for name, one in told.items()}
+                except (ValueError, LookupError, TypeError, AttributeError):
+                    raise JournalError(
+                        f"{str(path)!r} is malformed: move it away, and what it told of is held"
+                    ) from None
                 self._manifests |= dict.fromkeys(told, f"{self._base}{path.name}")
         return found
 

@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Came:
-    """What came of a call: a receipt, or an error, or both. `spooled` is how many bytes are safe, and `None`
-    if they could not be made safe.
+    """What came of a call: a receipt, or an error, or both; neither if it was not made. `spooled` is how many
+    bytes are safe, and `None` if they could not be made safe.
     """
 
     order: Order

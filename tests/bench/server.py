@@ -36,6 +36,9 @@ UNEVEN = itertools.cycle((0.5, 1.3, 0.9, 1.5, 0.7, 1.1))
 """How much longer or shorter than said an answer takes, in turn, so that calls do not march in step."""
 
 
+TOGETHER = 2.0
+"""So many images may come together where a host limits them."""
+
 REFUSAL = json.dumps(
     {
         "error": {
@@ -96,13 +99,13 @@ def in_file(body: bytes) -> BinaryIO:
 
 
 class Allowance:
-    """A host's limit of images a minute, kept by the second: a bucket that holds a second's share, so that
-    two clients that do not know of each other are refused half of what they ask.
+    """A host's limit of images a minute, strictly kept: a bucket that holds two images, so that two clients
+    that do not know of each other are refused half of what they ask.
     """
 
     def __init__(self, per_minute: int) -> None:
         self.rate = per_minute / 60
-        self.left = self.rate
+        self.left = TOGETHER
         self.at = time.monotonic()
         self.passed: list[float] = []
         self.refused = 0
@@ -110,7 +113,7 @@ class Allowance:
     def passes(self) -> bool:
         """Whether one more image is allowed now."""
         now = time.monotonic()
-        self.left, self.at = min(self.rate, self.left + (now - self.at) * self.rate), now
+        self.left, self.at = min(TOGETHER, self.left + (now - self.at) * self.rate), now
         if self.left < 1:
             self.refused += 1
             return False

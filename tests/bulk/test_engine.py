@@ -16,6 +16,7 @@ from dalle2.bulk._journal import Journal, Order
 from dalle2.bulk._keeper import Fetch
 from dalle2.bulk._load import check_with, load_jobs
 from dalle2.bulk._naming import Naming
+from dalle2.bulk._pacer import Pace
 from dalle2.bulk._place import Folder
 from dalle2.bulk._planner import Planner
 from dalle2.bulk._receipt import Receipt
@@ -53,7 +54,9 @@ class World:
             place = Folder(self.folder / "out")
             verify(journal, place, Naming.parse("{id}"))
             place.probe()
-            engine = Engine(journal, spool, place, Planner(concurrency=2), clock=lambda: self.now)
+            pace = Pace.per_minute(self.data.draw(st.sampled_from([None, 60.0])))
+            planner = Planner(concurrency=2, pace=pace)
+            engine = Engine(journal, spool, place, planner, clock=lambda: self.now)
             engine.begin(spooled)
             under_way: list[Order | Trip] = []
             arrived: list[Arrival] = []
@@ -75,8 +78,9 @@ class World:
                     fails = crashes and self.data.draw(st.integers(0, 5)) == 5
                     arrived.append(Brought(one, dalle2.DownloadError("away") if fails else PICTURE))
                 else:
-                    engine.launched.add(one.unit.number)
-                    came = self.answer(one, crashes=crashes)
+                    while wait := engine.launch(one):
+                        self.now += wait
+                    came = Came(one) if wait is None else self.answer(one, crashes=crashes)
                     if came is None:
                         return False
                     arrived.append(came)

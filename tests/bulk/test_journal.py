@@ -61,7 +61,7 @@ def test_what_is_no_journal_is_refused_and_left_alone(client: dalle2.Client, emu
             assert Path(name).read_bytes() == before
             with pytest.raises(dalle2.JournalError):
                 bulk.status(name)
-    with pytest.raises(dalle2.JournalError, match="must be a path; it is a int"):
+    with pytest.raises(dalle2.JournalError, match="must be a path; it is 7"):
         go(client, journal=7)
     for name, words in [("folder", "is a directory"), ("none.db", "does not exist")]:
         with pytest.raises(dalle2.JournalError, match=words):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,15 @@ def test_a_name_that_leaves_the_folder_is_refused(id: str) -> None:
 
 @pytest.mark.parametrize(
     ("id", "name"),
-    [("con", "con-"), ("NUL.txt", "NUL-.txt"), ("a. ", "a--"), ("LPT1", "LPT1-"), ("contract", "contract")],
+    [
+        ("con", "con-"),
+        ("NUL.txt", "NUL-.txt"),
+        ("con .txt", "con- .txt"),
+        ("CONOUT$", "CONOUT$-"),
+        ("a. ", "a--"),
+        ("LPT1", "LPT1-"),
+        ("contract", "contract"),
+    ],
 )
 def test_what_windows_would_change_is_changed_here(id: str, name: str) -> None:
     """Devices and ends that it cuts off."""
@@ -72,16 +82,39 @@ def test_a_column_that_is_empty_names_no_file() -> None:
         Naming.parse("{colour}").name("a", 1, {"colour": None})
 
 
-@given(st.text(min_size=1, max_size=80))
-def test_any_id_gives_a_legal_name_or_is_refused(id: str) -> None:
-    """One part, no character that some system forbids, no end that some system cuts."""
+DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789\u00b9\u00b2\u00b3"
+}
+words = st.one_of(
+    st.sampled_from(
+        [".", "..", " ", "-", "/", "\\", ":", "con", "NUL", "nul.", "lpt1 .a", "conin$", "~", "\0"]
+    ),
+    st.text(max_size=6),
+)
+values = st.lists(words, max_size=4).map("".join)
+templates = st.lists(
+    st.one_of(st.sampled_from(["{id}", "{index}", "{col}", ".png", "{{", "../", "/"]), words), max_size=6
+).map("".join)
+
+
+@given(templates, values, values, st.integers(1, 10))
+def test_any_template_gives_legal_names_in_the_folder_or_is_refused(
+    template: str, id: str, column: str, index: int
+) -> None:
+    """No way out, no character that some system forbids, no end that some system cuts, no device."""
     try:
-        name = Naming.parse("{id}-{index}").name(id, 1, {})
-    except dalle2.InvalidRequestError:
+        name = Naming.parse(template).name(id, index, {"col": column})
+    except dalle2.InvalidRequestError as error:
+        assert len(str(error)) < 400
         return
-    assert not set(name) & set('<>:"/\\|?*') and name.isprintable() | (not name.isascii())
-    assert name not in ("", ".", "..") and not name.endswith((".", " "))
-    assert len(name.encode()) <= 240
+    for part in name.split("/"):
+        assert part.strip(". ")
+        assert not set(part) & set('<>:"\\|?*')
+        assert min(part) >= " "
+        assert part[-1] not in ". "
+        assert part.partition(".")[0].rstrip(" ").upper() not in DEVICES
+        assert unicodedata.is_normalized("NFC", part)
+        assert len(part.encode()) <= 240
 
 
 def test_two_names_are_one_where_some_system_says_so() -> None:

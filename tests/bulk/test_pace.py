@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 import pytest
@@ -15,8 +18,11 @@ from hypothesis import strategies as st
 
 import dalle2
 from dalle2.bulk._pacer import PATIENCE, Allowance, Pace
+from dalle2.bulk._planner import Planner, Step, Unit
 from dalle2.bulk._receipt import allowance_of
 from dalle2.bulk._shared_pace import SharedPace
+
+T = TypeVar("T")
 
 # Reading the host
 
@@ -31,6 +37,17 @@ def test_an_allowance_is_read_whole_or_not_at_all() -> None:
 
 
 # Spacing
+
+
+def test_a_moment_is_missed_or_withdrawn() -> None:
+    """By half a space, or by a longer wait that the host asked for; without a pace none is missed."""
+    pace = Pace.per_minute(60).after_sending(1, 5.0)
+    assert [pace.missed(5.0, now) for now in (4.0, 5.0, 5.4, 5.6)] == [False, False, False, True]
+    assert [Pace.per_minute(6000).missed(5.0, now) for now in (5.04, 5.06)] == [False, True]
+    assert not Pace().missed(0.0, 1000.0)
+    held = pace.after_limit(5.0, 10.0, 5.0)
+    assert [held.withdrawn(at, 5.0) for at in (6.0, 14.9, 15.0, 16.0)] == [True, True, False, False]
+    assert not pace.withdrawn(6.0, 5.0)
 
 
 def sent_in(pace: Pace, seconds: float, images: int = 1) -> list[float]:
@@ -174,6 +191,129 @@ def test_against_a_host_that_counts_images_a_run_keeps_its_pace() -> None:
 # Shared by several runs
 
 
+class Strict:
+    """A host that lets no more than two images come together, and answers after a while."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.left, self.at = rate, 2.0, 0.0
+        self.passed: list[float] = []
+        self.refused = 0
+
+    def passes(self, now: float) -> bool:
+        """Whether one more image is allowed now."""
+        self.left, self.at = min(2.0, self.left + (now - self.at) * self.rate), now
+        if self.left < 1:
+            self.refused += 1
+            return False
+        self.left -= 1
+        self.passed.append(now)
+        return True
+
+
+class Machine:
+    """Two runs on one pace, on a clock of its own: each makes one step at a time, and its disk is slow."""
+
+    def __init__(self, seed: int, rate: float, jobs: int) -> None:
+        self.chance = random.Random(seed)
+        self.host = Strict(rate / 60)
+        self.pace = Pace.per_minute(rate)
+        self.planners = [Planner(concurrency=8) for _ in range(2)]
+        for planner in self.planners:
+            planner.offer([Unit(n) for n in range(jobs)], last=True)
+        self.events: list[tuple[float, int, Callable[[float], None]]] = []
+        self.inbox: list[list[Callable[[float], None]]] = [[], []]
+        self.busy = [False, False]
+
+    def at(self, moment: float, act: Callable[[float], None]) -> None:
+        """Have something happen."""
+        heapq.heappush(self.events, (moment, self.chance.getrandbits(60), act))
+
+    def deciding(self, planner: Planner, decide: Callable[[], T]) -> T:
+        """With the row of the pace held."""
+        planner.pace = self.pace
+        decided = decide()
+        self.pace = planner.pace
+        return decided
+
+    def step(self, who: int, now: float) -> None:
+        """Take in what came, decide, and write it down."""
+        if self.busy[who]:
+            return
+        planner = self.planners[who]
+        came, self.inbox[who] = self.inbox[who], []
+
+        def decided(now: float) -> None:
+            def decide() -> Step:
+                for one in came:
+                    one(now)
+                return planner.next(now)
+
+            step = self.deciding(planner, decide)
+            written = now + (self.slow() if step.send or step.keep else 0.0)
+            self.at(written, lambda then: self.written(who, step, then))
+
+        self.busy[who] = True
+        self.at(now + (self.slow() if came else 0.0), decided)
+
+    def written(self, who: int, step: Step, now: float) -> None:
+        """What is durable may be done."""
+        planner = self.planners[who]
+        self.busy[who] = False
+        for unit in step.keep:
+            self.inbox[who].append(lambda _, unit=unit: planner.kept(unit))
+        for unit in step.send:
+            self.launch(who, unit, now)
+        if self.inbox[who]:
+            self.step(who, now)
+        elif step.wait is not None:
+            self.at(now + max(step.wait, 1e-6), lambda then: self.step(who, then))
+
+    def launch(self, who: int, unit: Unit, now: float) -> None:
+        """As a worker does."""
+        planner = self.planners[who]
+        wait = self.deciding(planner, lambda: planner.launch(unit, now))
+        if wait is None:
+            self.arrives(who, now, lambda _: planner.returned(unit))
+        elif wait > 0:
+            late = self.chance.uniform(0, 0.005)
+            self.at(now + wait + late, lambda then: self.launch(who, unit, then))
+        elif self.host.passes(now):
+            answer = now + self.chance.uniform(0.01, 0.2)
+            self.at(answer, lambda then: self.arrives(who, then, lambda n: planner.answered(unit, 0, n)))
+        else:
+            self.arrives(who, now, lambda n: planner.limited(unit, 1.0, n))
+
+    def arrives(self, who: int, now: float, come: Callable[[float], None]) -> None:
+        """Something came back; the loop wakes."""
+        self.inbox[who].append(come)
+        self.step(who, now)
+
+    def slow(self) -> float:
+        """A disk that usually takes tens of milliseconds, and now and then a third of a second."""
+        return self.chance.uniform(0.1, 0.35) if self.chance.random() < 0.05 else self.chance.uniform(0, 0.03)
+
+    def run(self) -> None:
+        """Until all is done."""
+        self.step(0, 0.0)
+        self.step(1, 0.0)
+        while self.events:
+            now, _, act = heapq.heappop(self.events)
+            act(now)
+
+
+@pytest.mark.parametrize("rate", [60.0, 300.0, 600.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_two_runs_on_slow_disks_keep_the_whole_pace_of_a_strict_host(rate: float, seed: int) -> None:
+    """An order takes longer to write down than two images are apart; the host lets only two come together."""
+    machine = Machine(seed, rate, 150)
+    machine.run()
+    host = machine.host
+    assert len(host.passed) == 300
+    assert all(planner.finished for planner in machine.planners)
+    assert host.refused <= 3
+    assert 299 / (host.passed[-1] - host.passed[0]) >= 0.98 * rate / 60
+
+
 @attrs.define
 class Decider:
     """Whoever decides by a pace."""
@@ -235,6 +375,10 @@ def test_a_file_that_is_no_pace_is_refused(tmp_path: Path) -> None:
                 assert decider.pace == Pace.per_minute(60)
         path.write_text("gone")
     with closing(SharedPace(tmp_path / "other.db", Pace())) as shared:
+        gone = pytest.raises(dalle2.JournalError, match="cannot be used: no such table")
+        with gone, shared.held(decider):
+            shared._db.execute("DROP TABLE pace")
+            decider.pace = decider.pace.after_sending(1, 0.0)
         shared._db.execute("DROP TABLE pace")
         with pytest.raises(dalle2.JournalError, match="cannot be used"), shared.held(decider):
             raise AssertionError("the row was held")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dalle2.bulk._pacer import Pace
-from dalle2.bulk._planner import ATTEMPTS, LEAST_TROUBLES, PATIENCE, Limits, Planner, Unit
+from dalle2.bulk._planner import ATTEMPTS, LEAD, LEAST_TROUBLES, PATIENCE, Limits, Planner, Unit
 
 
 def units(count: int, images: int = 1, reserve: int | None = 10) -> list[Unit]:
@@ -78,8 +78,55 @@ def test_a_pace_is_waited_for() -> None:
     """And what is under way does not make it shorter."""
     planner = offered(Planner(concurrency=8, pace=Pace.per_minute(60)), 3)
     assert len(planner.next(0.0).send) == 1
-    assert planner.next(0.25).wait == 0.75
-    assert len(planner.next(1.0).send) == 1
+    assert planner.next(0.25).wait == pytest.approx(0.75 - LEAD)
+    assert len(planner.next(1.0 - LEAD).send) == 1
+    assert planner.launch(Unit(2), 1.0 - LEAD) == pytest.approx(LEAD)
+    assert planner.launch(Unit(2), 1.0) == 0.0
+    assert planner.next(1.0).wait == pytest.approx(1.0 - LEAD)
+
+
+def prepared() -> tuple[Planner, Unit]:
+    """A run at one image a second whose second call is prepared a little before its moment."""
+    planner = offered(Planner(concurrency=8, pace=Pace.per_minute(60)), 9)
+    assert planner.next(0.0).send == (Unit(1, 1, 10),)
+    (unit,) = planner.next(0.95).send
+    return planner, unit
+
+
+def test_a_429_withdraws_what_is_prepared() -> None:
+    """It is sent once the host allows, first of all, and once."""
+    planner, unit = prepared()
+    planner.limited(Unit(1, 1, 10), 7.0, 0.96)
+    assert planner.launch(unit, 0.97) is None
+    planner.returned(unit)
+    assert not planner.sending
+    assert planner.next(1.0).send == ()
+    step = planner.next(7.95)
+    assert step.send == (unit,)
+    assert planner.launch(unit, 7.96) == 0.0
+    assert planner.next(9.0).send == ()  # until that one tells more
+
+
+def test_a_call_that_missed_its_moment_gets_the_next_one() -> None:
+    """Once: a machine that is always late sends all the same."""
+    planner, unit = prepared()
+    assert planner.launch(unit, 1.4) == 0.0
+    planner, unit = prepared()
+    (other,) = planner.next(1.95).send
+    assert planner.launch(unit, 1.95) == pytest.approx(1.05)
+    assert planner.launch(other, 2.0) == 0.0
+    assert planner.launch(unit, 9.0) == 0.0
+    assert planner.pace.sent == 3
+
+
+def test_a_stop_gives_back_what_is_prepared() -> None:
+    """It was not sent, and is not billed."""
+    planner, unit = prepared()
+    planner.stop("interrupted")
+    assert planner.launch(unit, 1.0) is None
+    planner.returned(unit)
+    planner.ended(Unit(1, 1, 10), billed=True)
+    assert (planner.finished, planner.spent_images) == (True, 1)
 
 
 def test_a_limit_on_money_is_never_passed_by_what_is_reserved() -> None:
@@ -116,7 +163,7 @@ def test_a_429_comes_back_first_and_one_call_tries_it() -> None:
     step = planner.next(0.0)
     for unit in step.send:
         planner.limited(unit, 7.0, 1.0)
-    assert planner.next(1.0).wait == 7.0
+    assert planner.next(1.0).wait == pytest.approx(7.0 - LEAD)
     assert len(planner.next(8.0).send) == 1
     assert planner.next(9.0).send == ()
 
@@ -270,6 +317,18 @@ class Runs(RuleBasedStateMachine):
             self.planner.ended(unit, billed=flag)
         elif not self.planner.troubled(unit, self.now, billed=flag):
             self.ended.add(unit.number)
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def a_call_is_about_to_be_made(self, data: st.DataObject) -> None:
+        """It is made, waits, or is given back."""
+        number = data.draw(st.sampled_from(sorted(self.sent)))
+        wait = self.planner.launch(self.sent[number], self.now)
+        if wait is None:
+            self.planner.returned(self.sent.pop(number))
+        else:
+            assert wait >= 0
+            assert wait == 0 or self.planner.stopped is None
 
     @precondition(lambda self: self.keeping)
     @rule(data=st.data(), kept=st.booleans())

@@ -9,6 +9,7 @@ import json
 import socket
 import sqlite3
 import sys
+import time
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -673,3 +674,71 @@ class Scalar:
     def item(self) -> object:
         """The plain value."""
         return self.value
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind", "match"),
+    [
+        ({"journal": "a\0b"}, dalle2.JournalError, "journal must be a path"),
+        ({"out": "a\0b"}, dalle2.InvalidRequestError, "out is 'a.x00b': name a directory"),
+        ({"pace": "a\0b"}, dalle2.JournalError, "pace .* cannot be used"),
+        ({"pace": 4}, dalle2.InvalidRequestError, "pace must be the path of a file, or None; it is 4"),
+        ({"pace": ""}, dalle2.InvalidRequestError, "pace must be the path of a file"),
+        ({"pace": "run.db"}, dalle2.JournalError, "cannot be used: it is a database of something else"),
+    ],
+)
+def test_a_path_that_is_none_is_refused(
+    run: Run, emulator: Emulator, wrong: dict[str, object], kind: type[Exception], match: str
+) -> None:
+    """By name, and before anything is sent; so is a journal in the place of a pace."""
+    with pytest.raises(kind, match=match):
+        run([job("a")], **wrong)
+    assert emulator.requests == []
+    assert run([job("a")], pace=Path("pace.db")).done == 1
+
+
+def test_jobs_that_are_none_are_refused(run: Run, emulator: Emulator) -> None:
+    """Before there is a journal."""
+    with pytest.raises(dalle2.InvalidRequestError, match="jobs must be Job values or prompts; it is 7"):
+        run(7)
+    assert not Path("run.db").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"1-1": {}}', '{"1-1": 7}', "\x80"])
+def test_a_spool_that_cannot_be_read_is_named(run: Run, emulator: Emulator, text: str) -> None:
+    """Nothing is sent, and without it the run goes on."""
+    Path("run.db.spool").mkdir()
+    path = Path("run.db.spool", "1-1.json")
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(dalle2.JournalError, match=r"run\.db\.spool/1-1\.json' is malformed: move it away"):
+        run([job("a")])
+    assert emulator.requests == []
+    path.unlink()
+    assert run([job("a")]).done == 1
+
+
+@pytest.mark.parametrize("jump", [86400, -86400])
+@pytest.mark.parametrize("pace", [None, "pace.db"])
+def test_a_clock_that_jumps_a_day_changes_nothing(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, jump: float, pace: str | None
+) -> None:
+    """In the middle of a run and between two: no wait of a day, nothing paid twice, no odd time left."""
+    shift, wall = [0.0], time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + shift[0])
+    ended: list[object] = []
+    seen: list[bulk.Progress] = []
+
+    def jumps(row: object) -> None:
+        ended.append(row)
+        if len(ended) == 2:
+            shift[0] += jump
+
+    emulator.fail_next(429, headers={"retry-after-ms": "50"})
+    jobs = [job(str(number), response_format="b64_json") for number in range(6)]
+    options = {"images_per_minute": 6000, "pace": pace, "concurrency": 2, "progress": seen.append}
+    budget = dalle2.Budget(max_images=4)
+    assert run(jobs, **options, on_outcome=jumps, budget=budget).done == 4
+    shift[0] += jump
+    assert run(jobs, **options).done == 6
+    assert len(emulator.billed) == 6
+    assert all(0 <= each.seconds < 600 for each in seen)

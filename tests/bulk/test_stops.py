@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,7 @@ def test_a_first_signal_lets_what_is_under_way_finish(number: int, kind: type[Ba
 
 def test_a_second_signal_leaves_what_is_under_way_held() -> None:
     """At once, and never sent again by itself."""
-    emulator = Watched(2, signalled(signal.SIGINT, 2), hold=0.8)
+    emulator = Watched(2, signalled(signal.SIGINT, 2), hold=2.0)
     with dalle2.Client("sk-test", http_client=emulator.client()) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             bulk.run(client, JOBS, journal="run.db", out="out", concurrency=2)
@@ -109,6 +111,67 @@ def test_an_event_loop_takes_signals_too(library: str, times: int) -> None:
     report = caught.value.report  # type: ignore[attr-defined]
     assert report.remaining > 0
     assert report.held == (0 if times == 1 else 2)
+
+
+# Calls that are prepared: written down as sent a little before their moment
+
+
+def attempts() -> list[str]:
+    """How the attempts ended that gave no image."""
+    with closing(sqlite3.connect("run.db")) as db:
+        return [error for (error,) in db.execute("SELECT error FROM attempt WHERE state = 'ended'")]
+
+
+@pytest.mark.parametrize("shared", [None, "pace.db"])
+def test_a_429_holds_back_what_is_prepared(run: Run, emulator: Emulator, shared: str | None) -> None:
+    """It was not sent, costs nothing, and is sent once later."""
+    emulator.fail_next(429, headers={"retry-after-ms": "500"})
+    report = run([job("a"), job("b"), job("c")], images_per_minute=300, pace=shared)
+    assert (report.done, len(emulator.billed)) == (3, 3)
+    assert len([one for one in emulator.requests if one.method == "POST"]) == 4
+    assert "held back before it was sent" in attempts()
+
+
+@pytest.mark.parametrize(("times", "held"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize("library", ["threads", "asyncio", "trio"])
+def test_a_signal_gives_back_what_is_prepared(library: str, times: int, held: int) -> None:
+    """It is still planned, and is not sent when its moment comes."""
+    emulator = Watched(1, signalled(signal.SIGTERM, times), hold=0.3)
+
+    async def awaited() -> None:
+        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
+            await bulk.arun(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+
+    def blocking() -> None:
+        with dalle2.Client("sk-test", http_client=emulator.client()) as client:
+            bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+
+    with pytest.raises(SystemExit) as caught:
+        if library == "threads":
+            blocking()
+        else:
+            asyncio.run(awaited()) if library == "asyncio" else trio.run(awaited)
+    report = caught.value.report  # type: ignore[attr-defined]
+    assert (report.done, report.held, report.remaining) == (1 - held, held, 11)
+    for thread in threading.enumerate():
+        if thread.name.startswith("dalle2-bulk"):
+            thread.join(10)
+    assert len(emulator.billed) == 1
+    assert any("before it was sent" in error for error in attempts())
+
+
+def test_a_pace_that_cannot_be_used_any_more_ends_the_run(run: Run, emulator: Emulator) -> None:
+    """As soon as it is met; what is prepared is not sent, and what was sent is held."""
+
+    def spoil(row: object) -> None:
+        with closing(sqlite3.connect("pace.db")) as db:
+            db.execute("DROP TABLE IF EXISTS pace")
+
+    with pytest.raises(dalle2.JournalError, match=r"pace .*pace\.db.* cannot be used"):
+        run(JOBS, images_per_minute=300, pace="pace.db", on_outcome=spoil)
+    report = bulk.status("run.db")
+    assert report.done + report.held == len(emulator.billed)
+    assert report.remaining >= 10
 
 
 def test_a_handler_that_somebody_chose_is_left_alone() -> None:
@@ -290,8 +353,19 @@ def test_what_can_be_put_nowhere_is_rescued(
     with pytest.raises(OSError, match="No space left") as caught:
         run([job("a", response_format="b64_json")])
     (note,) = [note for note in caught.value.__notes__ if "could not be kept" in note]
-    folder = Path(note.rpartition(" ")[2])
+    found = re.fullmatch(
+        "dalle2: images that could not be kept are in (.*): move what is in it into (.*), and .*", note
+    )
+    assert found is not None
+    folder, spool = map(Path, found.groups())
     assert [path.suffix for path in sorted(folder.iterdir())] == [".image", ".json"]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    spool.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.rename(spool / path.name)
+    assert run([job("a", response_format="b64_json")]).done == 1
+    assert len(emulator.billed) == 1
 
 
 class FullJournal:
@@ -336,8 +410,6 @@ def test_a_journal_that_is_full_stops_sending_and_loses_nothing(
 
 def test_sqlite_itself_says_full(run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an `OSError` that names the journal, like every other full disk."""
-    import sqlite3
-
     real = sqlite3.connect
 
     class Small(sqlite3.Connection):
@@ -349,6 +421,24 @@ def test_sqlite_itself_says_full(run: Run, emulator: Emulator, monkeypatch: pyte
     monkeypatch.setattr(sqlite3, "connect", lambda path, **more: real(path, factory=Small, **more))
     with pytest.raises(OSError, match=r"No space left on device .*full.*run\.db"):
         run([job(str(n), "x" * 900) for n in range(100)])
+    assert emulator.requests == []
+
+
+def test_a_disk_that_cannot_take_a_journal_is_full(
+    run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so as everywhere, and nothing is sent."""
+    real = sqlite3.connect
+
+    class Tiny(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "BEGIN IMMEDIATE":
+                super().execute("PRAGMA max_page_count=2")
+            return super().execute(sql, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **more: real(path, factory=Tiny, **more))
+    with pytest.raises(OSError, match=r"No space left on device .*full.*run\.db"):
+        run([job("a")])
     assert emulator.requests == []
 
 
