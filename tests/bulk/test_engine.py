@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from dalle2.bulk._load import check_with, load_jobs
 from dalle2.bulk._naming import Naming
 from dalle2.bulk._pacer import Pace
 from dalle2.bulk._place import Folder
-from dalle2.bulk._planner import Planner
+from dalle2.bulk._planner import Planner, Unit
 from dalle2.bulk._receipt import Receipt
 from dalle2.bulk._recover import recover, verify
+from dalle2.bulk._shared_pace import SharedPace
 from dalle2.bulk._spool import Spool
 from dalle2.bulk._vault import Came
 from dalle2.bulk._work import Arrival, Brought, Trip
@@ -127,3 +129,20 @@ def test_nothing_is_paid_for_twice_and_nothing_that_was_safe_is_lost(
     files = {path.name for path in (world.folder / "out").glob("*")}
     assert files == {f"{number - 1}.png" for number, state in states.items() if state == "done"}
     assert sum(world.billed.values()) >= report.done
+
+
+def test_a_shared_pace_that_broke_lets_no_call_out(tmp_path: Path) -> None:
+    """The worker that meets it makes no call; the next step tells."""
+    pace = Pace.per_minute(60)
+    with (
+        closing(Journal(tmp_path / "run.db", create=True)) as journal,
+        closing(SharedPace(tmp_path / "pace.db", pace)) as shared,
+    ):
+        (tmp_path / "pace.db").write_bytes(b"x" * 8192)
+        place = Folder(tmp_path / "out")
+        engine = Engine(journal, Spool(journal.path), place, Planner(concurrency=2, pace=pace), pace=shared)
+        order = Order(Unit(1), dalle2.GenerateRequest(prompt="a hen"), "key", 1)
+        assert engine.launch(order) is None
+        with pytest.raises(dalle2.JournalError, match="cannot be used"):
+            engine.step(())
+        assert not engine.launched

@@ -266,6 +266,12 @@ def test_a_source_that_cannot_be_parsed_is_one_finding(source: str) -> None:
     assert [one.kind for one in calls(f"{source}\n# dall-e")] == ["error"]
 
 
+def test_a_call_in_a_default_is_found() -> None:
+    """Of a lambda, too: it is made where the lambda is."""
+    (found,) = sdk("f = lambda x=c.images.generate(model='dall-e-2', prompt='x'): x")
+    assert found.kind == "retired"
+
+
 def test_a_name_that_may_be_too_much_is_unknown() -> None:
     """More than a handful of possible values are as good as none."""
     names = [f"m{i}" for i in range(20)]
