@@ -131,6 +131,9 @@ async def _send(engine: Engine, sender: AsyncClient, order: Order, inbox: _Inbox
         came = Came(order, receipt, None if receipt else error)
     except Exception as error:
         came = Came(order, error=error)
+    if engine.vault.at_once and came.receipt is not None and came.receipt.has_bytes:
+        with anyio.CancelScope(shield=True):  # it is here and paid for
+            (came,) = await in_thread(engine.vault.secure, [came])
     inbox.put(came)
 
 

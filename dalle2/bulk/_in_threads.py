@@ -129,7 +129,10 @@ def _send(
 def _answered(
     engine: Engine, order: Order, arrived: queue.SimpleQueue[Arrival | None], answer: Answered
 ) -> None:
-    arrived.put(Came(order, *answer))
+    came = Came(order, *answer)
+    if engine.vault.at_once:
+        (came,) = engine.vault.secure([came])
+    arrived.put(came)
     if engine.left:
         engine.late(_gathered(arrived, 0))
 

@@ -151,8 +151,7 @@ def check_client(client: Sender, kind: type, other: str) -> None:
     if client._session.budget is not None:
         raise ConfigurationError(
             "the client has a budget of its own, which would count beside the journal: give the budget to "
-            "the "
-            "run, and take a client without one"
+            "the run, and take a client without one"
         )
 
 
@@ -275,6 +274,7 @@ def begun(
             provenance=wishes.provenance,
         )
         engine.begin(spooled)
+        engine.vault.at_once = on_outcome is not None or callable(progress)
         ready = True
         with Display(progress) as display:
             yield Ongoing(engine, display, on_outcome)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Spool:
         self._base = os.path.join(self.folder, "")
         self._manifests: dict[str, str] = {}
         """The manifest that tells of an answer."""
+        self._told = threading.Lock()  # an answer is made safe while another is forgotten
 
     def put(self, name: str, answer: Receipt) -> int:
         """Write the images of an answer; gives their bytes. They are spooled once a manifest tells of
@@ -59,7 +61,8 @@ class Spool:
         self._write(part, json.dumps({name: one.manifest() for name, one in answers.items()}).encode())
         os.replace(part, manifest)
         self.flush()
-        self._manifests |= dict.fromkeys(answers, manifest)
+        with self._told:
+            self._manifests |= dict.fromkeys(answers, manifest)
 
     def put_body(self, name: str, body: bytes) -> Path:
         """Keep what could not be read of an answer."""
@@ -101,8 +104,9 @@ class Spool:
 
     def drop(self, name: str, images: int) -> None:
         """Forget an answer, and its manifest with the last one that it tells of."""
-        manifest = self._manifests.pop(name, None)
-        last = manifest is not None and manifest not in self._manifests.values()
+        with self._told:
+            manifest = self._manifests.pop(name, None)
+            last = manifest is not None and manifest not in self._manifests.values()
         for path in (*([manifest] if last else ()), *(self.path(name, index) for index in range(images))):
             with contextlib.suppress(OSError):
                 os.unlink(path)

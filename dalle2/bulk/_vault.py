@@ -45,6 +45,10 @@ class Vault:
 
     def __init__(self, journal: Journal, spool: Spool) -> None:
         self.spool = spool
+        self.at_once = False
+        """Whether whoever brings an answer makes it safe before it is taken in: that may have to wait for a
+        function of the caller's, of which nobody knows how long it takes.
+        """
         self._journal = journal
         self._ballast = Ballast(journal.path.with_name(f"{journal.path.name}.room"))
         self._changes: list[Change] = []

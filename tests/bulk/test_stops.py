@@ -15,12 +15,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 import trio
 
 import dalle2
 from dalle2 import bulk
-from dalle2.bulk import _ballast, _spool
+from dalle2.bulk import _ballast, _progress, _spool
 from dalle2.bulk._entering import _Entry
 from dalle2.bulk._signals import Stopper
 from dalle2.testing import EmulatedRequest, EmulatedResponse, Emulator
@@ -562,3 +563,69 @@ def test_a_thread_that_nobody_waits_for_leaves_by_itself() -> None:
     usual.enter()
     usual.leave()
     assert told == ["in", "out"] * 2
+
+
+# --- a caller's function that takes its time ---
+
+
+class Slow:
+    """What is spooled while a function of the caller's runs, and an emulator that answers no sooner."""
+
+    def __init__(self, emulator: Emulator, patch: pytest.MonkeyPatch, *, first: int) -> None:
+        self.running, self.spooled = threading.Event(), threading.Event()
+        handle, confirm, asked = emulator.handle, _spool.Spool.confirm, list[str]()
+
+        def handled(request: EmulatedRequest) -> EmulatedResponse:
+            answer = handle(request)
+            asked.append(request.method)
+            assert asked.count("POST") < first or self.running.wait(10)
+            return answer
+
+        def confirmed(spool: _spool.Spool, answers: Any) -> None:
+            confirm(spool, answers)
+            if self.running.is_set():
+                self.spooled.set()
+
+        patch.setattr(emulator, "handle", handled)
+        patch.setattr(_spool.Spool, "confirm", confirmed)
+
+    def wait(self) -> bool:
+        """Whether an answer is made safe meanwhile."""
+        self.running.set()
+        return self.spooled.wait(10)
+
+
+PICTURES = [job(str(number), response_format="b64_json") for number in range(2)]
+
+
+def test_an_answer_is_safe_while_an_outcome_is_told(
+    request: pytest.FixtureRequest, run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes: what comes meanwhile is spooled before anybody takes it in."""
+    slow, seen = Slow(emulator, monkeypatch, first=2), list[bool]()
+
+    async def awaited() -> None:
+        seen.append(await anyio.to_thread.run_sync(slow.wait))
+
+    def told(row: object) -> object:
+        if "threads" not in request.node.name:
+            return awaited()
+        seen.append(slow.wait())
+        return None
+
+    assert run(PICTURES, concurrency=2, on_outcome=told).done == 2
+    assert seen[0]
+
+
+def test_an_answer_is_safe_while_progress_is_told(
+    client: dalle2.Client, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same; an event loop would stand still for this function, and hear no answer."""
+    slow, seen = Slow(emulator, monkeypatch, first=1), list[bool]()
+    monkeypatch.setattr(_progress, "_EVERY", 0.0)
+
+    def told(progress: bulk.Progress) -> None:
+        seen.append(slow.wait())
+
+    assert bulk.run(client, PICTURES, journal="run.db", out="out", progress=told).done == 2
+    assert seen[0]
