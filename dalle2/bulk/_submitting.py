@@ -54,6 +54,8 @@ class Desk:
     stopper: Stopper
     why: str | None = None
     """Why not everything was done."""
+    _lost: dict[int, float] = attrs.field(factory=dict, init=False)
+    """When the answer to a creation was given up here, by a clock that nobody sets."""
 
     @property
     def stopped(self) -> bool:
@@ -93,7 +95,7 @@ class Desk:
         if row is not None:
             self.journal.write(book.looked(lot, read_batch(row)))
             return True
-        if rules.unsettled(lot.sent_at, time.time()):
+        if self._unsettled(lot):
             return False
         if lot.who is None or rules.who(self.session.settings, lot.run) != lot.who:
             try:
@@ -106,11 +108,18 @@ class Desk:
             self.hold(lot, _UNSEEN)
         return True
 
+    def _unsettled(self, lot: Lot) -> float:
+        """Seconds until the host's list proves that a batch was never created."""
+        lost = self._lost.get(lot.number)
+        if lost is None:
+            return rules.unsettled(lot.sent_at, time.time())
+        return rules.unsettled(lost, time.monotonic())
+
     def settled(self, lot: Lot) -> Generator[Errand, Any, bool]:
         """The same, however long that takes; `False` if somebody asks for the end."""
         looks = iter(rules.LOOKS)
         while not self.stopped:
-            left = rules.unsettled(lot.sent_at, time.time())
+            left = self._unsettled(lot)
             yield Pause(min(next(looks, left), left))
             if (yield from self.settle(lot)):
                 return True
@@ -220,6 +229,7 @@ class Submitter(Desk):
             if not (error.maybe_billed or isinstance(error, e.DecodeError)):
                 self.give_back(lot, f"its batch was not created: {type(error).__name__}: {error}"[:1000])
                 raise
+            self._lost[number] = time.monotonic()
             try:
                 yield from self.settled(lot)
             except e.APIError as problem:

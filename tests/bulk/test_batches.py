@@ -8,9 +8,11 @@ import json
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -580,6 +582,30 @@ def test_submit_waits_until_it_is_sure(halves: Halves, blocking: Halves, emulato
     unheard(blocking)
     assert halves.submit(JOBS).batched == 3
     assert halves.collect().done == len(emulator.billed) == 3
+
+
+def test_a_clock_that_is_set_settles_nothing_early(
+    blocking: Halves, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that its host lists a moment later is found, and not created again."""
+    handle, asked_for = emulator.handle, list[str]()
+
+    def tardy(request: EmulatedRequest) -> EmulatedResponse:
+        answer = handle(request)
+        if request.path == "/v1/batches":
+            asked_for.append(request.method)
+            if request.method == "POST":  # and somebody sets the clock
+                later = SimpleNamespace(time=lambda: time.time() + 86_400, monotonic=time.monotonic)
+                monkeypatch.setattr(_submitting, "time", later)
+            elif asked_for.count("GET") == 1:
+                return EmulatedResponse(200, {}, b'{"object": "list", "data": [], "has_more": false}')
+        return answer
+
+    monkeypatch.setattr(emulator, "handle", tardy)
+    emulator.lose_next()
+    assert blocking.submit(JOBS).batched == 3
+    assert asked_for == ["POST", "GET", "GET"]
+    assert blocking.collect().done == len(emulator.billed) == 3
 
 
 def test_another_key_cannot_settle_it(blocking: Halves, emulator: Emulator) -> None:
