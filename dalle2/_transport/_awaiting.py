@@ -47,7 +47,7 @@ class AsyncAttended(Overheard):
             except Exception as error:
                 if type(error).__name__ != "ReadTimeout":
                     raise
-                data = await super().read(most, AT_ONCE)
+                data = await super().read(most, AT_ONCE)  # a loop that awakes late looks at its timers first
         self.conversation.heard(data)
         return data
 

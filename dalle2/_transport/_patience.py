@@ -246,13 +246,7 @@ class Attended(Overheard):
         """The next bytes, within the exchange's time."""
         if self.conversation.unsent:  # a library that does not say where a request ends
             self.write(b"")
-        most = self.conversation.at_once(max_bytes)
-        try:
-            data: bytes = super().read(most, self._wait(timeout))
-        except Exception as error:
-            if type(error).__name__ != "ReadTimeout":
-                raise
-            data = super().read(most, AT_ONCE)
+        data: bytes = super().read(self.conversation.at_once(max_bytes), self._wait(timeout))
         self.conversation.heard(data)
         return data
 

@@ -175,6 +175,31 @@ def test_a_pace_that_cannot_be_used_any_more_ends_the_run(run: Run, emulator: Em
     assert report.remaining >= 10
 
 
+def test_an_exception_gives_back_what_is_prepared() -> None:
+    """A thread that waits for the moment of its call makes it no more."""
+
+    class Mine(Exception):
+        pass
+
+    def handler(number: int, frame: object) -> None:
+        raise Mine
+
+    emulator = Watched(1, signalled(signal.SIGTERM), hold=0.3)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with dalle2.Client("sk-test", http_client=emulator.client()) as client:
+            with pytest.raises(Mine):
+                bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+            for thread in threading.enumerate():
+                if thread.name.startswith("dalle2-bulk"):
+                    thread.join(10)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    report = bulk.status("run.db")
+    assert (report.held, report.remaining, len(emulator.billed)) == (1, 11, 1)
+    assert any("before it was sent" in error for error in attempts())
+
+
 def test_a_handler_that_somebody_chose_is_left_alone() -> None:
     """And an exception that it raises leaves what is under way held."""
 
