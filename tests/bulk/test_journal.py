@@ -456,3 +456,19 @@ def test_an_answer_may_hold_bytes_of_one_image_and_the_url_of_another(folder: Pa
     spooled(spool, "1-1", Receipt((({"url": None}, picture), ({"url": "https://x.example/a.png"}, None))))
     assert (spool.image("1-1", 0), spool.image("1-1", 1)) == (picture, None)
     assert [facts["url"] for facts, _ in spool.receipts()["1-1"].images] == [None, "https://x.example/a.png"]
+
+
+def test_one_of_several_answers_that_came_together_may_be_forgotten(folder: Path) -> None:
+    """The others are spooled as before; with the last one goes what told of them."""
+    picture, names = dalle2.mask_from_box(16, (0, 0, 8, 8)), ("1-1", "2-1", "3-1")
+    answers = {name: Receipt((({"url": None}, picture),)) for name in names}
+    spool = Spool(folder / "run.db")
+    for name, receipt in answers.items():
+        spool.put(name, receipt)
+    spool.confirm(answers)
+    for gone, name in enumerate(names):
+        again = Spool(folder / "run.db")
+        assert set(again.receipts()) >= set(names[gone:])
+        assert [again.image(one, 0) for one in names[gone:]] == [picture] * (3 - gone)
+        spool.drop(name, 1)
+    assert list(spool.folder.iterdir()) == []

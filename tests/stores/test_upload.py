@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import trio
 
@@ -380,6 +381,36 @@ def test_an_interrupt_tells_what_is_in_place(
     with pytest.raises(KeyboardInterrupt) as caught:
         images.upload("s3://pictures/foxes")
     assert "s3://pictures/foxes/a-fox-1.png" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancel_tells_what_is_in_place(
+    backend: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three that are put at once, one has arrived."""
+    real, begun, notes = dalle2.AsyncImageResult._upload, list[int](), list[str]()
+
+    async def work() -> None:
+        async def upload(self: dalle2.AsyncImageResult, upload: Any) -> str:
+            begun.append(1)
+            if len(begun) > 1:
+                await anyio.sleep_forever()
+            url = await real(self, upload)
+            scope.cancel()
+            return url
+
+        monkeypatch.setattr(dalle2.AsyncImageResult, "_upload", upload)
+        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
+            images = await client.generate("a fox", n=3, size="256x256")
+            with anyio.CancelScope() as scope:
+                try:
+                    await images.upload("memory://cancelled/")
+                except BaseException as cancelled:
+                    notes.extend(cancelled.__notes__)
+                    raise
+
+    anyio.run(work, backend=backend)
+    assert ["memory://cancelled/a-fox" in note for note in notes] == [True]
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])

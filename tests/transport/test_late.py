@@ -129,7 +129,7 @@ def refusing(status: int, release: threading.Event, *, whole: bool = True, close
         c.send((head + body) if whole else head[:20])
         if closes:
             raise Gone
-        release.wait(10)
+        assert release.wait(10), "the client waits for more than is there"
 
     return act
 
@@ -200,8 +200,9 @@ def test_half_an_answer_to_half_a_request_decides_nothing(
 ) -> None:
     """It did not leave, where the rest stays here; asyncio may still send it."""
     server.then(forever=refusing(413, release, whole=False))
+    limits = httpx.Timeout(0.3, read=None)
     with pytest.raises(dalle2.APIError) as lost:
-        large(flavour, library, base_url=server.origin)
+        large(flavour, library, base_url=server.origin, timeout=limits)
     assert not isinstance(lost.value, dalle2.APIStatusError)
     assert lost.value.maybe_billed is (flavour == "asyncio")
 
