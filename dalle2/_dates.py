@@ -6,7 +6,6 @@ an argument.
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 import time
@@ -60,12 +59,8 @@ def after(start: datetime, seconds: int) -> datetime | None:
 
 def parse_http_date(value: str | None) -> datetime | None:
     """An HTTP date (RFC 1123 or an older form) as an aware UTC datetime, or `None`. Never raises."""
-    return _http_date(value) if value and len(value) <= 100 else None
-
-
-@functools.lru_cache(maxsize=8)
-def _http_date(value: str) -> datetime | None:
-    """The same, kept: the answers of one second bear the same date."""
+    if not value or len(value) > 100:
+        return None
     from email.utils import parsedate_to_datetime
 
     try:

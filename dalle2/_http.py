@@ -7,7 +7,6 @@ put on the wire, so that no `repr`, traceback with locals, log line or pickle ca
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import socket
 import time
@@ -246,9 +245,8 @@ def flat(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-@functools.lru_cache(maxsize=64)
 def origin_of(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a URL; `("", "", 0)` if it has none. A call asks for the same few again."""
+    """Scheme, host and port of a URL; `("", "", 0)` if it has none."""
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme.lower(), (parts.hostname or "").lower(), parts.port

@@ -44,17 +44,6 @@ _TELLING = {
     "receive_response_headers.failed": "_no_answer",
 }
 """The trace events that decide something, nine of some twenty, and who takes them."""
-
-
-class _Steps(dict[str, "str | None"]):
-    """The same by whole names: before the first dot stands "http11", "http2", "connection" or the like."""
-
-    def __missing__(self, name: str) -> str | None:
-        step = self[name] = _TELLING.get(name.partition(".")[2])
-        return step
-
-
-_steps = _Steps()
 _REFUSED_STREAM = 7
 
 
@@ -145,7 +134,7 @@ class Watch:
     def event(self, name: str, info: Mapping[str, object]) -> Failure | None:
         """Take one event; gives the reason to give up the connection just made, if there is one."""
         self.seen = True
-        step = _steps[name]
+        step = _TELLING.get(name.partition(".")[2])  # behind "http11.", "http2.", "connection.", ...
         failure: Failure | None = None if step is None else getattr(self, step)(info)
         return failure
 
