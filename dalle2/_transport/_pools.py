@@ -120,7 +120,7 @@ class Slots(Generic[C]):
     """The slots of one scheme, in one process and event loop.
 
     It has no lock, and needs none: what is taken from `free` or `line` is nobody else's, and what is lost on
-    the way (to a signal handler that raises) is forgotten by `all`.
+    the way (to a signal handler that raises) is forgotten by `all`, once no kept traceback holds it.
     """
 
     __slots__ = ("_make", "all", "free", "line")

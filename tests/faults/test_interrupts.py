@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gc
 import json
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -64,9 +65,11 @@ class Told:
         self.error: BaseException | None = None
 
     def begin(self) -> None:
-        """Forget what was."""
+        """Forget what was, and its log records: a listener's failure in one holds the frames of its call."""
         self.events.clear()
         self.error = None
+        for handler in logging.root.handlers:
+            getattr(handler, "records", []).clear()
 
     def check(self, server: FaultServer) -> None:
         """Nothing but an interrupt was raised; one of a call that the server has says so, with its event."""
