@@ -19,6 +19,7 @@ MAX_WAIT = 10 * 366 * 86_400.0
 """Seconds (ten years). What asks for more is no wait: some hosts send a Unix time where seconds belong."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _ISO = (
     "(?i)"
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -61,12 +62,27 @@ def parse_http_date(value: str | None) -> datetime | None:
     """An HTTP date (RFC 1123 or an older form) as an aware UTC datetime, or `None`. Never raises."""
     if not value or len(value) > 100:
         return None
+    usual = _fixed_date(value)
+    if usual is not None:
+        return usual
     from email.utils import parsedate_to_datetime
 
     try:
         at = parsedate_to_datetime(value)
         return in_utc(at)
     except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+
+
+def _fixed_date(text: str) -> datetime | None:
+    """A date in the one form that servers write today, without `email`, which takes 3 % of a cold process."""
+    marks = text[3:5] + text[7:8] + text[11:12] + text[16:17] + text[19:20] + text[22:23] + text[25:]
+    month, left = divmod(_MONTHS.find(text[8:11]), 3)
+    if left or month < 0 or marks != ",    :: GMT" or text[12] == "0":  # years that `email` reads otherwise
+        return None
+    try:
+        return datetime.fromisoformat(f"{text[12:16]}-{month + 1:02}-{text[5:7]}T{text[17:25]}+00:00")
+    except ValueError:
         return None
 
 

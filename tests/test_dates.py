@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dalle2._dates import FAR, MAX_WAIT, ServerClock, iso_time, parse_http_date, parse_retry_after
+from dalle2._dates import (
+    FAR,
+    MAX_WAIT,
+    ServerClock,
+    _fixed_date,
+    iso_time,
+    parse_http_date,
+    parse_retry_after,
+)
 
 AT = datetime(2024, 8, 24, 20, 20, 1, tzinfo=UTC)
 UNIX = int(AT.timestamp())
@@ -66,6 +74,22 @@ def test_reading_any_date_never_raises(value: str) -> None:
     """A header is somebody else's text."""
     at = parse_http_date(value)
     assert at is None or at.tzinfo is UTC
+
+
+@given(st.integers(0, 28), st.text("0123456789: ,GMTAugSepJanuaryW-+.٣²", max_size=2), st.integers(0, 3))
+def test_a_date_that_is_read_directly_is_the_one_that_email_reads(at: int, by: str, over: int) -> None:
+    """Whatever stands in the place of some of its characters."""
+    text = "Sat, 24 Aug 2024 20:20:01 GMT"
+    changed = text[:at] + by + text[at + over :]
+    direct = _fixed_date(changed)
+    if direct is not None:
+        assert direct == parsedate_to_datetime(changed).replace(tzinfo=UTC)
+
+
+def test_the_usual_date_is_read_directly() -> None:
+    """So that `email` is not loaded for it."""
+    assert _fixed_date("Sat, 24 Aug 2024 20:20:01 GMT") == AT
+    assert _fixed_date("Sat, 31 Feb 2024 20:20:01 GMT") is None
 
 
 NOW = datetime(2024, 8, 24, 20, 0, 0, tzinfo=UTC)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .._http import Failure, HttpRequest, Timeouts, TransportError
 from ._awaiting import AsyncAttended, bounded
+from ._building import needs_httpx
+from ._carrier import CORE, maker
 from ._exchange import Base, BaseAnswer
-from ._pools import Slot, Slots, maker
+from ._pools import Slot, Slots
 
 if TYPE_CHECKING:
     from types import AsyncGeneratorType, ModuleType
@@ -31,7 +33,7 @@ _PIECE = 1 << 18
 """Bytes that are handed on at once: whoever takes them keeps the event loop from its other work meanwhile."""
 
 
-class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
+class AsyncAnswer(BaseAnswer):
     """`Answer`, awaited."""
 
     __slots__ = ("_chunks", "_given", "_left", "_next")
@@ -60,8 +62,7 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
                 if held is not None:
                     self._next, self._whole = _cut((held,)), True
                 else:
-                    packed = self._packed_otherwise()
-                    self._chunks = self._response.aiter_bytes() if packed else self._response.aiter_raw()
+                    self._chunks = self._as_they_come()
             while (piece := next(self._next, None)) is None:
                 if self._chunks is None or self._whole:
                     raise StopAsyncIteration
@@ -72,6 +73,11 @@ class AsyncAnswer(BaseAnswer["httpx.AsyncHTTPTransport"]):
         except Exception as error:
             problem = self._broken(error)
         raise problem
+
+    def _as_they_come(self) -> Any:
+        if self._packed_otherwise():
+            return self._response.aiter_bytes()
+        return aiter(self._response.stream) if self._lib.__name__ == CORE else self._response.aiter_raw()
 
     async def _in_turn(self, piece: bytes) -> bytes:
         """The piece, after the event loop's other work if nobody waited for it."""
@@ -140,15 +146,14 @@ async def _run_out(chunks: AsyncIterator[bytes]) -> None:
             await anext(chunks)
 
 
-class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
+class AsyncTransport(Base):
     """`Transport`, awaited. Connections of our own belong to one event loop; a new loop gets new ones."""
 
     kind = "AsyncClient"
-    ours = "AsyncHTTPTransport"
 
     def __init__(self, client: AsyncHttpClient | None = None) -> None:
         super().__init__(client)
-        self._own: dict[tuple[int, object, str, Named | None], _Home] = {}
+        self._own: dict[tuple[int, object, str, str, Named | None], _Home] = {}
 
     async def open(
         self,
@@ -161,7 +166,7 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
     ) -> AsyncAnswer:
         """`Transport.open`, awaited."""
         if self.client is None:
-            await self._prepared(request.url)
+            await self._prepared(request.url, needs_httpx(request, api=api))
         lib = self._library()
         watch = self._watch(timeouts, guard, departure)
         loop = _current_loop()
@@ -182,7 +187,8 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
             with bounded(watch.term) as late:
                 if lease is not None:
                     response = await lease[1].transport.handle_async_request(made)
-                    response.request = made
+                    if lib.__name__ != CORE:
+                        response.request = made
                 else:
                     client = cast("httpx.AsyncClient", self.client)
                     response = await client.send(made, stream=True, follow_redirects=False, auth=None)
@@ -207,11 +213,11 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
         self, lib: ModuleType, url: str, loop: object, watch: Watch, timeouts: Timeouts
     ) -> tuple[Slots[Any], Slot[Any]]:
         scheme, proxy = self._routes.find(url)
-        key = os.getpid(), loop, scheme, proxy
+        key = os.getpid(), loop, lib.__name__, scheme, proxy
         home = self._own.get(key)
         if home is None or home.gone():
             self._own = {known: other for known, other in list(self._own.items()) if not other.gone()}
-            home = self._own[key] = _Home(loop, Slots(maker(lib, self.ours, scheme, proxy)))
+            home = self._own[key] = _Home(loop, Slots(maker(lib, self.kind, scheme, proxy)))
             await anext(home.ending)
         slots = home.slots
         slot = slots.take()
@@ -233,17 +239,18 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
         """Load what a first call over https would, off the event loop."""
         await self._prepared("https://")
 
-    async def _prepared(self, url: str) -> None:
+    async def _prepared(self, url: str, httpx: bool = False) -> None:
         """Load, in a thread, what a first call would load in the event loop: modules and certificates."""
         scheme, loop = url.partition(":")[0].lower(), _current_loop()
         running = "asyncio" if hasattr(loop, "run_in_executor") else "trio"
-        if (scheme, running) not in _prepared:
-            await _in_thread(loop, lambda: self._load(scheme, running))
-            _prepared.add((scheme, running))
+        needed = scheme, f"anyio._backends._{running}", "httpx" if httpx else CORE
+        if needed not in _prepared:
+            await _in_thread(loop, lambda: self._load(*needed))
+            _prepared.add(needed)
 
-    def _load(self, scheme: str, running: str) -> None:
+    def _load(self, scheme: str, *names: str) -> None:
         self._prepare(scheme)
-        for name in (*_LOADED_LATE, f"anyio._backends._{running}"):
+        for name in (*_LOADED_LATE, *names):
             with suppress(ImportError):
                 importlib.import_module(name)
 
@@ -256,8 +263,8 @@ class AsyncTransport(Base["httpx.AsyncHTTPTransport"]):
                 await home.ending.aclose()
 
 
-_prepared: set[tuple[str, str]] = set()
-"""The schemes for which everything is loaded, on asyncio or trio."""
+_prepared: set[tuple[str, str, str]] = set()
+"""The schemes for which everything is loaded, on asyncio or trio, with httpx or without."""
 _LOADED_LATE = ("anyio.abc", "anyio.lowlevel", "anyio.streams.tls", "anyio.to_thread", "encodings.idna")
 """What the libraries load as late as at the first connection."""
 
@@ -267,7 +274,7 @@ class _Home:
 
     __slots__ = ("_loop", "ending", "slots")
 
-    def __init__(self, loop: object, slots: Slots[httpx.AsyncHTTPTransport]) -> None:
+    def __init__(self, loop: object, slots: Slots[Any]) -> None:
         self._loop = loop
         self.slots = slots
         self.ending = cast("AsyncGeneratorType[None, None]", _ending(slots))
@@ -277,7 +284,7 @@ class _Home:
         return self.ending.ag_frame is None or getattr(self._loop, "is_closed", bool)()
 
 
-async def _ending(slots: Slots[httpx.AsyncHTTPTransport]) -> AsyncGenerator[None, None]:
+async def _ending(slots: Slots[Any]) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:

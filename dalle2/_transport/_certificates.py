@@ -9,17 +9,16 @@ from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     import ssl
-    from types import ModuleType
 
 _contexts: dict[tuple[str | None, ...], ssl.SSLContext] = {}
 
 
-def tls_context(lib: ModuleType) -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """The process's one TLS context, built at the first https contact: it costs more than many calls."""
     names = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
     if names not in _contexts:
         try:
-            _contexts[names] = lib.create_ssl_context()
+            _contexts[names] = _built(names[0], names[1])
         except OSError as problem:
             reason = str(problem)
         else:
@@ -28,3 +27,16 @@ def tls_context(lib: ModuleType) -> ssl.SSLContext:
             f"the trusted certificates cannot be read ({reason}): check SSL_CERT_FILE and SSL_CERT_DIR"
         )
     return _contexts[names]
+
+
+def _built(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """As httpx builds its own: the authorities of certifi, unless the environment names others."""
+    import ssl
+
+    if file:
+        return ssl.create_default_context(cafile=file)
+    if folder:
+        return ssl.create_default_context(capath=folder)
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())

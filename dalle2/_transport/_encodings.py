@@ -6,10 +6,13 @@ Two layers swell without bound (647 bytes become gigabytes), and so does a chunk
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
+
+    import httpx
 
 PIECE = 1 << 16
 """Bytes that are unpacked at once."""
@@ -64,3 +67,23 @@ class Unpacker:
         """After the last byte. Raises `ValueError` if the end is missing."""
         if (self._held and self._engine is None) or (self._engine is not None and not self._engine.eof):
             raise ValueError(f"what came is only the beginning of something packed as {self._name}")
+
+
+def as_httpx(lib: ModuleType, response: Any) -> httpx.Response:
+    """An answer of httpcore's as httpx's, which may know how to unpack it."""
+
+    def close(self: object) -> None:
+        response.close()
+
+    async def aclose(self: object) -> None:
+        await response.aclose()
+
+    ways = {
+        "__iter__": lambda self: iter(response.stream),
+        "__aiter__": lambda self: aiter(response.stream),
+        "close": close,
+        "aclose": aclose,
+    }
+    stream = type("Stream", (lib.SyncByteStream, lib.AsyncByteStream), ways)()
+    made: httpx.Response = lib.Response(response.status, headers=response.headers, stream=stream)
+    return made

@@ -1,21 +1,15 @@
-"""What blocking and awaited exchanges decide alike: what is put on the wire, and what it comes to.
-
-The rule: requests are built whole and sent as they are: none of a client's headers, cookies or credentials
-join a request to an image host, be it our own client or the caller's. A caller's client adds its defaults to
-API requests only.
-"""
+"""What blocking and awaited exchanges decide alike: which library carries them, and what they come to."""
 
 from __future__ import annotations
 
 import importlib
-import os
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._http import Failure, TransportError, flat
-from .._secrets import Secret
 from ..errors import ConfigurationError
-from ._patience import body_of
-from ._pools import Routes, Slot, Slots, Turn, new_transport
+from ._building import build, core_request
+from ._carrier import CORE, Routes, engine, maker
+from ._pools import Slot, Slots, Turn
 from ._watch import Watch
 
 if TYPE_CHECKING:
@@ -24,18 +18,15 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .._http import Departure, Form, HttpRequest, Timeouts
+    from .._http import Departure, HttpRequest, Timeouts
     from ._encodings import Unpacker
     from ._watch import Guard
 
-C = TypeVar("C")
 
-
-class Base(Generic[C]):
+class Base:
     """A transport, without its I/O."""
 
     kind: Literal["Client", "AsyncClient"]
-    ours: Literal["HTTPTransport", "AsyncHTTPTransport"]
 
     def __init__(self, client: object = None) -> None:
         self.lib: ModuleType | None = None
@@ -64,15 +55,13 @@ class Base(Generic[C]):
     def _library(self) -> ModuleType:
         if not self.usable():
             raise self._closed()
-        if self.lib is None:
-            self.lib = importlib.import_module("httpx")
-        return self.lib
+        return engine(self.kind) if self.lib is None else self.lib
 
     def _closed(self) -> ConfigurationError:
         what = "this client" if self.closed else "the http_client of this client"
         return ConfigurationError(f"{what} is closed: make a new one")
 
-    def _turned(self, slots: Slots[C], turn: Turn[C]) -> Slot[C]:
+    def _turned(self, slots: Slots[Any], turn: Turn[Any]) -> Slot[Any]:
         """The slot that was waited for. Raises where none came: nothing was sent."""
         if turn.slot is not None:
             return turn.slot
@@ -85,7 +74,7 @@ class Base(Generic[C]):
         """Load what a call over this scheme would, up to its first connection."""
         lib = self._library()
         if self.client is None:
-            new_transport(lib, self.ours, scheme, None)
+            maker(lib, self.kind, scheme, None)
 
     def _watch(self, timeouts: Timeouts, guard: Guard | None, departure: Departure | None) -> Watch:
         watch = Watch(guard, timeouts.total, departure)
@@ -101,12 +90,16 @@ class Base(Generic[C]):
         watch: Watch,
         *,
         api: bool,
-    ) -> httpx.Request:
+    ) -> Any:
         """The library's request. Raises `TransportError` for one that cannot be made: nothing was sent."""
         extensions: dict[str, object] = {"timeout": watch.phases(timeouts), "trace": trace}
         try:
+            if lib.__name__ == CORE:
+                return core_request(lib, request, extensions, watch, api=api)
             return build(lib, request, extensions, watch, self.client, api=api)
-        except (lib.InvalidURL, ValueError) as error:
+        except Exception as error:
+            if not isinstance(error, ValueError) and type(error).__name__ != "InvalidURL":
+                raise
             detail = str(error)
         raise TransportError(Failure("refused_address", False, detail))
 
@@ -123,103 +116,7 @@ class Base(Generic[C]):
         return judge(lib, watch, error)
 
 
-def build(
-    lib: ModuleType,
-    request: HttpRequest,
-    extensions: dict[str, object],
-    watch: Watch,
-    client: object,
-    *,
-    api: bool,
-) -> httpx.Request:
-    """The library's request. To the API, a caller's client joins its headers, cookies and parameters."""
-    headers = [
-        (name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.headers
-    ]
-    made: httpx.Request
-    if request.form is None and not (client and api):
-        url = _parsed(lib, request.url) if request.method == "POST" else lib.URL(request.url)
-        content = request.content or b""
-        made = lib.Request(
-            request.method,
-            url,
-            headers=_completed(headers, url, content, request.method),
-            stream=body_of(lib, content),
-            extensions=extensions,
-        )
-    else:
-        body = {"content": request.content} if request.form is None else _multipart(request.form, headers)
-        if client and not any(name.lower() == "accept-encoding" for name, _ in headers):
-            headers.append(("Accept-Encoding", "gzip, deflate"))  # theirs may name what cannot be bounded
-        made = (client.build_request if client and api else lib.Request)(  # type: ignore[attr-defined]
-            request.method, request.url, headers=headers, extensions=extensions, **body
-        )
-        if client and api:
-            _framed(made, {name.lower() for name, _ in headers})
-    watch.host = made.url.raw_host.decode("ascii").lower()
-    if not api:
-        as_written(lib, made, request.url)
-    if client:
-        from ._callers import note_offer
-
-        note_offer(lib, made, watch, body_of(lib, made.read()))
-    return made
-
-
-def _completed(
-    headers: list[tuple[str, str]], url: httpx.URL, content: bytes, method: str
-) -> list[tuple[str, str]]:
-    """With what the library would add after looking at everything: the host, and the length of a body."""
-    given = {name.lower() for name, _ in headers}
-    if "host" not in given:
-        headers.insert(0, ("Host", url.netloc.decode("ascii")))
-    if "content-length" not in given and (content or method == "POST"):
-        headers.append(("Content-Length", str(len(content))))
-    return headers
-
-
-def _framed(made: httpx.Request, ours: set[str]) -> None:
-    """What the body is, and how long, is for the request to say, whatever their client sends by default."""
-    for name in {"content-encoding", "content-length", "content-type", "trailer", "transfer-encoding"} - ours:
-        made.headers.pop(name, None)
-    if made.method == "POST":
-        made.headers["Content-Length"] = str(len(made.read()))
-
-
-_parsed_urls: dict[tuple[ModuleType, str], httpx.URL] = {}
-
-
-def _parsed(lib: ModuleType, url: str) -> httpx.URL:
-    """A URL of the API, parsed once: a client posts to the same few again and again."""
-    kept = _parsed_urls.get((lib, url))
-    if kept is None:
-        if len(_parsed_urls) >= 16:
-            _parsed_urls.clear()
-        kept = _parsed_urls[lib, url] = lib.URL(url)
-    return kept
-
-
-def as_written(lib: ModuleType, made: httpx.Request, url: str) -> None:
-    """Let the request ask for the path and query as they stand in `url`: the library would normalise them."""
-    rest = url.partition("#")[0].partition("://")[2]
-    cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
-    target = rest[cut:] if rest[cut : cut + 1] == "/" else "/" + rest[cut:]
-    if not target.isascii() or not target.isprintable() or " " in target:
-        return  # not sendable as it is
-    raw = target.encode("ascii")
-    if made.url.raw_path != raw:
-        made.url = type("AsWritten", (lib.URL,), {"raw_path": raw})(made.url)
-
-
-def _multipart(form: Form, headers: list[tuple[str, str]]) -> dict[str, object]:
-    """A form for the library. Its media type names its boundary, so no caller's is sent in its place."""
-    headers[:] = [(name, value) for name, value in headers if name.lower() != "content-type"]
-    headers.append(("Content-Type", f"multipart/form-data; boundary={os.urandom(16).hex()}"))
-    files = [(part.name, (part.filename, part.data, part.content_type)) for part in form.files]
-    return {"data": dict(form.fields), "files": files}
-
-
-class BaseAnswer(Generic[C]):
+class BaseAnswer:
     """An answer, without the I/O: its head, and how the bytes of its body are handed on.
 
     One layer of gzip or deflate is unpacked, piece by piece.
@@ -231,10 +128,10 @@ class BaseAnswer(Generic[C]):
 
     def __init__(
         self,
-        response: httpx.Response,
+        response: Any,
         lib: ModuleType,
         watch: Watch,
-        lease: tuple[Slots[C], Slot[C]] | None = None,
+        lease: tuple[Slots[Any], Slot[Any]] | None = None,
     ) -> None:
         self._response = response
         self._lib = lib
@@ -243,19 +140,23 @@ class BaseAnswer(Generic[C]):
         self._started = False
         self._whole = False
         self._unpacker: Unpacker | None = None
-        self.status = response.status_code
-        self.headers = flat(response.headers.raw)
+        if lib.__name__ == CORE:
+            self.status, raw = response.status, response.headers
+        else:
+            self.status, raw = response.status_code, response.headers.raw
+        self.headers = flat(raw)
 
     def _held(self) -> bytes | None:
         """The body, if a hook or a transport of the caller's client has read it; `None` if it is to come."""
         response, lib = self._response, self._lib
         if self._started:
-            raise lib.StreamConsumed
+            raise ValueError("its body was read before")
         self._started = True
         if self._watch.ours:
             return None
         try:
-            return response.content
+            read: bytes = response.content
+            return read
         except lib.ResponseNotRead:
             pass
         if not response.is_closed and not response.is_stream_consumed:
@@ -271,14 +172,18 @@ class BaseAnswer(Generic[C]):
         """
         if "content-encoding" not in self.headers:
             return False
-        from ._encodings import OURS, Unpacker, layers
+        from ._encodings import OURS, Unpacker, as_httpx, layers
 
         names = layers(self.headers["content-encoding"])
         if len(names) > 1:
             raise ValueError(f"it is packed {len(names)} times, which can swell without bound")
         if names and names[0] in OURS:
             self._unpacker = Unpacker(names[0])
-        return bool(names) and self._unpacker is None
+        otherwise = bool(names) and self._unpacker is None
+        if otherwise and self._lib.__name__ == CORE:
+            self._lib = importlib.import_module("httpx")
+            self._response = as_httpx(self._lib, self._response)
+        return otherwise
 
     def _pieces(self, chunk: bytes) -> Iterable[bytes]:
         """The bytes of the body that are in this chunk. Raises `TransportError` if the time is over."""

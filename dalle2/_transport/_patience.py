@@ -1,4 +1,4 @@
-"""Streams. A connection's: how long to wait for it, whether it said more than it was asked. A request's body.
+"""A connection's stream: how long to wait for it, and whether it said more than it was asked.
 
 The library's own stream stays where it is, only its class is replaced by a subclass of it, which knows when
 the whole exchange must be over. A process that was stopped, or slept with its machine, finds the time over
@@ -20,10 +20,7 @@ from .._http import AT_ONCE, Failure, TransportError, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
     from typing import TypeAlias
-
-    import httpx
 
     Step: TypeAlias = "Callable[[Conversation, bytes], bytes]"
     """Takes bytes, gives those that belong to the next step."""
@@ -279,33 +276,3 @@ def attend(stream: object, over: type[Overheard] = Attended, *, ours: bool = Fal
     with suppress(TypeError, AttributeError):  # a stream that is not written in Python stays as it is
         stream.conversation = Conversation(gathers=ours)  # type: ignore[attr-defined]
         stream.__class__ = made
-
-
-class _Once:
-    """An awaited body of one chunk: no generator, which trio would warn of when a request is given up."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, content: bytes) -> None:
-        self._chunks = iter((content,))
-
-    def __aiter__(self) -> _Once:
-        return self
-
-    async def __anext__(self) -> bytes:
-        for chunk in self._chunks:
-            return chunk
-        raise StopAsyncIteration
-
-
-def body_of(lib: ModuleType, content: bytes) -> httpx.SyncByteStream | httpx.AsyncByteStream:
-    """A request's body, blocking and awaited."""
-    kind = _bodies.get(lib)
-    if kind is None:
-        awaited = {"__aiter__": lambda body: _Once(b"".join(body))}
-        kind = _bodies[lib] = type("Body", (lib.ByteStream,), awaited)
-    made: httpx.ByteStream = kind(content)
-    return made
-
-
-_bodies: dict[ModuleType, type] = {}

@@ -6,36 +6,23 @@ above some twenty connections. The rule: many slots, each for one request at a t
 has one; where all are busy it waits in a line. A slot goes back only from an exchange that ended well: what a
 cancelled one leaves behind (a connection half open, a lock held) would jam it.
 
-httpx's transports are used without its client around them, which adds redirects, cookies, authentication,
-hooks and a log line to each call, and without the pool inside of them, which a slot needs only to make its
-connections: requests here are built whole, and nobody else is on the slot.
+What a slot's transport is, `_carrier` decides.
 """
 
 from __future__ import annotations
 
-import copy
-import functools
-import importlib
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from .._http import origin_of
-
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Coroutine
-    from types import ModuleType
-
-    from ._proxies import Named
 
 C = TypeVar("C")
 
-CONNECTIONS = 2
-"""Of a slot: to the API, and to where its images are."""
 MOST_SLOTS = 256
 """Requests that are under way at once. A crowd of more than half of it has one connection each."""
 IDLE = 5.0
@@ -206,115 +193,3 @@ class Slots(Generic[C]):
         with suppress(IndexError):
             while True:
                 self.line.popleft().ring()
-
-
-class Direct:
-    """What a slot's transport has in the place of httpcore's pool: its connections, made as by that pool."""
-
-    __slots__ = ("_crowd", "_kept", "_pool", "_unavailable")
-
-    def __init__(self, pool: Any, unavailable: type[Exception], crowd: Living[Any]) -> None:
-        self._pool = pool
-        self._unavailable = unavailable
-        self._crowd = crowd
-        self._kept: list[Any] = []
-
-    def _connection(self, origin: object) -> Any:
-        for kept in self._kept:
-            if kept.can_handle_request(origin):
-                if kept.is_available() and not kept.has_expired():
-                    return kept
-                self._drop(kept)
-                break
-        most = CONNECTIONS if len(self._crowd) <= MOST_SLOTS // 2 else 1
-        while len(self._kept) >= most:
-            self._drop(self._kept[0])
-        self._kept.append(self._pool.create_connection(origin))
-        return self._kept[-1]
-
-    def _drop(self, connection: Any) -> None:
-        self._kept.remove(connection)
-        hang_up(connection)
-
-    def handle_request(self, request: Any) -> Any:
-        """Send a request on a connection of ours; on a new one if the other end just gave up the old one."""
-        while True:
-            connection = self._connection(request.url.origin)
-            with suppress(self._unavailable):
-                return connection.handle_request(request)
-            self._drop(connection)
-
-    async def handle_async_request(self, request: Any) -> Any:
-        """`handle_request`, awaited."""
-        while True:
-            connection = self._connection(request.url.origin)
-            with suppress(self._unavailable):
-                return await connection.handle_async_request(request)
-            self._drop(connection)
-
-
-class Routes:
-    """Which proxy the environment names for a URL. It is read once for each origin."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, int], Named | None] = {}
-
-    def find(self, url: str) -> tuple[str, Named | None]:
-        """The scheme, and the proxy or `None`. Raises `ConfigurationError` for one that cannot be used."""
-        origin = origin_of(url)
-        if origin not in self._known:
-            if len(self._known) >= MOST_SLOTS:
-                self._known.clear()
-            self._known[origin] = _proxy_for(origin)
-        return origin[0], self._known[origin]
-
-
-def _proxy_for(origin: tuple[str, str, int]) -> Named | None:
-    from urllib.request import getproxies
-
-    if not any(scheme != "no" for scheme in getproxies()):
-        return None
-    from ._proxies import proxy_for
-
-    return proxy_for(*origin)
-
-
-def maker(lib: ModuleType, name: str, scheme: str, proxy: Named | None) -> Callable[[Living[Any]], Any]:
-    """Makes the transports of slots, all like the first one. Raises `ConfigurationError`."""
-    first = new_transport(lib, name, scheme, proxy)
-    if not hasattr(getattr(first, "_pool", None), "create_connection"):  # of a version built otherwise
-        return lambda crowd: new_transport(lib, name, scheme, proxy)
-    unavailable = importlib.import_module("httpcore").ConnectionNotAvailable
-
-    def make(crowd: Living[Any]) -> Any:
-        made = copy.copy(first)
-        made._pool = Direct(first._pool, unavailable, crowd)
-        return made
-
-    return make
-
-
-def new_transport(lib: ModuleType, name: str, scheme: str, proxy: Named | None) -> Any:
-    """A transport of this name. Raises `ConfigurationError`."""
-    if scheme == "https":
-        from ._certificates import tls_context
-
-        verify = tls_context(lib)
-    else:
-        verify = _no_tls()
-    through: object = None
-    if proxy is not None:
-        from ._proxies import readable
-
-        through = readable(lib, proxy)
-    return getattr(lib, name)(verify=verify, limits=lib.Limits(keepalive_expiry=IDLE), proxy=through)
-
-
-@functools.cache
-def _no_tls() -> ssl.SSLContext:
-    """A context that trusts nobody, for what speaks plain http: httpx would build a full one each."""
-    import ssl
-
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -71,7 +71,7 @@ def judge(lib: ModuleType, watch: Watch, error: Exception) -> BaseException | ht
         return TransportError(failure._replace(sent=failure.sent and watch.sent))
     if _of_a_test(error):
         return error
-    foreign = not isinstance(error, (lib.HTTPError, lib.InvalidURL, lib.StreamError))
+    foreign = not isinstance(error, _named(lib, "HTTPError", "InvalidURL", "StreamError"))
     if foreign and not (watch.ours or watch.offered or watch.seen):
         return error  # a request hook's: nothing was sent
     answer = _answer_in(lib, watch, error)
@@ -84,10 +84,12 @@ def _of_a_test(error: Exception) -> bool:
 
 def _answer_in(lib: ModuleType, watch: Watch, error: Exception) -> httpx.Response | None:
     """The answer that a hook of the caller's client raised for, or that the client could not go on with."""
+    if watch.ours:
+        return None
     held = getattr(error, "response", None)
     if isinstance(held, lib.Response):
         return cast("httpx.Response", held)
-    if watch.ours or watch.head is None or watch.head[0] < 300:
+    if watch.head is None or watch.head[0] < 300:
         return None
     status, headers = watch.head
     kept = [
@@ -109,18 +111,24 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
             return Failure("untrusted", False, _told(distrust[-1]))
         if any(_waited(lib, watch, link) for link in links):
             return Failure("connect_timeout", False, detail)
-        if isinstance(error, (lib.InvalidURL, lib.UnsupportedProtocol, ValueError)) and not isinstance(
-            error, OSError
-        ):
+        if _of(error, _named(lib, "InvalidURL", "UnsupportedProtocol")):
             return Failure("refused_address", False, detail)
         late = isinstance(error, lib.TimeoutException) and not (watch.offered and not watch.seen)
         return Failure("timeout" if late else "connect", False, detail)
     if any(_late(lib, link) for link in links):
         return Failure("timeout", True, detail, watch.came)
-    broken = isinstance(error, (lib.DecodingError, lib.StreamError, ValueError)) and not isinstance(
-        error, OSError
-    )
+    broken = _of(error, _named(lib, "DecodingError", "StreamError"))
     return Failure("unreadable" if broken else "disconnected", True, detail, watch.came)
+
+
+def _named(lib: ModuleType, *names: str) -> tuple[type[Exception], ...]:
+    """The library's exceptions of these names, as far as it has them."""
+    return tuple(getattr(lib, name) for name in names if hasattr(lib, name))
+
+
+def _of(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+    """Whether it is one of these, or a `ValueError` that is not the system's."""
+    return isinstance(error, (*kinds, ValueError)) and not isinstance(error, OSError)
 
 
 def _waited(lib: ModuleType, watch: Watch, error: BaseException) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from .._http import HttpRequest, Timeouts, TransportError
+from ._carrier import CORE, maker
 from ._exchange import Base, BaseAnswer
-from ._pools import Slot, Slots, maker
+from ._pools import Slot, Slots
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ._watch import Guard, Watch
 
 
-class Answer(BaseAnswer["httpx.HTTPTransport"]):
+class Answer(BaseAnswer):
     """An answer whose body is still to come: iterate it for the decoded bytes, once; the `with` closes it."""
 
     __slots__ = ()
@@ -51,9 +52,9 @@ class Answer(BaseAnswer["httpx.HTTPTransport"]):
             if held is not None:
                 yield held
                 return
-            chunks = cast("Iterable[bytes]", self._response.stream)  # as they come, without the steps between
-            if self._packed_otherwise():
-                chunks = self._response.iter_bytes()
+            packed = self._packed_otherwise()
+            # As they come, without the steps between.
+            chunks: Iterable[bytes] = self._response.iter_bytes() if packed else self._response.stream
             for chunk in chunks:
                 yield from self._pieces(chunk)
             self._end()
@@ -63,15 +64,14 @@ class Answer(BaseAnswer["httpx.HTTPTransport"]):
         raise problem
 
 
-class Transport(Base["httpx.HTTPTransport"]):
+class Transport(Base):
     """Blocking exchanges, over connections of our own or the caller's client."""
 
     kind = "Client"
-    ours = "HTTPTransport"
 
     def __init__(self, client: HttpClient | None = None) -> None:
         super().__init__(client)
-        self._own: dict[tuple[int, str, Named | None], Slots[httpx.HTTPTransport]] = {}
+        self._own: dict[tuple[int, str, str, Named | None], Slots[Any]] = {}
 
     def open(
         self,
@@ -103,7 +103,8 @@ class Transport(Base["httpx.HTTPTransport"]):
             made = self._built(lib, request, timeouts, trace, watch, api=api)
             if lease is not None:
                 response = lease[1].transport.handle_request(made)
-                response.request = made
+                if lib.__name__ != CORE:
+                    response.request = made
             else:
                 client = cast("httpx.Client", self.client)
                 response = client.send(made, stream=True, follow_redirects=False, auth=None)
@@ -126,10 +127,10 @@ class Transport(Base["httpx.HTTPTransport"]):
         self, lib: ModuleType, url: str, watch: Watch, timeouts: Timeouts
     ) -> tuple[Slots[Any], Slot[Any]]:
         scheme, proxy = self._routes.find(url)
-        key = os.getpid(), scheme, proxy
+        key = os.getpid(), lib.__name__, scheme, proxy
         slots = self._own.get(key)
         if slots is None:
-            slots = self._own.setdefault(key, Slots(maker(lib, self.ours, scheme, proxy)))
+            slots = self._own.setdefault(key, Slots(maker(lib, self.kind, scheme, proxy)))
         slot = slots.take()
         if slot is not None:
             return slots, slot

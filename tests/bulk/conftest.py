@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import trio
 import dalle2
 from dalle2 import bulk
 from dalle2.bulk import _planner
+from dalle2.bulk._signals import Stopper
 from dalle2.testing import Emulator
 
 Run = Callable[..., bulk.Report]
@@ -79,3 +83,36 @@ def job(id: str, prompt: str | None = None, **more: object) -> bulk.Job:
     """A small job."""
     fields = {"size": "256x256", **more}
     return bulk.Job(id, dalle2.GenerateRequest(prompt=prompt or f"picture {id}", **fields))  # type: ignore[arg-type]
+
+
+# Signals that are sent one after the other, however slow the machine is
+
+LONG = 20.0
+"""Seconds after which a test gives up."""
+HEARD = threading.Semaphore(0)
+"""Released each time a signal is heard."""
+
+
+@pytest.fixture
+def telling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stops says when it heard a signal."""
+    while HEARD.acquire(blocking=False):  # of the test before
+        pass
+    hear = Stopper.__call__
+
+    def heard(self: Stopper, *args: int) -> None:
+        hear(self, *args)  # type: ignore[arg-type]
+        HEARD.release()
+
+    monkeypatch.setattr(Stopper, "__call__", heard)
+
+
+def signalled(times: int, number: int = signal.SIGTERM) -> Callable[[], None]:
+    """Send this process a signal, the next one when it is heard: two at once would be one."""
+
+    def act() -> None:
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+            HEARD.acquire(timeout=LONG)
+
+    return act

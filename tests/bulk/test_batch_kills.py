@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +15,12 @@ import trio
 import dalle2
 from dalle2 import bulk
 from dalle2.bulk import _batch_rules, _spool, _submitting
-from dalle2.bulk._signals import Stopper
 from dalle2.testing import EmulatedRequest, EmulatedResponse, Emulator
 
 from .batch_kills import killed_at, nursing
+from .conftest import signalled
+
+pytestmark = pytest.mark.usefixtures("telling")
 
 JOBS = [
     bulk.Job(name, dalle2.GenerateRequest(prompt="a fox", size="816x816", quality="low")) for name in "abc"
@@ -60,35 +60,6 @@ class Watched(Emulator):
             act()
             threading.Event().wait(self._hold)
         return answer
-
-
-HEARD = threading.Semaphore(0)
-"""Released each time a signal is heard."""
-
-
-@pytest.fixture(autouse=True)
-def telling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever stops says when it heard a signal."""
-    while HEARD.acquire(blocking=False):  # of the test before
-        pass
-    hear = Stopper.__call__
-
-    def heard(self: Stopper, *args: int) -> None:
-        hear(self, *args)  # type: ignore[arg-type]
-        HEARD.release()
-
-    monkeypatch.setattr(Stopper, "__call__", heard)
-
-
-def signalled(times: int) -> Callable[[], None]:
-    """Send this process SIGTERM, one after the other: two at once would be one."""
-
-    def act() -> None:
-        for _ in range(times):
-            os.kill(os.getpid(), signal.SIGTERM)
-            HEARD.acquire(timeout=5)
-
-    return act
 
 
 def done(kind: str, half: str, emulator: Emulator, **more: object) -> bulk.Report:

@@ -26,16 +26,19 @@ from dalle2.bulk._entering import _Entry
 from dalle2.bulk._signals import Stopper
 from dalle2.testing import EmulatedRequest, EmulatedResponse, Emulator
 
-from .conftest import Run, job
+from .conftest import LONG, Run, job, signalled
+
+pytestmark = pytest.mark.usefixtures("telling")
 
 JOBS = [job(str(number)) for number in range(12)]
 
 
 class Watched(Emulator):
-    """An emulator that does something at the nth call, and holds each answer for a moment."""
+    """Does something at the nth call, and holds each answer for a while, or until it may be given."""
 
     def __init__(self, at: int, act: Callable[[], object], hold: float = 0.05) -> None:
         super().__init__()
+        self.may_answer = threading.Event()
         self._left = at
         self._act = act
         self._hold = hold
@@ -50,19 +53,8 @@ class Watched(Emulator):
                 now = self._left == 0
             if now:
                 self._act()
-            threading.Event().wait(self._hold)
+            self.may_answer.wait(self._hold)
         return answer
-
-
-def signalled(number: int, times: int = 1) -> Callable[[], None]:
-    """Send this process a signal."""
-
-    def act() -> None:
-        for _ in range(times):
-            os.kill(os.getpid(), number)
-            threading.Event().wait(0.1)  # two at once would be one
-
-    return act
 
 
 @pytest.mark.parametrize(
@@ -71,7 +63,7 @@ def signalled(number: int, times: int = 1) -> Callable[[], None]:
 def test_a_first_signal_lets_what_is_under_way_finish(number: int, kind: type[BaseException]) -> None:
     """And record; the handlers are as before."""
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    emulator = Watched(2, signalled(number))
+    emulator = Watched(2, signalled(1, number))
     with dalle2.Client("sk-test", http_client=emulator.client()) as client:
         with pytest.raises(kind) as caught:
             bulk.run(client, JOBS, journal="run.db", out="out", concurrency=2)
@@ -88,11 +80,12 @@ def test_a_first_signal_lets_what_is_under_way_finish(number: int, kind: type[Ba
 
 def test_a_second_signal_leaves_what_is_under_way_held() -> None:
     """At once, and never sent again by itself."""
-    emulator = Watched(2, signalled(signal.SIGINT, 2), hold=2.0)
+    emulator = Watched(2, signalled(2, signal.SIGINT), hold=LONG)
     with dalle2.Client("sk-test", http_client=emulator.client()) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             bulk.run(client, JOBS, journal="run.db", out="out", concurrency=2)
         report = caught.value.report  # type: ignore[attr-defined]
+        emulator.may_answer.set()
         assert (report.held, report.remaining) == (2, 10)
         assert len(emulator.billed) == 2
 
@@ -101,7 +94,7 @@ def test_a_second_signal_leaves_what_is_under_way_held() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_event_loop_takes_signals_too(library: str, times: int) -> None:
     """Once to finish, twice to leave."""
-    emulator = Watched(2, signalled(signal.SIGTERM, times), hold=0.6)
+    emulator = Watched(2, signalled(times), hold=0.6)
 
     async def main() -> None:
         async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
@@ -137,7 +130,7 @@ def test_a_429_holds_back_what_is_prepared(run: Run, emulator: Emulator, shared:
 @pytest.mark.parametrize("library", ["threads", "asyncio", "trio"])
 def test_a_signal_gives_back_what_is_prepared(library: str, times: int, held: int) -> None:
     """It is still planned, and is not sent when its moment comes."""
-    emulator = Watched(1, signalled(signal.SIGTERM, times), hold=0.3)
+    emulator = Watched(1, signalled(times), hold=LONG if library == "threads" and times == 2 else 0.3)
 
     async def awaited() -> None:
         async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
@@ -154,6 +147,7 @@ def test_a_signal_gives_back_what_is_prepared(library: str, times: int, held: in
             asyncio.run(awaited()) if library == "asyncio" else trio.run(awaited)
     report = caught.value.report  # type: ignore[attr-defined]
     assert (report.done, report.held, report.remaining) == (1 - held, held, 11)
+    emulator.may_answer.set()
     for thread in threading.enumerate():
         if thread.name.startswith("dalle2-bulk"):
             thread.join(10)
@@ -184,12 +178,13 @@ def test_an_exception_gives_back_what_is_prepared() -> None:
     def handler(number: int, frame: object) -> None:
         raise Mine
 
-    emulator = Watched(1, signalled(signal.SIGTERM), hold=0.3)
+    emulator = Watched(1, lambda: os.kill(os.getpid(), signal.SIGTERM), hold=LONG)
     before = signal.signal(signal.SIGTERM, handler)
     try:
         with dalle2.Client("sk-test", http_client=emulator.client()) as client:
             with pytest.raises(Mine):
                 bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+            emulator.may_answer.set()
             for thread in threading.enumerate():
                 if thread.name.startswith("dalle2-bulk"):
                     thread.join(10)
@@ -209,13 +204,14 @@ def test_a_handler_that_somebody_chose_is_left_alone() -> None:
     def handler(number: int, frame: object) -> None:
         raise Mine
 
-    emulator = Watched(2, signalled(signal.SIGTERM), hold=0.3)
+    emulator = Watched(2, lambda: os.kill(os.getpid(), signal.SIGTERM), hold=LONG)
     before = signal.signal(signal.SIGTERM, handler)
     try:
         with dalle2.Client("sk-test", http_client=emulator.client()) as client, pytest.raises(Mine):
             bulk.run(client, JOBS, journal="run.db", out="out", concurrency=2)
     finally:
         signal.signal(signal.SIGTERM, before)
+        emulator.may_answer.set()
     report = bulk.status("run.db")
     assert (report.held, report.done) == (2, 0)
 

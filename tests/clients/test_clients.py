@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 import httpx2
 import pytest
@@ -330,16 +331,16 @@ def test_many_short_lived_clients_leak_nothing(server: FaultServer) -> None:
 
 def test_one_tls_context_serves_all_clients() -> None:
     """Building one costs more than many calls, so there is one for the process."""
+    from dalle2._transport._carrier import maker
     from dalle2._transport._certificates import tls_context
-    from dalle2._transport._pools import new_transport
+    from dalle2._transport._pools import Living
 
-    assert tls_context(httpx) is tls_context(httpx)
-    made = [new_transport(httpx, "HTTPTransport", "https", None) for _ in range(3)]
+    assert tls_context() is tls_context()
+    libraries = (httpcore, httpx)
+    made = [maker(library, "Client", "https", None)(Living()) for library in libraries]
     before = sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects())
-    made += [new_transport(httpx, "HTTPTransport", "https", None) for _ in range(3)]
+    made += [maker(library, "Client", "https", None)(Living()) for library in libraries]
     assert sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects()) == before
-    for one in made:
-        one.close()
 
 
 # --- pickled ---

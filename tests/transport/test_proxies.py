@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import dalle2
-from dalle2._transport._pools import Routes
+from dalle2._transport._carrier import Routes
 from dalle2._transport._proxies import bypassed, proxy_for, readable
 
 from ..faults.server import FaultServer, good

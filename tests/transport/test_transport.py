@@ -23,8 +23,8 @@ import dalle2
 from dalle2 import RetryPolicy
 from dalle2._http import HttpRequest, Timeouts, TransportError
 from dalle2._transport._async import AsyncTransport
+from dalle2._transport._building import as_written
 from dalle2._transport._certificates import tls_context
-from dalle2._transport._exchange import as_written
 from dalle2._transport._proof import failure_of
 from dalle2._transport._sync import Transport
 from dalle2._transport._watch import Watch
@@ -234,15 +234,9 @@ def test_connections_are_kept_alive_for_quiet_routers(
 
 def test_certificates_that_cannot_be_read_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable that names them is named."""
-
-    class Library:
-        @staticmethod
-        def create_ssl_context() -> None:
-            raise FileNotFoundError(2, "No such file or directory")
-
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with pytest.raises(dalle2.ConfigurationError, match="SSL_CERT_FILE") as caught:
-        tls_context(Library)  # type: ignore[arg-type]
+        tls_context()
     assert caught.value.__context__ is None
 
 
