@@ -245,12 +245,13 @@ class AsyncTransport(Base):
         running = "asyncio" if hasattr(loop, "run_in_executor") else "trio"
         needed = scheme, f"anyio._backends._{running}", "httpx" if httpx else CORE
         if needed not in _prepared:
-            await _in_thread(loop, lambda: self._load(*needed))
+            await _in_thread(loop, lambda: self._load(url, *needed))
             _prepared.add(needed)
 
-    def _load(self, scheme: str, *names: str) -> None:
+    def _load(self, url: str, scheme: str, *names: str) -> None:
         self._prepare(scheme)
-        for name in (*_LOADED_LATE, *names):
+        _, proxy = self._routes.find(url)
+        for name in (*_LOADED_LATE, *names, CORE if proxy is None else "httpx"):  # which reads its URL
             with suppress(ImportError):
                 importlib.import_module(name)
 

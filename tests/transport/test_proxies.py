@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+import socket
+import socketserver
+import threading
+from contextlib import suppress
+from typing import Any, ClassVar
 
 import anyio
 import httpx
@@ -148,6 +152,77 @@ def test_a_proxy_carries_the_call(flavour: str, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("NO_PROXY", "10.0.0.0/8, 127.0.0.0/8")
         assert call(flavour, server.origin) == 1
         assert len(server.billed) == 1
+
+
+def hooked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hook into httpx's transports, as tracing does: they carry the calls then."""
+    blocking, awaited = httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *given: blocking(*given))
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", lambda *given: awaited(*given))
+
+
+class Socks(socketserver.StreamRequestHandler):
+    """A SOCKS5 server for one request, which asks for a name and a password."""
+
+    asked: ClassVar[list[tuple[bytes, bytes]]] = []
+
+    def handle(self) -> None:
+        """Greet, let in, connect, and pass on what both sides say."""
+        self.rfile.read(self.rfile.read(2)[1])
+        self.wfile.write(b"\x05\x02")
+        user = self.rfile.read(self.rfile.read(2)[1])
+        password = self.rfile.read(self.rfile.read(1)[0])
+        self.asked.append((user, password))
+        self.wfile.write(b"\x01\x00")
+        kind = self.rfile.read(4)[3]
+        host = (
+            socket.inet_ntoa(self.rfile.read(4))
+            if kind == 1
+            else self.rfile.read(self.rfile.read(1)[0]).decode()
+        )
+        port = int.from_bytes(self.rfile.read(2), "big")
+        with socket.create_connection((host, port)) as other:
+            self.wfile.write(b"\x05\x00\x00\x01" + bytes(6))
+            back = threading.Thread(target=self.pass_on, args=(other, self.connection))
+            back.start()
+            self.pass_on(self.connection, other)
+            back.join()
+
+    @staticmethod
+    def pass_on(one: socket.socket, other: socket.socket) -> None:
+        """All that one says, to the other."""
+        with suppress(OSError):
+            while said := one.recv(65536):
+                other.sendall(said)
+            other.shutdown(socket.SHUT_WR)
+
+
+@every_client
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_socks_proxy_carries_the_call(flavour: str, hooked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name and the password of its URL; also where somebody hooks into httpx."""
+    if hooked:
+        hooked_into(monkeypatch)
+    Socks.asked.clear()
+    with FaultServer() as server, socketserver.ThreadingTCPServer(("127.0.0.1", 0), Socks) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        server.then(forever=good)
+        monkeypatch.setenv("ALL_PROXY", f"socks5://me:secret@127.0.0.1:{proxy.server_address[1]}")
+        assert call(flavour, server.origin) == 1
+        proxy.shutdown()
+    assert len(server.billed) == 1
+    assert set(Socks.asked) == {(b"me", b"secret")}
+
+
+@every_client
+def test_a_proxy_carries_a_call_that_is_hooked_into(flavour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is not."""
+    hooked_into(monkeypatch)
+    with FaultServer() as proxy:
+        proxy.then(forever=good)
+        monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
+        assert call(flavour, "http://api.example/v1") == 1
+        assert proxy.requests[0].line.startswith("POST http://api.example/v1/")
 
 
 def test_routes_are_kept_in_mind_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
