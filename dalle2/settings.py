@@ -156,9 +156,9 @@ class Settings:
         self.falls_back: bool = falls_back
         self.split_n: bool = split_n
         self.prices: PriceTable | None = prices
-        for name in ("organization", "project", "successor"):
-            if getattr(self, name) is not None:
-                clean_word(getattr(self, name), name)
+        for name, word in {"organization": organization, "project": project, "successor": successor}.items():
+            if word is not None and not clean_word(word, name).isascii():
+                raise ConfigurationError(f"{name} must be plain ASCII; it is {quoted(word)}")
         _check_one_of("moderate", moderate, "before")
         _check_one_of("download", download, "eager")
         if retry is not None:

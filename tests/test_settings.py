@@ -167,6 +167,8 @@ REFUSED: list[tuple[dict[str, str], dict[str, object], list[str]]] = [
     ({"OPENAI_API_KEY": "k"}, {"download": "lazy"}, ["download must be None or 'eager'", "'lazy'"]),
     # what cannot be sent as a header
     ({"OPENAI_API_KEY": "k"}, {"organization": "org\nX-Evil: 1"}, ["organization"]),
+    ({"OPENAI_API_KEY": "k"}, {"project": "Zoë"}, ["project", "ASCII"]),
+    ({"OPENAI_API_KEY": "k", "OPENAI_ORG_ID": "Zoë"}, {}, ["organization", "ASCII"]),
     ({"OPENAI_API_KEY": "k", "OPENAI_ORG_ID": "a\nb"}, {}, ["the variable OPENAI_ORG_ID"]),
     ({"OPENAI_API_KEY": "k", "OPENAI_PROJECT_ID": "a\0b"}, {}, ["the variable OPENAI_PROJECT_ID"]),
     ({"OPENAI_API_KEY": "k", "DALLE2_MODEL": "a\nb"}, {}, ["the variable DALLE2_MODEL"]),

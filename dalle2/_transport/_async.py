@@ -166,7 +166,7 @@ class AsyncTransport(Base):
     ) -> AsyncAnswer:
         """`Transport.open`, awaited."""
         if self.client is None:
-            await self._prepared(request.url, needs_httpx(request, api=api))
+            await self._prepared(request.url, needs_httpx(request, self._routes, api=api))
         lib = self._library()
         watch = self._watch(timeouts, guard, departure)
         loop = _current_loop()
@@ -245,13 +245,12 @@ class AsyncTransport(Base):
         running = "asyncio" if hasattr(loop, "run_in_executor") else "trio"
         needed = scheme, f"anyio._backends._{running}", "httpx" if httpx else CORE
         if needed not in _prepared:
-            await _in_thread(loop, lambda: self._load(url, *needed))
+            await _in_thread(loop, lambda: self._load(*needed))
             _prepared.add(needed)
 
-    def _load(self, url: str, scheme: str, *names: str) -> None:
+    def _load(self, scheme: str, *names: str) -> None:
         self._prepare(scheme)
-        _, proxy = self._routes.find(url)
-        for name in (*_LOADED_LATE, *names, CORE if proxy is None else "httpx"):  # which reads its URL
+        for name in (*_LOADED_LATE, *names):
             with suppress(ImportError):
                 importlib.import_module(name)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .._http import Form, HttpRequest
+    from ._carrier import Routes
     from ._watch import Watch
 
 _IN_NAMES = "abcdefghijklmnopqrstuvwxyz0123456789.-"
@@ -75,11 +76,13 @@ def _usual_name(host: str) -> bool:
     return len(parts) == 4 and all(part.isdigit() and str(min(int(part), 255)) == part for part in parts)
 
 
-def needs_httpx(request: HttpRequest, *, api: bool) -> bool:
-    """Whether httpx must still be loaded for this request."""
+def needs_httpx(request: HttpRequest, routes: Routes, *, api: bool) -> bool:
+    """Whether httpx must still be loaded for this request: to write it, or to read a proxy's URL."""
     if "httpx" in sys.modules:
         return False
-    return request.form is not None or place_of(request.url, written=not api) is None
+    if request.form is not None or place_of(request.url, written=not api) is None:
+        return True
+    return routes.find(request.url)[1] is not None
 
 
 def core_request(
@@ -108,7 +111,10 @@ def core_request(
     return core.Request(
         request.method,
         core.URL(scheme=place.scheme, host=place.host, port=place.port, target=place.target),
-        headers=_completed(_revealed(request), place.netloc, content, request.method),
+        headers=[
+            (name.encode("ascii"), value.encode("ascii"))
+            for name, value in _completed(_revealed(request), place.netloc, content, request.method)
+        ],
         content=Body(content),
         extensions=extensions,
     )

@@ -8,6 +8,7 @@ tools for tests do), the calls go through these; so they do where httpcore is no
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import os
@@ -37,41 +38,65 @@ _PARTS = {
     "AsyncClient": ("AsyncHTTPTransport", "handle_async_request", "Async"),
 }
 """Of a kind of client: httpx's transport, its one method, and how httpcore's classes begin."""
+_MAKES = "create_connection"
 
 
 def engine(kind: Kind) -> ModuleType:
     """httpcore; or httpx, where its transports for this kind of client are hooked into."""
-    if not _hooked(kind):
-        with suppress(ImportError):
-            core = importlib.import_module(CORE)
-            if hasattr(core, "ConnectionNotAvailable"):
-                return core
-    return importlib.import_module("httpx")
+    core = None if _hooked(kind) else _core()
+    return importlib.import_module("httpx") if core is None else core
+
+
+def _core() -> ModuleType | None:
+    """httpcore, if it is as it is known here."""
+    with suppress(ImportError):
+        core = importlib.import_module(CORE)
+        if hasattr(core, "ConnectionNotAvailable") and hasattr(core.ConnectionPool, _MAKES):
+            return core
+    return None
 
 
 def _hooked(kind: Kind) -> bool:
-    """Whether the transport has another method than its own, which it cannot before httpx is loaded."""
+    """Whether the transport is made or used by other functions than its own.
+
+    They cannot be there before httpx is loaded.
+    """
     name, method, _ = _PARTS[kind]
     transport = getattr(sys.modules.get("httpx"), name, None)
     if transport is None:
         return False
-    found = vars(transport).get(method)
-    return type(found) is not FunctionType or not found.__globals__["__name__"].startswith("httpx.")
+    parts = vars(transport)
+    return "__new__" in parts or not (_of_httpx(parts.get(method)) and _of_httpx(parts.get("__init__")))
+
+
+def _of_httpx(function: object) -> bool:
+    """Whether it is a plain function that stands in httpx: what wraps one shows its name, but is none."""
+    if type(function) is not FunctionType:
+        return False
+    return str(function.__globals__.get("__name__")).startswith("httpx.")
 
 
 def maker(lib: ModuleType, kind: Kind, scheme: str, proxy: Named | None) -> Callable[[Living[Any]], Any]:
     """Makes the transports of slots. Raises `ConfigurationError`."""
     context = _tls() if scheme == "https" else _no_tls()
-    if lib.__name__ != CORE:
-        return functools.partial(_hooked_into, lib, _PARTS[kind][0], context, proxy)
-    pool = _pool(lib, _PARTS[kind][2], context, proxy)
-    unavailable = lib.ConnectionNotAvailable
-    return lambda crowd: Direct(pool, unavailable, crowd)
+    if lib.__name__ == CORE:
+        pool = _pool(lib, _PARTS[kind][2], context, proxy)
+        return lambda crowd: Direct(pool, lib.ConnectionNotAvailable, crowd)
+    new = functools.partial(_new_transport, lib, _PARTS[kind][0], context, proxy)
+    first, core = new(), _core()
+    pool = getattr(first, "_pool", None)
+    if core is None or not hasattr(pool, _MAKES):  # of a version built otherwise
+        return lambda crowd: new()
+
+    def make(crowd: Living[Any]) -> Any:
+        made = copy.copy(first)
+        made._pool = Direct(pool, core.ConnectionNotAvailable, crowd)
+        return made
+
+    return make
 
 
-def _hooked_into(
-    lib: ModuleType, name: str, context: ssl.SSLContext, proxy: Named | None, crowd: Living[Any]
-) -> Any:
+def _new_transport(lib: ModuleType, name: str, context: ssl.SSLContext, proxy: Named | None) -> Any:
     from ._proxies import readable
 
     through = None if proxy is None else readable(lib, proxy)

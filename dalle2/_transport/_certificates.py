@@ -37,6 +37,8 @@ def _built(file: str | None, folder: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=file)
     if folder:
         return ssl.create_default_context(capath=folder)
-    import certifi
-
+    try:
+        import certifi
+    except ImportError:  # the libraries do without it
+        return ssl.create_default_context()
     return ssl.create_default_context(cafile=certifi.where())

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from typing import TYPE_CHECKING, cast
 
 from .._http import Failure, TransportError
@@ -113,7 +114,7 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
             return Failure("connect_timeout", False, detail)
         if _of(error, _named(lib, "InvalidURL", "UnsupportedProtocol")):
             return Failure("refused_address", False, detail)
-        late = isinstance(error, lib.TimeoutException) and not (watch.offered and not watch.seen)
+        late = isinstance(error, _named(lib, "TimeoutException")) and not (watch.offered and not watch.seen)
         return Failure("timeout" if late else "connect", False, detail)
     if any(_late(lib, link) for link in links):
         return Failure("timeout", True, detail, watch.came)
@@ -122,8 +123,11 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
 
 
 def _named(lib: ModuleType, *names: str) -> tuple[type[Exception], ...]:
-    """The library's exceptions of these names, as far as it has them."""
-    return tuple(getattr(lib, name) for name in names if hasattr(lib, name))
+    """The exceptions of these names: the library's, and those of httpx, which who stands in for a host
+    raises whatever carries the call.
+    """
+    libraries = [lib, sys.modules.get("httpx", lib)]
+    return tuple(getattr(one, name) for one in libraries for name in names if hasattr(one, name))
 
 
 def _of(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
@@ -133,15 +137,15 @@ def _of(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
 
 def _waited(lib: ModuleType, watch: Watch, error: BaseException) -> bool:
     """Whether it means that no connection came in time, which only the library's own class tells truly."""
-    told = (watch.seen or watch.ours) and isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout))
+    told = (watch.seen or watch.ours) and isinstance(error, _named(lib, "ConnectTimeout", "PoolTimeout"))
     return told or _no_slot(error)
 
 
 def _late(lib: ModuleType, error: BaseException) -> bool:
     """Whether no bytes came in time. What has left was not late to connect, however it is called."""
-    if isinstance(error, (lib.ConnectTimeout, lib.PoolTimeout)):
+    if isinstance(error, _named(lib, "ConnectTimeout", "PoolTimeout")):
         return False
-    return isinstance(error, (lib.TimeoutException, TimeoutError))
+    return isinstance(error, (*_named(lib, "TimeoutException"), TimeoutError))
 
 
 def _told(error: ssl.SSLCertVerificationError) -> str:

@@ -8,24 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from os import PathLike
 
 from .._async_client import AsyncClient
 from .._client import Client
+from .._money import Budget
 from .._results._awaited import in_thread
 from ._entering import entered
-from ._ongoing import begun, check_client
+from ._jobs import Job
+from ._ongoing import Outcome, Wishes, begun, check_client
+from ._place import Out
+from ._progress import Listener
 from ._run import told_awaited
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from .._money import Budget
-    from ._jobs import Job
-    from ._ongoing import Outcome, Wishes
-    from ._place import Out
-    from ._progress import Listener
-    from ._standing import Report
+from ._standing import Report
 
 
 def submit(

@@ -10,16 +10,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 
 from .._requests._inputs import InputImage
-from .._requests._values import KINDS, BaseRequest, GenerateRequest, parameters
+from .._requests._values import KINDS, BaseRequest, GenerateRequest, Request, parameters
 from ..errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from .._requests._values import Request
 
 Keep: TypeAlias = Callable[[str, bytes], None]
 Find: TypeAlias = Callable[[str], bytes]

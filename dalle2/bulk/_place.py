@@ -26,7 +26,7 @@ class Store(Protocol):
 
 STRANGER = "a file that this journal does not know is there, and is not replaced"
 
-Out: TypeAlias = "str | os.PathLike[str] | Store"
+Out: TypeAlias = str | os.PathLike[str] | Store
 
 
 class Place(Protocol):

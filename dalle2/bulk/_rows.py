@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from os import PathLike
 
 import attrs
 
@@ -18,12 +18,7 @@ from .._requests._values import GenerateRequest
 from ..errors import InvalidRequestError
 from ._jobs import Job, RowError
 from ._table import open_table
-from ._template import CellError, Row, Template, cell_text
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from ._template import Maker
+from ._template import CellError, Maker, Row, Template, cell_text
 
 
 @attrs.frozen

@@ -8,38 +8,34 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from os import PathLike
+from typing import Literal, TypeAlias, cast
 
 import attrs
 
 from .._async_client import AsyncClient
 from .._client import Client
+from .._money import Budget
 from .._results._awaited import in_thread
 from ..errors import InvalidRequestError
+from ..retry import RetryPolicy
 from ..settings import policy_of
 from ._elsewhere import Elsewhere
 from ._entering import entered
+from ._jobs import Job
 from ._journal import Journal
-from ._ongoing import SPOOL_LIMIT, Wishes, begun, check_client, from_notes
+from ._ongoing import SPOOL_LIMIT, Ongoing, Outcome, Wishes, begun, check_client, from_notes
+from ._place import Out
+from ._progress import Listener
 from ._recover import recover
 from ._schema import journal_path
 from ._shared_pace import path_of_pace
 from ._spool import Spool
+from ._standing import Report
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-    from os import PathLike
-
-    from .._money import Budget
-    from ..retry import RetryPolicy
-    from ._jobs import Job
-    from ._ongoing import Ongoing, Outcome
-    from ._place import Out
-    from ._progress import Listener
-    from ._standing import Report
-
-    Unknown = Literal["hold", "retry"]
+Unknown: TypeAlias = Literal["hold", "retry"]
 
 
 def _one_attempt(client: Client | AsyncClient) -> RetryPolicy:

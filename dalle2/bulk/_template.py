@@ -16,7 +16,7 @@ import attrs
 from ..errors import InvalidRequestError
 
 Row: TypeAlias = Mapping[str, object]
-Maker: TypeAlias = "str | Callable[[Row], object]"
+Maker: TypeAlias = str | Callable[[Row], object]
 """A template, or a function of the row."""
 
 BLANK_WORDS = frozenset({"nan", "NaN", "null", "NULL", "<NA>", "NaT"})

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dalle2
-from dalle2 import events, retry
+from dalle2 import bulk, events, retry
 
 PUBLIC = [name for name in dalle2.__all__ if not inspect.ismodule(getattr(dalle2, name))]
 
@@ -40,6 +40,16 @@ def test_each_public_name_tells_what_its_annotations_mean(name: str) -> None:
         for one in callables(value):
             hints = typing.get_type_hints(one)
             assert not any(isinstance(hint, (str, typing.ForwardRef)) for hint in hints.values())
+
+
+@pytest.mark.parametrize("name", bulk.__all__)
+def test_each_public_name_of_the_bulk_room_does_so_too(name: str) -> None:
+    """Whose modules are all loaded with it."""
+    for one in callables(getattr(bulk, name)):
+        hints = typing.get_type_hints(one)
+        assert not any(isinstance(hint, (str, typing.ForwardRef)) for hint in hints.values())
+    assert typing.get_type_hints(bulk.Job)["request"] == typing.get_type_hints(bulk.Job.__init__)["request"]
+    assert typing.get_type_hints(bulk.run)["return"] is bulk.Report
 
 
 @pytest.mark.parametrize("kind", [*typing.get_args(events.Event), retry.RetryPolicy])

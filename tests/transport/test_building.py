@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dalle2._http import FilePart, Form, HttpRequest
 from dalle2._secrets import Secret
 from dalle2._transport._building import as_written, core_request, needs_httpx, place_of
+from dalle2._transport._carrier import Routes
 
 NAMES = st.text("abz019.-_:@[]% ABZäß", max_size=12)
 PARTS = st.lists(
@@ -121,10 +122,18 @@ def test_an_address_that_is_none_is_a_value_error() -> None:
 
 
 def test_httpx_is_needed_for_a_form_and_for_what_is_unusual(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only as long as nobody has loaded it."""
+    """And for the URL of a proxy; only as long as nobody has loaded it."""
     usual = HttpRequest("GET", "https://api.example/a.png")
     form = HttpRequest("POST", "https://api.example/v1", form=Form((), ()))
     odd = HttpRequest("GET", "https://[::1]/a.png")
-    assert not any(needs_httpx(one, api=False) for one in (usual, form, odd))
+    assert not any(needs_httpx(one, Routes(), api=False) for one in (usual, form, odd))
     monkeypatch.delitem(sys.modules, "httpx")
-    assert [needs_httpx(one, api=False) for one in (usual, form, odd)] == [False, True, True]
+    assert [needs_httpx(one, Routes(), api=False) for one in (usual, form, odd)] == [False, True, True]
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
+    assert needs_httpx(usual, Routes(), api=False)
+
+
+def test_a_header_that_cannot_be_written_is_a_value_error() -> None:
+    """As httpx says it, and not the other library's own: nothing was sent, and no new attempt helps."""
+    with pytest.raises(ValueError, match="ascii"):
+        made_of(HttpRequest("GET", "https://api.example/a.png", (("X-Own", "Zoë"),)))

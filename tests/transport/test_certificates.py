@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import dalle2
 from dalle2 import RetryPolicy
 from dalle2._transport import _async
 from dalle2._transport._async import AsyncTransport
+from dalle2._transport._certificates import _built
 from dalle2._transport._sync import Transport
 
 from ..faults.server import FaultServer
@@ -156,3 +158,15 @@ def test_all_can_be_loaded_beforehand(backend: str, monkeypatch: pytest.MonkeyPa
         await awaited.warm_up()
 
     anyio.run(work, backend=backend)
+
+
+def test_the_authorities_are_certifis_unless_the_environment_names_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file, a folder (empty here), certifi's, and the system's where certifi is not there."""
+    own, theirs = _built(CERTIFICATE, None), _built(None, None)
+    assert len(own.get_ca_certs()) == 1
+    assert len(theirs.get_ca_certs()) > 50
+    assert not _built(None, str(tmp_path)).get_ca_certs()
+    monkeypatch.setitem(sys.modules, "certifi", None)
+    assert isinstance(_built(None, None), ssl.SSLContext)

@@ -8,13 +8,10 @@ import time
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import anyio
-import anyio.from_thread
 import httpcore
-import httpx
 import pytest
 
 import dalle2
@@ -323,14 +320,6 @@ def test_a_slot_keeps_a_connection_to_the_api_and_one_to_the_images(
         assert server.connections + other.connections == connections
 
 
-def test_transports_are_made_once_and_share_what_they_can() -> None:
-    """A slot costs a connection, and no pool of the library's and no context of its own."""
-    make = _carrier.maker(httpcore, "Client", "http", None)
-    one, other = make(_pools.Living()), make(_pools.Living())
-    assert one is not other
-    assert one._pool is other._pool
-
-
 @every_client
 def test_a_library_that_marks_no_end_of_a_request_changes_no_call(
     flavour: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
@@ -350,72 +339,6 @@ def test_a_library_that_marks_no_end_of_a_request_changes_no_call(
     assert [len(images) for images in came] == [1, 1, 1]
     read = came[0][0].read
     assert (read() if flavour == "sync" else anyio.run(read, backend=flavour)) == server.image
-
-
-@contextmanager
-def steps(flavour: str, origin: str) -> Iterator[tuple[Callable[[], Any], Callable[[Any], bytes]]]:
-    """What makes an image by one client, and what reads one, a step at a time."""
-    given: dict[str, Any] = {"api_key": KEY, "retry": RetryPolicy.none(), "base_url": origin}
-    if flavour == "sync":
-        with dalle2.Client(**given) as client:
-            yield lambda: client.generate("a fox")[0], lambda image: image.read()
-        return
-    with anyio.from_thread.start_blocking_portal(backend=flavour) as portal:
-        awaited = dalle2.AsyncClient(**given)
-        yield lambda: portal.call(awaited.generate, "a fox")[0], lambda image: portal.call(image.read)
-        portal.call(awaited.aclose)
-
-
-def hooked_into(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Hook into httpx's transports as tracing does; the requests that are seen from now on."""
-    seen: list[str] = []
-    blocking, awaited = httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request
-
-    def handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-        seen.append(request.method)
-        return blocking(self, request)
-
-    async def handle_awaited(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        seen.append(request.method)
-        return await awaited(self, request)
-
-    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle_awaited)
-    return seen
-
-
-@every_client
-def test_who_hooks_into_the_transports_of_httpx_sees_each_call(
-    flavour: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those of a client that has called before, too, and each download."""
-    with steps(flavour, server.origin) as (make, read):
-        make()
-        seen = hooked_into(monkeypatch)
-        image = make()
-        assert read(image) == server.image
-        assert seen == ["POST", "GET"]
-        monkeypatch.undo()
-        make()
-        assert seen == ["POST", "GET"]
-
-
-@every_client
-def test_where_httpcore_is_another_one_httpx_carries_the_calls(
-    flavour: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a version that is not as it is known here, and where it cannot be loaded."""
-    seen = hooked_into(monkeypatch)
-    monkeypatch.setattr(_carrier, "_hooked", lambda kind: False)
-    with steps(flavour, server.origin) as (make, _):
-        make()
-        assert seen == []
-        monkeypatch.delattr(httpcore, "ConnectionNotAvailable")
-        make()
-        assert seen == ["POST"]
-        monkeypatch.setattr(_carrier, "CORE", "httpcore.not_there")
-        make()
-        assert seen == ["POST", "POST"]
 
 
 @every_client
