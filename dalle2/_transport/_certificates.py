@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
@@ -30,9 +31,15 @@ def tls_context() -> ssl.SSLContext:
 
 
 def _built(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """As httpx builds its own: the authorities of certifi, unless the environment names others."""
+    """By httpx where it is loaded, since somebody may have put another function in the place of its own; else
+    as that one does: the authorities of certifi, unless the environment names others.
+    """
     import ssl
 
+    theirs = getattr(sys.modules.get("httpx"), "create_ssl_context", None)
+    if theirs is not None:
+        made: ssl.SSLContext = theirs()
+        return made
     if file:
         return ssl.create_default_context(cafile=file)
     if folder:

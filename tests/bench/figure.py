@@ -44,7 +44,7 @@ def svg(points: Points) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" ',
         'font-family="sans-serif" font-size="11">',
-        "<title>CPU and peak memory against calls at once, images an answer, bytes an image</title>",
+        "<title>CPU and memory against calls at once, images an answer, jobs a run, bytes an image</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         *legend(points),
     ]

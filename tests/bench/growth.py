@@ -1,4 +1,4 @@
-"""How cost grows: CPU and memory against calls at once, images an answer, and bytes an image.
+"""How cost grows: CPU and memory against calls at once, images an answer, jobs a run, and bytes an image.
 
 The rule: the floor is drawn from sockets without a client (`subjects/by_sockets.py`); what lies between it
 and a line is what the client costs.
@@ -15,6 +15,10 @@ from measuring import Bench, Figures
 from table import IMAGE, MIB, short
 
 BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
+
+
+SENT = 500
+"""Jobs of a long run that are sent: what grows with the others is the journal's."""
 
 
 @attrs.frozen
@@ -35,6 +39,8 @@ class Axis:
             return str(max(1000, 4 * place) if place >= 30 else 100 + 40 * place), str(place)
         if self.key == "images":
             return f"{place}x{IMAGE}", None
+        if self.key == "jobs":
+            return f"{place}x{SENT}", None
         return str(place * MIB), None
 
 
@@ -65,6 +71,15 @@ AXES = (
         (1, 2, 5, 10),
         "ms",
         1e3,
+    ),
+    Axis(
+        "jobs",
+        f"jobs of a run, {SENT} of them sent",
+        "long_run",
+        ("dalle2", "sockets"),
+        (1_000, 10_000, 100_000),
+        "µs a job",
+        1e6,
     ),
     Axis(
         "size",

@@ -20,6 +20,8 @@ A subject is a module of `subjects` with a function for each scenario that it ta
     command(words)           run its command line and give the exit status
     many(base, prompts, folder, answers)
                              makes and saves an image for each prompt
+    run_of(base, prompts, folder, sent)
+                             writes all of them down, and makes and saves images of so many
 """
 
 import os
@@ -310,6 +312,17 @@ def large(subject, origin, folder, count):
     meter.start()
     report = subject.go_on(base, subject.jobs(prompts(jobs), "url"), place, images=sent)
     assert report.done == sent, report
+    return meter.stop(jobs)
+
+
+def long_run(subject, origin, folder, count):
+    """The same for whoever has a `run_of`."""
+    jobs, sent = map(int, count.split("x"))
+    base, place = f"{origin}/url/{SMALL}/v1", os.path.join(folder, "images")
+    subject.run_of(base, prompts(2 * AT_ONCE), os.path.join(folder, "first"), 2 * AT_ONCE)
+    meter = Meter()
+    meter.start()
+    subject.run_of(base, prompts(jobs), place, sent)
     return meter.stop(jobs)
 
 

@@ -164,9 +164,17 @@ def test_the_authorities_are_certifis_unless_the_environment_names_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file, a folder (empty here), certifi's, and the system's where certifi is not there."""
+    monkeypatch.delitem(sys.modules, "httpx")
     own, theirs = _built(CERTIFICATE, None), _built(None, None)
     assert len(own.get_ca_certs()) == 1
     assert len(theirs.get_ca_certs()) > 50
     assert not _built(None, str(tmp_path)).get_ca_certs()
     monkeypatch.setitem(sys.modules, "certifi", None)
     assert isinstance(_built(None, None), ssl.SSLContext)
+
+
+def test_who_builds_the_context_for_httpx_builds_it_for_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the system's own authorities, for one."""
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda: theirs)
+    assert _built(None, None) is theirs

@@ -44,6 +44,12 @@ def caller(base):
     return lambda: made.generate("a corgi astronaut")[0].url
 
 
+def run_of(base, prompts, folder, sent):
+    import by_bulk
+
+    by_bulk.go_on(base, by_bulk.jobs(prompts, "url"), folder, images=sent)
+
+
 async def crowd(base, at_once):
     import dalle2
 

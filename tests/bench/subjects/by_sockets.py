@@ -3,7 +3,7 @@ a length.
 
 A call is one `send` and one `recv`, a download moves from socket to file inside the kernel (`os.splice`, on
 Linux), and an image in base64 is cut out at known places and decoded. What is saved is saved like the
-reference does.
+reference does. A run of many jobs writes each of them into one table, and each image that came.
 """
 
 # ruff: noqa: D103 - `worker.py` says what each function is for
@@ -77,6 +77,34 @@ async def crowd(base, at_once):
             made.close()
 
     return call, close
+
+
+def run_of(base, prompts, folder, sent):
+    import sqlite3
+
+    from careful import Careful
+
+    os.makedirs(folder)
+    db = sqlite3.connect(f"{folder}.db", isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("CREATE TABLE job (n INTEGER PRIMARY KEY, prompt TEXT NOT NULL, path TEXT)")
+    db.execute("BEGIN")
+    db.executemany("INSERT INTO job (prompt) VALUES (?)", ((prompt,) for prompt in prompts))
+    db.execute("COMMIT")
+    made, path = connect(base)
+    call = ask("POST", f"{path}/images/generations", BODY)
+    image = ask("GET", f"/image/{path.split('/')[2]}.png")
+    for number in range(1, sent + 1):
+        made.sendall(call)
+        made.recv(16_384)
+        size, got = begin(made, image)
+        while len(got) < size:
+            got += made.recv(262_144)
+        with Careful(os.path.join(folder, f"{number}.png")) as file:
+            file.write(got)
+        db.execute("UPDATE job SET path = ? WHERE n = ?", (file.name, number))
+    db.close()
 
 
 def base64(base, count):
