@@ -414,7 +414,10 @@ class FullJournal:
 def test_a_journal_that_is_full_stops_sending_and_loses_nothing(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commits: int
 ) -> None:
-    """At whichever commit: nothing is sent that is not written, and the next run pays for nothing twice."""
+    """At whichever commit: nothing is sent that is not written, and the next run pays for nothing twice.
+
+    A call that the end met between its record and its sending is held, since nothing can be written any more.
+    """
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     jobs = [job(str(n), response_format="b64_json") for n in range(4)]
     with monkeypatch.context() as patch:
@@ -426,8 +429,8 @@ def test_a_journal_that_is_full_stops_sending_and_loses_nothing(
             assert error.errno == errno.ENOSPC
     report = run(jobs)
     assert report.done + report.held == 4
-    assert report.held == 0
-    assert len(emulator.billed) == 4
+    assert report.done == len(emulator.billed)
+    assert report.held < 2
 
 
 def test_sqlite_itself_says_full(run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
