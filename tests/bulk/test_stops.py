@@ -21,7 +21,7 @@ import trio
 
 import dalle2
 from dalle2 import bulk
-from dalle2.bulk import _ballast, _progress, _spool
+from dalle2.bulk import _ballast, _planner, _progress, _spool
 from dalle2.bulk._entering import _Entry
 from dalle2.bulk._signals import Stopper
 from dalle2.testing import EmulatedRequest, EmulatedResponse, Emulator
@@ -109,6 +109,15 @@ def test_an_event_loop_takes_signals_too(library: str, times: int) -> None:
 
 # Calls that are prepared: written down as sent a little before their moment
 
+SLOWLY = 30
+"""Images a minute: the second call has its moment after two seconds, enough for a slow machine."""
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That call is prepared at once, all the same."""
+    monkeypatch.setattr(_planner, "LEAD", 2.1)
+
 
 def attempts() -> list[str]:
     """How the attempts ended that gave no image."""
@@ -126,6 +135,7 @@ def test_a_429_holds_back_what_is_prepared(run: Run, emulator: Emulator, shared:
     assert "held back before it was sent" in attempts()
 
 
+@pytest.mark.usefixtures("early")
 @pytest.mark.parametrize(("times", "held"), [(1, 0), (2, 1)])
 @pytest.mark.parametrize("library", ["threads", "asyncio", "trio"])
 def test_a_signal_gives_back_what_is_prepared(library: str, times: int, held: int) -> None:
@@ -134,11 +144,11 @@ def test_a_signal_gives_back_what_is_prepared(library: str, times: int, held: in
 
     async def awaited() -> None:
         async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
-            await bulk.arun(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+            await bulk.arun(client, JOBS, journal="run.db", out="out", images_per_minute=SLOWLY)
 
     def blocking() -> None:
         with dalle2.Client("sk-test", http_client=emulator.client()) as client:
-            bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+            bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=SLOWLY)
 
     with pytest.raises(SystemExit) as caught:
         if library == "threads":
@@ -169,6 +179,7 @@ def test_a_pace_that_cannot_be_used_any_more_ends_the_run(run: Run, emulator: Em
     assert report.remaining >= 10
 
 
+@pytest.mark.usefixtures("early")
 def test_an_exception_gives_back_what_is_prepared() -> None:
     """A thread that waits for the moment of its call makes it no more."""
 
@@ -183,7 +194,7 @@ def test_an_exception_gives_back_what_is_prepared() -> None:
     try:
         with dalle2.Client("sk-test", http_client=emulator.client()) as client:
             with pytest.raises(Mine):
-                bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=130)
+                bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=SLOWLY)
             emulator.may_answer.set()
             for thread in threading.enumerate():
                 if thread.name.startswith("dalle2-bulk"):
