@@ -89,30 +89,30 @@ def job(id: str, prompt: str | None = None, **more: object) -> bulk.Job:
 
 LONG = 20.0
 """Seconds after which a test gives up."""
-HEARD = threading.Semaphore(0)
-"""Released each time a signal is heard."""
+_heard = [threading.Semaphore(0)]
+"""Of this test: released each time a signal is heard. Who still waits from the test before has its own."""
 
 
 @pytest.fixture
 def telling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever stops says when it heard a signal."""
-    while HEARD.acquire(blocking=False):  # of the test before
-        pass
+    now = _heard[0] = threading.Semaphore(0)
     hear = Stopper.__call__
 
     def heard(self: Stopper, *args: int) -> None:
         hear(self, *args)  # type: ignore[arg-type]
-        HEARD.release()
+        now.release()
 
     monkeypatch.setattr(Stopper, "__call__", heard)
 
 
 def signalled(times: int, number: int = signal.SIGTERM) -> Callable[[], None]:
     """Send this process a signal, the next one when it is heard: two at once would be one."""
+    now = _heard[0]
 
     def act() -> None:
         for _ in range(times):
             os.kill(os.getpid(), number)
-            HEARD.acquire(timeout=LONG)
+            now.acquire(timeout=LONG)
 
     return act
