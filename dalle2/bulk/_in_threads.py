@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from ._journal import Order
     from ._signals import Stopper
 
+LISTENING = 0.5
+"""Seconds at most that the main thread waits for an arrival: a signal that the system gave to another thread
+does not wake it.
+"""
+
 
 class Pool:
     """So many threads that do what they are given."""
@@ -85,7 +90,7 @@ def drive(
             after()
             if work.finished:
                 return
-            batch = _gathered(arrived, work.wait)
+            batch = _gathered(arrived, LISTENING if work.wait is None else min(work.wait, LISTENING))
     except BaseException:
         engine.left = True
         engine.abandon([*batch, *_gathered(arrived, 0)])
