@@ -97,9 +97,7 @@ class Base:
             if lib.__name__ == CORE:
                 return core_request(lib, request, extensions, watch, api=api)
             return build(lib, request, extensions, watch, self.client, api=api)
-        except Exception as error:
-            if not isinstance(error, ValueError) and type(error).__name__ != "InvalidURL":
-                raise
+        except (ValueError, getattr(lib, "InvalidURL", ValueError)) as error:
             detail = str(error)
         raise TransportError(Failure("refused_address", False, detail))
 
@@ -133,6 +131,8 @@ class BaseAnswer:
         watch: Watch,
         lease: tuple[Slots[Any], Slot[Any]] | None = None,
     ) -> None:
+        if lib.__name__ == CORE and not isinstance(response, lib.Response):
+            lib = importlib.import_module("httpx")  # an exception of which brought it
         self._response = response
         self._lib = lib
         self._watch = watch
@@ -147,12 +147,12 @@ class BaseAnswer:
         self.headers = flat(raw)
 
     def _held(self) -> bytes | None:
-        """The body, if a hook or a transport of the caller's client has read it; `None` if it is to come."""
+        """The body, if a hook or a transport of the caller's has read it; `None` if it is to come."""
         response, lib = self._response, self._lib
         if self._started:
             raise ValueError("its body was read before")
         self._started = True
-        if self._watch.ours:
+        if lib.__name__ == CORE:
             return None
         try:
             read: bytes = response.content

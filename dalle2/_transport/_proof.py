@@ -85,12 +85,10 @@ def _of_a_test(error: Exception) -> bool:
 
 def _answer_in(lib: ModuleType, watch: Watch, error: Exception) -> httpx.Response | None:
     """The answer that a hook of the caller's client raised for, or that the client could not go on with."""
-    if watch.ours:
-        return None
     held = getattr(error, "response", None)
-    if isinstance(held, lib.Response):
+    if isinstance(held, _named(lib, "Response")):
         return cast("httpx.Response", held)
-    if watch.head is None or watch.head[0] < 300:
+    if watch.ours or watch.head is None or watch.head[0] < 300:
         return None
     status, headers = watch.head
     kept = [
@@ -122,15 +120,15 @@ def failure_of(lib: ModuleType, watch: Watch, error: Exception, *, answered: boo
     return Failure("unreadable" if broken else "disconnected", True, detail, watch.came)
 
 
-def _named(lib: ModuleType, *names: str) -> tuple[type[Exception], ...]:
-    """The exceptions of these names: the library's, and those of httpx, which who stands in for a host
-    raises whatever carries the call.
+def _named(lib: ModuleType, *names: str) -> tuple[type, ...]:
+    """The classes of these names: the library's, and those of httpx, which who stands in for a host raises
+    whatever carries the call.
     """
     libraries = [lib, sys.modules.get("httpx", lib)]
     return tuple(getattr(one, name) for one in libraries for name in names if hasattr(one, name))
 
 
-def _of(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+def _of(error: Exception, kinds: tuple[type, ...]) -> bool:
     """Whether it is one of these, or a `ValueError` that is not the system's."""
     return isinstance(error, (*kinds, ValueError)) and not isinstance(error, OSError)
 

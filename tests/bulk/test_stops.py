@@ -23,6 +23,7 @@ import dalle2
 from dalle2 import bulk
 from dalle2.bulk import _ballast, _planner, _progress, _spool
 from dalle2.bulk._entering import _Entry
+from dalle2.bulk._in_threads import LISTENING
 from dalle2.bulk._signals import Stopper
 from dalle2.testing import EmulatedRequest, EmulatedResponse, Emulator
 
@@ -90,18 +91,61 @@ def test_a_second_signal_leaves_what_is_under_way_held() -> None:
         assert len(emulator.billed) == 2
 
 
+class Mine(Exception):
+    """What a handler of the caller's raises."""
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """Somebody chose a handler for SIGTERM."""
+
+    def handler(number: int, frame: object) -> None:
+        raise Mine
+
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run_in(library: str, emulator: Emulator, **more: Any) -> None:
+    """A run in threads, or on an event loop of its own."""
+    if library == "threads":
+        with dalle2.Client("sk-test", http_client=emulator.client()) as client:
+            bulk.run(client, JOBS, journal="run.db", out="out", **more)
+        return
+
+    async def main() -> None:
+        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
+            await bulk.arun(client, JOBS, journal="run.db", out="out", **more)
+
+    asyncio.run(main()) if library == "asyncio" else trio.run(main)
+
+
+@pytest.mark.parametrize("library", ["threads", "asyncio", "trio"])
+def test_a_signal_that_another_thread_was_given_is_heard(library: str) -> None:
+    """The system gives it to any of them, and wakes that one alone."""
+
+    def act() -> None:
+        for _ in range(2):
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            threading.Event().wait(2 * LISTENING)
+
+    emulator = Watched(2, act, hold=LONG if library == "threads" else 3.0)
+    with pytest.raises(SystemExit) as caught:
+        run_in(library, emulator, concurrency=2)
+    emulator.may_answer.set()
+    assert caught.value.report.held == 2  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_event_loop_takes_signals_too(library: str, times: int) -> None:
     """Once to finish, twice to leave."""
     emulator = Watched(2, signalled(times), hold=0.6)
-
-    async def main() -> None:
-        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
-            await bulk.arun(client, JOBS, journal="run.db", out="out", concurrency=2)
-
     with pytest.raises(SystemExit) as caught:
-        asyncio.run(main()) if library == "asyncio" else trio.run(main)
+        run_in(library, emulator, concurrency=2)
     report = caught.value.report  # type: ignore[attr-defined]
     assert report.remaining > 0
     assert report.held == (0 if times == 1 else 2)
@@ -141,20 +185,8 @@ def test_a_429_holds_back_what_is_prepared(run: Run, emulator: Emulator, shared:
 def test_a_signal_gives_back_what_is_prepared(library: str, times: int, held: int) -> None:
     """It is still planned, and is not sent when its moment comes."""
     emulator = Watched(1, signalled(times), hold=LONG if library == "threads" and times == 2 else 0.3)
-
-    async def awaited() -> None:
-        async with dalle2.AsyncClient("sk-test", http_client=emulator.async_client()) as client:
-            await bulk.arun(client, JOBS, journal="run.db", out="out", images_per_minute=SLOWLY)
-
-    def blocking() -> None:
-        with dalle2.Client("sk-test", http_client=emulator.client()) as client:
-            bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=SLOWLY)
-
     with pytest.raises(SystemExit) as caught:
-        if library == "threads":
-            blocking()
-        else:
-            asyncio.run(awaited()) if library == "asyncio" else trio.run(awaited)
+        run_in(library, emulator, images_per_minute=SLOWLY)
     report = caught.value.report  # type: ignore[attr-defined]
     assert (report.done, report.held, report.remaining) == (1 - held, held, 11)
     emulator.may_answer.set()
@@ -182,25 +214,14 @@ def test_a_pace_that_cannot_be_used_any_more_ends_the_run(run: Run, emulator: Em
 @pytest.mark.usefixtures("early")
 def test_an_exception_gives_back_what_is_prepared() -> None:
     """A thread that waits for the moment of its call makes it no more."""
-
-    class Mine(Exception):
-        pass
-
-    def handler(number: int, frame: object) -> None:
-        raise Mine
-
     emulator = Watched(1, lambda: os.kill(os.getpid(), signal.SIGTERM), hold=LONG)
-    before = signal.signal(signal.SIGTERM, handler)
-    try:
-        with dalle2.Client("sk-test", http_client=emulator.client()) as client:
-            with pytest.raises(Mine):
-                bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=SLOWLY)
-            emulator.may_answer.set()
-            for thread in threading.enumerate():
-                if thread.name.startswith("dalle2-bulk"):
-                    thread.join(10)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with dalle2.Client("sk-test", http_client=emulator.client()) as client:
+        with raising(), pytest.raises(Mine):
+            bulk.run(client, JOBS, journal="run.db", out="out", images_per_minute=SLOWLY)
+        emulator.may_answer.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("dalle2-bulk"):
+                thread.join(10)
     report = bulk.status("run.db")
     assert (report.held, report.remaining, len(emulator.billed)) == (1, 11, 1)
     assert any("before it was sent" in error for error in attempts())
@@ -208,21 +229,10 @@ def test_an_exception_gives_back_what_is_prepared() -> None:
 
 def test_a_handler_that_somebody_chose_is_left_alone() -> None:
     """And an exception that it raises leaves what is under way held."""
-
-    class Mine(Exception):
-        pass
-
-    def handler(number: int, frame: object) -> None:
-        raise Mine
-
     emulator = Watched(2, lambda: os.kill(os.getpid(), signal.SIGTERM), hold=LONG)
-    before = signal.signal(signal.SIGTERM, handler)
-    try:
-        with dalle2.Client("sk-test", http_client=emulator.client()) as client, pytest.raises(Mine):
-            bulk.run(client, JOBS, journal="run.db", out="out", concurrency=2)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        emulator.may_answer.set()
+    with raising(), pytest.raises(Mine):
+        run_in("threads", emulator, concurrency=2)
+    emulator.may_answer.set()
     report = bulk.status("run.db")
     assert (report.held, report.done) == (2, 0)
 

@@ -211,6 +211,32 @@ def test_an_address_that_cannot_be_used_is_not_tried_again(raised: Exception) ->
     assert attempts == 1
 
 
+@every_client
+@pytest.mark.parametrize("hooked", [False, True])
+def test_an_answer_that_became_an_exception_is_that_answer(
+    flavour: str, hooked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in that raises for a status, beneath httpx or in the place of its transport."""
+    url = "https://api.example/v1/images/generations"
+    answer = httpx.Response(429, json={"error": {"message": "slow down"}}, request=httpx.Request("POST", url))
+    raised = httpx.HTTPStatusError("429", request=answer.request, response=answer)
+
+    def handle(self: object, request: object) -> httpx.Response:
+        raise raised
+
+    async def handle_awaited(self: object, request: object) -> httpx.Response:
+        raise raised
+
+    with respx.mock(assert_all_called=False) as router:
+        router.post(url).mock(side_effect=raised)
+        if hooked:
+            monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
+            monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle_awaited)
+        calling = steps(flavour, "https://api.example/v1")
+        with calling as (client, do), pytest.raises(dalle2.RateLimitError, match="slow down"):
+            do(client.generate, "a fox")
+
+
 def test_a_body_that_is_late_by_the_words_of_httpx_is_late() -> None:
     """Its outcome is unknown, and the reason is the time."""
 
