@@ -90,6 +90,7 @@ def test_the_usual_date_is_read_directly() -> None:
     """So that `email` is not loaded for it."""
     assert _fixed_date("Sat, 24 Aug 2024 20:20:01 GMT") == AT
     assert _fixed_date("Sat, 31 Feb 2024 20:20:01 GMT") is None
+    assert _fixed_date("Sat, 24 Aug 0099 20:20:01 GMT") is None  # which `email` takes for 1999
 
 
 NOW = datetime(2024, 8, 24, 20, 0, 0, tzinfo=UTC)

@@ -57,6 +57,7 @@ def by_httpx(url: str, *, written: bool) -> tuple[object, ...]:
 @example("https://api.openai.com/v1/images/generations", False)
 @example("https://store.example/a/../b%2Fc?sig=x%2By&e='", True)
 @example("http://127.0.0.1:8000", False)
+@example("https://api.example/v1/../v2/./x", False)
 @example("http://256.0.0.1/", False)
 def test_a_place_that_is_read_here_is_the_one_that_httpx_reads(url: str, written: bool) -> None:
     """Scheme, name, port, path and query, and the Host header; what is unusual is left to httpx."""
